@@ -1,0 +1,145 @@
+/**
+ * The image hierarchy as pure data: the one place where an image is described. The plan, the resources, the
+ * tests, the outputs and the picture in the README all derive from this table.
+ */
+
+/** A build of an image for one kind of hardware; the suffix of its tag. */
+export type Variant = "cpu";
+
+/** What a service made from an image needs at run time. */
+export interface ServiceNeeds {
+  /** Memory limit of the container in MiB; beyond it the kernel ends the worker and the job is tried again. */
+  readonly memoryMegabytes: number;
+  /** Whether it reads the shared model cache. */
+  readonly models?: boolean;
+  /** Whether it calls the internet while it runs (only with the secrets it names). */
+  readonly internet?: boolean;
+  /** Names of the secrets that it reads as files below /run/secrets. */
+  readonly secrets?: readonly string[];
+}
+
+/** One image: its context is the folder docker/<name>. */
+export interface ImageDefinition {
+  readonly name: string;
+  readonly description: string;
+  /** Image that `BASE_IMAGE` names: one of this table, `external` (settings, baseImages) or `scratch`. */
+  readonly parent: string;
+  /** Other images of this table that its Dockerfile copies from or mounts, as build argument `<NAME>_IMAGE`. */
+  readonly uses?: readonly string[];
+  /** Whether its build reaches package registries, and so trusts the host's certificates. */
+  readonly network?: boolean;
+  /** Present where the image runs as a service. */
+  readonly service?: ServiceNeeds;
+}
+
+/** Parents that are no image of this table. */
+export const EXTERNAL = "external";
+export const SCRATCH = "scratch";
+
+const stage = (
+  name: string,
+  parent: string,
+  description: string,
+  service: ServiceNeeds,
+): ImageDefinition => ({ name, parent, description, uses: ["common"], service });
+
+export const catalog: readonly ImageDefinition[] = [
+  {
+    name: "base",
+    parent: EXTERNAL,
+    description: "Python, tini, the unprivileged user and the packages that every stage shares",
+    uses: ["build-tools"],
+    network: true,
+  },
+  {
+    name: "build-tools",
+    parent: EXTERNAL,
+    description: "uv, mounted into builds and part of no other image",
+    network: true,
+  },
+  {
+    name: "common",
+    parent: SCRATCH,
+    description: "the Python package all stages share: job contract, worker, command line",
+  },
+  {
+    name: "base-ffmpeg",
+    parent: "base",
+    description: "ffmpeg, once for demux and mux",
+    network: true,
+  },
+  {
+    name: "base-spacy",
+    parent: "base",
+    description: "spaCy and rapidfuzz, once for both entity stages",
+    uses: ["build-tools"],
+    network: true,
+  },
+  {
+    name: "base-ml",
+    parent: "base",
+    description: "numpy and onnxruntime, once for all audio stages",
+    uses: ["build-tools"],
+    network: true,
+  },
+  {
+    name: "base-whisper",
+    parent: "base-ml",
+    description: "faster-whisper and ctranslate2, once for recognition and translation",
+    uses: ["build-tools"],
+    network: true,
+  },
+  {
+    name: "models",
+    parent: "base",
+    description: "the packaged models, converted and checked; fills the model cache",
+    uses: ["build-tools"],
+    network: true,
+  },
+  {
+    name: "queue",
+    parent: "base",
+    description: "Redis, the job queue",
+    network: true,
+    service: { memoryMegabytes: 256 },
+  },
+  stage("demux", "base-ffmpeg", "film to 16 kHz mono speech track", { memoryMegabytes: 512 }),
+  {
+    ...stage("tmdb", "base", "title, cast and crew of the film", {
+      memoryMegabytes: 256,
+      internet: true,
+      secrets: ["tmdb_api_key"],
+    }),
+    uses: ["common", "build-tools"],
+    network: true,
+  },
+  stage("pre-ner", "base-spacy", "names to expect in the dialogue", {
+    memoryMegabytes: 1024,
+    models: true,
+  }),
+  stage("silero-vad", "base-ml", "where somebody speaks", { memoryMegabytes: 1024, models: true }),
+  stage("pyannote-vad", "base-ml", "where somebody speaks, refined", {
+    memoryMegabytes: 2048,
+    models: true,
+  }),
+  stage("diarization", "base-ml", "who speaks when", { memoryMegabytes: 2048, models: true }),
+  stage("asr", "base-whisper", "speech to text with word times", {
+    memoryMegabytes: 4096,
+    models: true,
+  }),
+  stage("second-pass-translation", "base-whisper", "translation of foreign speech", {
+    memoryMegabytes: 4096,
+    models: true,
+  }),
+  stage("lyrics-detection", "base-ml", "where music plays", { memoryMegabytes: 2048 }),
+  stage("post-ner", "base-spacy", "names put right in the text", {
+    memoryMegabytes: 1024,
+    models: true,
+  }),
+  {
+    ...stage("subtitle-gen", "base", "text to subtitles", { memoryMegabytes: 256 }),
+    uses: ["common", "build-tools"],
+    network: true,
+  },
+  stage("mux", "base-ffmpeg", "film with its subtitle track", { memoryMegabytes: 512 }),
+];

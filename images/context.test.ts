@@ -1,0 +1,106 @@
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { hashContext, readContext, stageContext, withoutComments } from "./context";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "context-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const write = (name: string, content: string): void => {
+  mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+  writeFileSync(path.join(folder, name), content);
+};
+const hash = (): string => hashContext(readContext(folder));
+
+describe("withoutComments", () => {
+  it("drops comments, also between the lines of one instruction, and nothing else", () => {
+    const dockerfile = ["FROM scratch", "# why", 'RUN echo "# no comment" \\', "  # inside", "  && true # kept", ""].join("\n");
+    expect(withoutComments(dockerfile)).toBe(
+      ["FROM scratch", 'RUN echo "# no comment" \\', "  && true # kept", ""].join("\n"),
+    );
+  });
+
+  it("keeps parser directives and what a here-document says", () => {
+    const dockerfile = "# check=error=true\nFROM scratch\nRUN <<EOF\n# shell comment\ntrue\nEOF\n";
+    expect(withoutComments(dockerfile)).toBe(dockerfile);
+  });
+});
+
+describe("hashContext", () => {
+  beforeEach(() => {
+    write(".dockerignore", "*\n!program.py\n");
+    write("Dockerfile", "FROM scratch\nCOPY program.py /\n");
+    write("program.py", "print(1)\n");
+  });
+
+  it("does not see comments in the Dockerfile, ignored files, times or the umask", () => {
+    const before = hash();
+    write("Dockerfile", "# new\nFROM scratch\n# other\nCOPY program.py /\n");
+    write("notes.txt", "ignored");
+    write(".dockerignore", "# allow-list\n*\n!program.py\n");
+    chmodSync(path.join(folder, "program.py"), 0o600);
+    utimesSync(path.join(folder, "program.py"), 1, 1);
+    expect(hash()).toBe(before);
+  });
+
+  it.each([
+    ["an instruction", () => { write("Dockerfile", "FROM scratch\nCOPY program.py /app/\n"); }],
+    ["a program", () => { write("program.py", "print(2)\n"); }],
+    ["an executable bit", () => { chmodSync(path.join(folder, "program.py"), 0o755); }],
+    ["what is ignored", () => { write(".dockerignore", "*\n"); }],
+  ])("sees a change of %s", (_, change) => {
+    const before = hash();
+    change();
+    expect(hash()).not.toBe(before);
+  });
+
+  it("tells any two sets of files apart", () => {
+    const files = fc.uniqueArray(fc.record({ path: fc.string(), content: fc.string(), executable: fc.boolean() }), {
+      selector: (file) => file.path,
+    });
+    const asContext = (list: { path: string; content: string; executable: boolean }[]) =>
+      list.map((file) => ({ ...file, content: Buffer.from(file.content) }));
+    fc.assert(
+      fc.property(files, files, (one, other) => {
+        const same = JSON.stringify(one) === JSON.stringify(other);
+        expect(hashContext(asContext(one)) === hashContext(asContext(other))).toBe(same);
+      }),
+    );
+  });
+
+  it("refuses links, which another machine would resolve elsewhere", () => {
+    symlinkSync("/etc/hostname", path.join(folder, "link"));
+    expect(() => readContext(folder)).toThrow("links have no place in a build context");
+  });
+});
+
+describe("stageContext", () => {
+  it("leaves exactly the files, with plain modes, and touches nothing the second time", () => {
+    write("Dockerfile", "FROM scratch\n");
+    write("package/module.py", "x = 1\n");
+    write("run.sh", "true\n");
+    chmodSync(path.join(folder, "run.sh"), 0o700);
+    const staged = path.join(folder, "..", `${path.basename(folder)}-staged`);
+    try {
+      mkdirSync(path.join(staged, "old"), { recursive: true });
+      writeFileSync(path.join(staged, "old", "left-over.py"), "");
+      stageContext(readContext(folder), staged);
+      expect(readdirSync(staged, { recursive: true }).filter((name) => statSync(path.join(staged, String(name))).isFile()).sort())
+        .toEqual(["Dockerfile", "package/module.py", "run.sh"]);
+      expect(statSync(path.join(staged, "run.sh")).mode & 0o777).toBe(0o755);
+      const before = statSync(path.join(staged, "Dockerfile")).ctimeMs;
+      stageContext(readContext(folder), staged);
+      expect(statSync(path.join(staged, "Dockerfile")).ctimeMs).toBe(before);
+      expect(hashContext(readContext(staged))).toBe(hash());
+    } finally {
+      rmSync(staged, { recursive: true, force: true });
+    }
+  });
+});

@@ -1,0 +1,68 @@
+import * as dockerBuild from "@pulumi/docker-build";
+import * as pulumi from "@pulumi/pulumi";
+import type { PlannedImage } from "./plan";
+
+export interface StageImageArgs {
+  readonly image: PlannedImage;
+  /** Folder of the staged build context, relative to the program. */
+  readonly context: string;
+  /** `repository@digest` of every image that the plan refers to. */
+  readonly references: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Name of the BuildKit builder; the same on all machines, so that only its endpoint differs. */
+  readonly builder: string;
+  /** Target platform, for example `linux/amd64`. */
+  readonly platform: string;
+  /** PEM certificates that a build with network access trusts; the image's own where undefined. */
+  readonly certificates?: string;
+}
+
+/**
+ * One image of the hierarchy: built by BuildKit with its cache in the registry, pushed, and referred to by digest.
+ *
+ * A digest that comes out the same (a comment, a file that no instruction reads) stops there: neither a child nor a
+ * container sees a change.
+ */
+export class StageImage extends pulumi.ComponentResource {
+  /** `repository@sha256:...`: what children are built from and containers run. */
+  public readonly reference: pulumi.Output<string>;
+  public readonly digest: pulumi.Output<string>;
+  /** The tag that names the sources this image was built from. */
+  public readonly tag: string;
+
+  constructor(name: string, args: StageImageArgs, options?: pulumi.ComponentResourceOptions) {
+    super("cp-whisperx:images:StageImage", name, {}, options);
+    const { definition, repository, tags, cacheReference, references } = args.image;
+    const trusted = definition.network && args.certificates !== undefined;
+    const built = new dockerBuild.Image(
+      name,
+      {
+        tags: [...tags],
+        context: { location: args.context },
+        buildArgs: Object.fromEntries(
+          Object.entries(references).map(([argument, image]) => [argument, reference(args, image)]),
+        ),
+        // A certificate bundle is no secret, but a secret mount leaves it in no layer. It alone rebuilds nothing.
+        secrets: trusted ? { ca: args.certificates } : undefined,
+        ignoreSecretsInDiffCalculation: trusted ? ["ca"] : undefined,
+        builder: { name: args.builder },
+        platforms: [args.platform as dockerBuild.Platform],
+        cacheFrom: [{ registry: { ref: cacheReference } }],
+        cacheTo: [{ registry: { ref: cacheReference, mode: dockerBuild.CacheMode.Max, ignoreError: true } }],
+        push: true,
+        buildOnPreview: false,
+      },
+      // Another stack may run the same manifest: the registry's own clean-up removes what nobody uses.
+      { parent: this, retainOnDelete: true, customTimeouts: { create: "60m", update: "60m" } },
+    );
+    this.digest = built.digest;
+    this.reference = pulumi.interpolate`${repository}@${built.digest}`;
+    this.tag = tags[1];
+    this.registerOutputs({ reference: this.reference, digest: this.digest, tag: this.tag });
+  }
+}
+
+function reference(args: StageImageArgs, image: string): pulumi.Input<string> {
+  const found = args.references[image];
+  if (found === undefined) throw new Error(`${args.image.definition.name}: no reference given for image ${image}`);
+  return found;
+}

@@ -1,0 +1,79 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+
+export interface HardenedContainerArgs {
+  /** Name in the engine. */
+  readonly containerName: string;
+  /** `repository@digest`. */
+  readonly image: pulumi.Input<string>;
+  /** uid:gid, never root. */
+  readonly user: string;
+  readonly memoryMegabytes: number;
+  readonly networks: docker.types.input.ContainerNetworksAdvanced[];
+  readonly mounts: docker.types.input.ContainerMount[];
+  readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Shell command that succeeds while the service is well. */
+  readonly healthcheck: string;
+  readonly healthcheckSeconds: number;
+  /** Seconds between the polite signal and the kill. */
+  readonly stopSeconds: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Seconds that a container may take until it is healthy; loading the models of a stage is the longest part. */
+const START_SECONDS = 180;
+
+/**
+ * Pulls the image and runs it as a service with no more rights than it needs: unprivileged user, no capabilities, no
+ * way to new ones, a read-only root, bounded memory, processes and logs. Waits until it is healthy, and restarts it
+ * whenever it ends by itself.
+ */
+export function hardenedContainer(
+  name: string,
+  args: HardenedContainerArgs,
+  options: pulumi.CustomResourceOptions,
+): docker.Container {
+  // The engine keeps the image: containers of the next deployment, or of a rollback, share its layers.
+  const pulled = new docker.RemoteImage(
+    name,
+    { name: args.image, keepLocally: true },
+    { parent: options.parent, customTimeouts: { create: "30m" } },
+  );
+  return new docker.Container(
+    name,
+    {
+      name: args.containerName,
+      image: pulled.name,
+      hostname: name,
+      user: args.user,
+      envs: Object.entries(args.environment).map(([key, value]) => pulumi.interpolate`${key}=${value}`),
+      labels: Object.entries(args.labels).map(([label, value]) => ({ label, value })),
+      mounts: args.mounts,
+      networksAdvanced: args.networks,
+      readOnly: true,
+      tmpfs: { "/tmp": "rw,nosuid,nodev,noexec,size=512m,mode=1777" },
+      capabilities: { drops: ["ALL"] },
+      securityOpts: ["no-new-privileges"],
+      memory: args.memoryMegabytes,
+      // No swap beyond the memory: a stage that outgrows its limit fails at once instead of stalling the host.
+      memorySwap: args.memoryMegabytes,
+      ulimits: [{ name: "nofile", soft: 4096, hard: 4096 }],
+      restart: "unless-stopped",
+      logDriver: "json-file",
+      logOpts: { "max-size": "10m", "max-file": "3" },
+      healthcheck: {
+        tests: ["CMD-SHELL", args.healthcheck],
+        interval: `${args.healthcheckSeconds}s`,
+        timeout: "5s",
+        startPeriod: `${START_SECONDS}s`,
+        retries: 5,
+      },
+      wait: true,
+      waitTimeout: START_SECONDS,
+      mustRun: true,
+      destroyGraceSeconds: args.stopSeconds,
+    },
+    // The provider accepts a change of these on a running container without effect.
+    { ...options, deleteBeforeReplace: true, replaceOnChanges: ["tmpfs", "init"] },
+  );
+}

@@ -1,0 +1,115 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import stages from "../docker/common/cp_whisperx/stages.json";
+import { catalog } from "../images/catalog";
+import { mockPulumi, settled, type RecordedResource } from "./mocks";
+
+const KEY = "a key nobody may see";
+
+interface ContainerInputs {
+  readonly name: string;
+  readonly image: string;
+  readonly user: string;
+  readonly envs: string[];
+  readonly mounts: { source: string; target: string; readOnly?: boolean }[];
+  readonly networksAdvanced: { name: string }[];
+}
+
+/** Declares the whole program of a stack under mocks. */
+async function declareProgram(config: Record<string, string>, secretKeys: string[] = []): Promise<RecordedResource[]> {
+  vi.resetModules();
+  const recorded = await mockPulumi("dev");
+  process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
+  pulumi.runtime.setAllConfig(config, secretKeys);
+  await import("../index");
+  await settled();
+  return recorded;
+}
+
+/** The signature by which a value on the wire says that it is a secret, which the state holds encrypted. */
+const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
+
+function withoutSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (typeof value !== "object" || value === null) return value;
+  if (Object.values(value).includes(SECRET_SIGNATURE)) return "[secret]";
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
+}
+
+const containersOf = (resources: readonly RecordedResource[]): Map<string, ContainerInputs> =>
+  new Map(
+    resources
+      .filter(({ type }) => type === "docker:index/container:Container")
+      .map(({ name, inputs }) => [name, inputs as unknown as ContainerInputs]),
+  );
+
+describe("the program of stack dev", () => {
+  let resources: RecordedResource[];
+  let containers: Map<string, ContainerInputs>;
+  beforeAll(async () => {
+    resources = await declareProgram({
+      "cp-whisperx:stages": '{"asr":{"WHISPER_BEAM_SIZE":3}}',
+    });
+    containers = containersOf(resources);
+  });
+
+  it("builds every image of the catalogue and runs a service for every stage, and the queue", () => {
+    const built = resources.filter(({ type }) => type === "docker-build:index:Image").map(({ name }) => name);
+    expect(built.sort()).toEqual(catalog.map(({ name }) => name).sort());
+    expect([...containers.keys()].sort()).toEqual(["queue", ...stages.map(({ name }) => name)].sort());
+  });
+
+  it("runs every container by digest, unprivileged, read-only, bounded and health checked", () => {
+    for (const inputs of containers.values()) {
+      expect(inputs.image).toMatch(/^\S+@sha256:[0-9a-f]{64}$/);
+      expect(inputs.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+      expect(inputs).toMatchObject({
+        readOnly: true,
+        capabilities: { drops: ["ALL"] },
+        securityOpts: ["no-new-privileges"],
+        restart: "unless-stopped",
+        wait: true,
+        memory: expect.any(Number) as number,
+        destroyGraceSeconds: expect.any(Number) as number,
+        healthcheck: { tests: ["CMD-SHELL", expect.any(String)] },
+      });
+      expect(inputs).not.toHaveProperty("ports");
+    }
+  });
+
+  it("lets stages read films, configuration and models, and write only the output", () => {
+    for (const [name, inputs] of containers) {
+      const writable = inputs.mounts.filter((mount) => mount.readOnly !== true).map((mount) => mount.target);
+      expect(writable).toEqual([name === "queue" ? "/data" : "/films/out"]);
+    }
+    expect(containers.get("asr")?.envs).toContain("WHISPER_CACHE=/models/whisper");
+  });
+
+  it("keeps every worker off the internet", () => {
+    const networks = resources.filter(({ type }) => type === "docker:index/network:Network");
+    expect(networks.map(({ inputs }) => inputs.internal)).toEqual([true]);
+  });
+
+  it("hands a stage its own settings, and no other stage's", () => {
+    expect(containers.get("asr")?.envs).toContain("WHISPER_BEAM_SIZE=3");
+    expect(containers.get("demux")?.envs.join()).not.toContain("WHISPER_BEAM_SIZE");
+  });
+
+  it("protects the model cache", () => {
+    const fill = resources.find(({ name }) => name === "model-cache-fill");
+    expect(fill?.inputs).toMatchObject({ environment: { VOLUME: "cp-whisperx-dev-model-cache" } });
+  });
+});
+
+describe("the program with a key for themoviedb.org", () => {
+  it("hands it to tmdb as a file, and shows it nowhere else", async () => {
+    const resources = await declareProgram({ "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"]);
+    const containers = containersOf(resources);
+    const reading = [...containers].filter(([, { mounts }]) => mounts.some(({ target }) => target === "/run/secrets"));
+    expect(reading.map(([name]) => name)).toEqual(["tmdb"]);
+    expect(containers.get("tmdb")?.networksAdvanced).toHaveLength(2);
+    const holders = resources.filter(({ inputs }) => JSON.stringify(inputs).includes(KEY)).map(({ name }) => name);
+    expect(holders).toEqual(["secrets-tmdb_api_key"]);
+    expect(JSON.stringify(resources.map(({ inputs }) => withoutSecrets(inputs)))).not.toContain(KEY);
+  });
+});
