@@ -1,0 +1,74 @@
+/** The parts of README.md that derive from the catalogue, the stages and the settings. `npm run docs` writes them. */
+import { readFileSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+import stages from "../docker/common/cp_whisperx/stages.json";
+import { catalog, EXTERNAL, SCRATCH } from "../images/catalog";
+import { allowed, settingsJsonSchema } from "../settings";
+
+type Schema = typeof settingsJsonSchema;
+
+const README = path.join(__dirname, "..", "README.md");
+
+/** The hierarchy as a Mermaid graph: full arrows to children, dotted ones to what is copied in. */
+export function hierarchyPicture(): string {
+  const copied = catalog.filter(({ uses }) => uses?.includes("common")).map(({ name }) => name);
+  const arrows = catalog
+    .filter(({ parent }) => parent !== SCRATCH)
+    .map(({ name, parent }) => `  ${parent === EXTERNAL ? "external[python:3.11-slim]" : parent} --> ${name}`);
+  return ["```mermaid", "graph LR", ...arrows, `  common -.-> ${copied.join(" & ")}`, "```"].join("\n");
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function imageTable(): string {
+  const rows = catalog.map(({ name, parent, description }) => [`\`${name}\``, parent, description]);
+  return table(["image", "built on", "holds"], rows);
+}
+
+function stageTable(): string {
+  const rows = stages.map(({ name, critical, timeLimitSeconds, tries }) => [
+    `\`${name}\``,
+    catalog.find((image) => image.name === name)?.description ?? "",
+    critical ? "stops the job" : "is skipped, with the reason",
+    `${timeLimitSeconds} s`,
+    String(tries),
+  ]);
+  return table(["stage", "does", "on failure", "time limit", "tries"], rows);
+}
+
+/** One row per setting; the stages' own settings are told by `--help` of their images. */
+function settingRows(schema: Schema, prefix: string): string[][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
+    const description = property as Schema;
+    const name = `${prefix}${key}`;
+    const own = name === "stages" || name === "memoryMegabytes";
+    if (description.properties !== undefined && !own) return settingRows(description, `${name}.`);
+    const value = description.default === undefined || own ? "" : `\`${JSON.stringify(description.default)}\``;
+    return [[`\`${name}\``, description.description ?? "", own ? "per service" : allowed(description), value]];
+  });
+}
+
+/** Every generated part by the name in its marker. */
+export function sections(): Readonly<Record<string, string>> {
+  return {
+    hierarchy: hierarchyPicture(),
+    images: imageTable(),
+    stages: stageTable(),
+    settings: table(["setting", "meaning", "allowed", "default"], settingRows(settingsJsonSchema, "")),
+  };
+}
+
+/** The text with every generated part put anew between its markers. @throws Error where a marker is missing. */
+export function withSections(text: string): string {
+  return Object.entries(sections()).reduce((result, [name, content]) => {
+    const [begin, end] = [`<!-- ${name}: made by npm run docs -->`, `<!-- end of ${name} -->`];
+    const [from, to] = [result.indexOf(begin), result.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`README.md: the markers of ${name} are missing`);
+    return `${result.slice(0, from + begin.length)}\n\n${content}\n\n${result.slice(to)}`;
+  }, text);
+}
+
+if (require.main === module) writeFileSync(README, withSections(readFileSync(README, "utf8")));

@@ -1,0 +1,79 @@
+import { copyFileSync, readFileSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { docker } from "./command";
+import { services, Stack } from "./stack";
+
+const stack = new Stack();
+const sample = stack.path("samples", "film.mp4");
+
+beforeAll(async () => {
+  stack.writeFilm("empty.mp4", "");
+  stack.writeFilm("text.mp4", "This is no film.\n".repeat(200));
+  stack.writeFilm("truncated.mp4", readFileSync(sample).subarray(0, 200_000));
+  const silent = ["-v", "error", "-y", "-i", "/films/in/film.mp4", "-an", "-c:v", "copy", "/films/out/silent.mp4"];
+  await docker(["exec", stack.containerName("mux"), "ffmpeg", ...silent]);
+  copyFileSync(stack.path("films", "out", "silent.mp4"), stack.path("films", "in", "silent.mp4"));
+});
+
+describe("a film that is none", () => {
+  it.each([
+    ["nowhere.mp4", /no film/i],
+    ["../../etc/passwd", /no film|outside/i],
+    ["empty.mp4", /empty/i],
+    ["text.mp4", /not a film|no film|cannot be read/i],
+    ["truncated.mp4", /truncated|cut short|damaged|cannot be read/i],
+    ["silent.mp4", /no sound|no audio|without sound/i],
+  ])("%s is refused in words, and the stack goes on", async (name, message) => {
+    const { code, output } = await stack.application(["submit", "--wait", name], { accept: "any" });
+    expect(code).not.toBe(0);
+    expect(output).toMatch(message);
+    expect(output).not.toContain("Traceback");
+  });
+
+  it("leaves every service healthy", async () => {
+    for (const service of services) {
+      const { stdout } = await docker(["inspect", "--format", "{{.State.Health.Status}} {{.RestartCount}}", stack.containerName(service)]);
+      expect([service, stdout.split(" ")[0]]).toEqual([service, "healthy"]);
+    }
+  });
+});
+
+it("a film with spaces, quotes and other letters in its name is subtitled, from outside the folder too", async () => {
+  const film = stack.path(`The "Missing" Letter's Été (2026).mp4`);
+  copyFileSync(sample, film);
+  const { output } = await stack.make("film", [`FILM=${film}`]);
+  expect(output).toMatch(/\.srt/);
+});
+
+it("make film without a film says how to name one", async () => {
+  const { code, output } = await stack.make("film", [], { accept: "any" });
+  expect(code).not.toBe(0);
+  expect(output).toContain("FILM=");
+});
+
+it("a full disk is said in one sentence, and leaves no half result", async () => {
+  const [job = ""] = stack.jobs();
+  const id = job.split("/").at(-1) ?? "";
+  const image = (await docker(["inspect", "--format", "{{.Config.Image}}", stack.containerName("demux")])).stdout.trim();
+  const script = `cp -r /job/${id} /full/ && rm -rf /full/${id}/demux && python -m demux run /full/${id} --force; echo exit $?; ls -A /full/${id}`;
+  const { output } = await docker([
+    ...["run", "--rm", "--network", "none", "--user", "1000:1000", "--read-only", "--tmpfs", "/tmp"],
+    ...["--mount", "type=tmpfs,target=/full,tmpfs-size=4m,tmpfs-mode=1777"],
+    ...["--volume", `${stack.path("films", "in")}:/films/in:ro`, "--volume", `${job}:/job/${id}:ro`],
+    ...["--entrypoint", "sh", image, "-c", script],
+  ], { accept: "any" });
+  expect(output).toMatch(/no space|full/i);
+  expect(output).not.toContain("exit 0");
+  expect(output).not.toMatch(/\.partial|Traceback/);
+});
+
+it("a wrong setting is told before anything happens, with the way out", async () => {
+  await stack.pulumi(["config", "set", "logLevel", "loud"]);
+  try {
+    const { code, output } = await stack.pulumi(["preview"], { accept: "any" });
+    expect(code).not.toBe(0);
+    for (const part of ["cp-whisperx:logLevel", '"loud"', "one of DEBUG", "pulumi config set"]) expect(output).toContain(part);
+  } finally {
+    await stack.pulumi(["config", "rm", "logLevel"]);
+  }
+});

@@ -1,0 +1,99 @@
+import { appendFileSync } from "node:fs";
+import { afterEach, expect, it } from "vitest";
+import { descendants } from "../../images/plan";
+import { catalog } from "../../images/catalog";
+import { docker } from "./command";
+import { services, Stack, type Deployment } from "./stack";
+
+const stack = new Stack();
+const undo: (() => void)[] = [];
+
+afterEach(async () => {
+  for (const restore of undo.splice(0)) restore();
+  await stack.up();
+});
+
+const servicesAmong = (images: Iterable<string>): string[] => [...images].filter((name) => services.includes(name)).sort();
+
+function changed(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>): string[] {
+  return Object.keys(after).filter((name) => before[name] !== after[name]).sort();
+}
+
+/** Previews and carries out the edit; the preview must have said exactly what then happened. */
+async function previewAndUp(): Promise<{ images: string[]; containers: string[]; before: Deployment }> {
+  const before = await stack.deployment();
+  const preview = await stack.preview();
+  await stack.up();
+  const after = await stack.deployment();
+  const images = changed(before.digests, after.digests);
+  const containers = changed(before.containers, after.containers);
+  expect(preview.images).toEqual(images);
+  expect(preview.containers).toEqual(containers);
+  return { images, containers, before };
+}
+
+/** The layers of an image, as its configuration in the engine lists them. */
+async function layers(service: string): Promise<string[]> {
+  const { stdout } = await docker(["inspect", "--format", "{{.Image}}", stack.containerName(service)]);
+  const image = await docker(["image", "inspect", "--format", "{{json .RootFS.Layers}}", stdout.trim()]);
+  return JSON.parse(image.stdout) as string[];
+}
+
+it("one line of one stage's program: that image alone is built, that container alone replaced", async () => {
+  undo.push(stack.edit("docker/lyrics-detection/lyrics_detection.py", (content) => `${content}\nEDITED = True\n`));
+  const { images, containers } = await previewAndUp();
+  expect(images).toEqual(["lyrics-detection"]);
+  expect(containers).toEqual(["lyrics-detection"]);
+});
+
+it("a line of the common package reinstalls no package: every stage keeps all layers but its last two", async () => {
+  const stages = services.filter((name) => name !== "queue");
+  const before = new Map(await Promise.all(stages.map(async (name) => [name, await layers(name)] as const)));
+  undo.push(stack.edit("docker/common/cp_whisperx/__init__.py", (content) => `${content}\nEDITED = True\n`));
+  const { images, containers } = await previewAndUp();
+  expect(images).toEqual([...descendants(catalog, "common")].sort());
+  expect(containers).toEqual([...stages].sort());
+  for (const name of stages) {
+    const [old, now] = [before.get(name) ?? [], await layers(name)];
+    expect(now).toHaveLength(old.length);
+    const kept = now.filter((layer) => old.includes(layer));
+    expect(now.length - kept.length, name).toBe(1);
+  }
+});
+
+it("one more requirement rebuilds that image and its descendants alone", async () => {
+  const lock = "docker/base-spacy/requirements.lock";
+  const requirement = [
+    "colorama==0.4.6 \\",
+    "    --hash=sha256:4f1d9991f5acc0ca119f9d443620b77f9d6b33703e51011c16baf57afb285fc6",
+  ].join("\n");
+  undo.push(stack.edit(lock, (content) => `${content.trimEnd()}\n${requirement}\n`));
+  const { images, containers } = await previewAndUp();
+  const reached = descendants(catalog, "base-spacy");
+  expect(images).toEqual([...reached].sort());
+  expect(containers).toEqual(servicesAmong(reached));
+});
+
+it("a comment in a Dockerfile changes nothing at all, and a file that no build reads neither", async () => {
+  undo.push(stack.edit("docker/base/Dockerfile", (content) => `# edited\n${content}`));
+  appendFileSync(stack.path("docker", "asr", "notes.txt"), "not in the context\n");
+  const { images, containers } = await previewAndUp();
+  expect([...images, ...containers]).toEqual([]);
+  expect((await stack.pulumi(["preview", "--expect-no-changes"], { accept: "any" })).code).toBe(0);
+});
+
+it("a failed build leaves the others deployed, and the next up resumes", async () => {
+  const before = await stack.deployment();
+  const mend = stack.edit("docker/tmdb/Dockerfile", (content) => `${content}\nRUN exit 42\n`);
+  undo.push(mend, stack.edit("docker/subtitle-gen/subtitle_gen.py", (content) => `${content}\nEDITED = True\n`));
+  const failed = await stack.up({ accept: "any" });
+  expect(failed.code).not.toBe(0);
+  expect(failed.output).toContain("exit code: 42");
+  const halfway = await stack.deployment();
+  expect(changed(before.containers, halfway.containers)).toEqual(["subtitle-gen"]);
+  mend();
+  await stack.up();
+  const after = await stack.deployment();
+  expect(changed(before.digests, after.digests)).toEqual(["subtitle-gen"]);
+  expect(changed(halfway.containers, after.containers)).toEqual([]);
+});

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { stackLayers, totalBytes } from "../../bench/layers";
+import { docker } from "./command";
+import { services, Stack } from "./stack";
+
+const stack = new Stack();
+const LIMIT_BYTES = 1.8e9;
+
+async function imageOf(service: string): Promise<string> {
+  const { stdout } = await docker(["inspect", "--format", "{{.Config.Image}}", stack.containerName(service)]);
+  return stdout.trim();
+}
+
+async function inImage(service: string, script: string): Promise<string> {
+  const isolated = ["--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--entrypoint", "sh"];
+  const { stdout } = await docker(["run", ...isolated, await imageOf(service), "-c", script]);
+  return stdout.trim();
+}
+
+it("all images of the stack together take at most 1.8 GB in the engine, shared layers counted once", async () => {
+  const { stdout } = await stack.pulumi(["stack", "output", "images", "--json"]);
+  const images = JSON.parse(stdout) as Record<string, { reference: string }>;
+  const used = [...services, "models"].map((name) => images[name]?.reference ?? "");
+  expect(totalBytes(await stackLayers(used))).toBeLessThanOrEqual(LIMIT_BYTES);
+});
+
+it("stages with the same packages share the very layers", async () => {
+  const layersOf = async (service: string): Promise<string[]> => (await stackLayers([await imageOf(service)])).map(({ id }) => id);
+  for (const [one, other] of [["demux", "mux"], ["pre-ner", "post-ner"], ["asr", "second-pass-translation"], ["silero-vad", "diarization"]] as const) {
+    const [left, right] = [await layersOf(one), await layersOf(other)];
+    expect(left.slice(0, -1), `${one} and ${other}`).toEqual(right.slice(0, -1));
+  }
+});
+
+describe.each(services)("image %s", (service) => {
+  it("holds no compiler and no installer", async () => {
+    const programs = "gcc g++ cc c++ clang ld as make cmake rustc cargo go uv";
+    expect(await inImage(service, `for program in ${programs}; do command -v $program || true; done`)).toBe("");
+  });
+
+  it("holds no secret: no build secret in a file, a layer's command or the environment", async () => {
+    const image = await imageOf(service);
+    expect(await inImage(service, "ls -A /run/secrets 2>/dev/null || true")).toBe("");
+    const { stdout } = await docker(["image", "inspect", image]);
+    const history = await docker(["history", "--no-trunc", image]);
+    for (const text of [stdout, history.stdout]) expect(text).not.toMatch(/BEGIN [A-Z ]*(CERTIFICATE|PRIVATE KEY)/);
+  });
+
+  it("runs as nobody in particular, and answers --help", async () => {
+    expect(await inImage(service, "id -u")).toBe("1000");
+    const help = await docker(["run", "--rm", "--network", "none", await imageOf(service), "--help"]);
+    expect(help.output).toMatch(/usage/i);
+  });
+});
+
+it("no container's environment holds anything that looks like a secret", async () => {
+  for (const service of services) {
+    const { stdout } = await docker(["inspect", "--format", "{{join .Config.Env \"\\n\"}}", stack.containerName(service)]);
+    expect(stdout).not.toMatch(/(TOKEN|SECRET|PASSWORD|PASSPHRASE|API_KEY)=/i);
+  }
+});

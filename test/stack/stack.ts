@@ -1,0 +1,165 @@
+/** The stack under test: a copy of the checkout, deployed under a name, a namespace and a state of its own. */
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+import { inject } from "vitest";
+import { catalog } from "../../images/catalog";
+import { command, docker, type CommandOptions, type CommandResult } from "./command";
+
+/** Name of the stack; its containers and volumes begin with `cp-whisperx-test-`. */
+export const STACK = "test";
+
+export const services = catalog.filter((image) => image.service !== undefined).map(({ name }) => name);
+
+/** What the setup hands to the tests. */
+export interface StackUnderTest {
+  /** Folder of the copied checkout. */
+  readonly checkout: string;
+  readonly environment: Record<string, string>;
+  /** What the first `make up` printed, and how long it took. */
+  readonly firstUp: { readonly output: string; readonly seconds: number };
+}
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    stack: StackUnderTest;
+  }
+}
+
+/** One entry of manifest.json. */
+export interface StageRecord {
+  readonly status: string;
+  readonly attempts: number;
+  readonly key: string | null;
+  readonly reason: string | null;
+  readonly seconds: number | null;
+  readonly outputs: { readonly path: string; readonly sha256: string }[];
+}
+
+/** What `pulumi preview` says will happen, by resource name. */
+export interface Changes {
+  readonly images: string[];
+  readonly containers: string[];
+  /** Every other resource that changes, as `type name`. */
+  readonly others: string[];
+}
+
+/** What is deployed: image digests and container ids by name. */
+export interface Deployment {
+  readonly digests: Readonly<Record<string, string>>;
+  readonly containers: Readonly<Record<string, string>>;
+}
+
+export class Stack {
+  constructor(private readonly under: StackUnderTest = inject("stack")) {}
+
+  get firstUp(): StackUnderTest["firstUp"] {
+    return this.under.firstUp;
+  }
+
+  path(...parts: string[]): string {
+    return path.join(this.under.checkout, ...parts);
+  }
+
+  containerName(service: string): string {
+    return `cp-whisperx-${STACK}-${service}`;
+  }
+
+  async run(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    const env = { ...process.env, ...this.under.environment, ...options.env };
+    return command(program, args, { cwd: this.under.checkout, ...options, env });
+  }
+
+  async make(target: string, args: readonly string[] = [], options: CommandOptions = {}): Promise<CommandResult> {
+    return this.run("make", [target, `STACK=${STACK}`, ...args], { timeoutSeconds: 1800, ...options });
+  }
+
+  async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return this.run("pulumi", [...args, "--stack", STACK, "--non-interactive"], { timeoutSeconds: 1200, ...options });
+  }
+
+  async up(options: CommandOptions = {}): Promise<CommandResult> {
+    return this.pulumi(["up", "--yes", "--skip-preview", "--continue-on-error"], options);
+  }
+
+  /** What a preview says will change. */
+  async preview(): Promise<Changes> {
+    const { stdout } = await this.pulumi(["preview", "--json"]);
+    const { steps } = JSON.parse(stdout) as { steps: { op: string; urn: string }[] };
+    const changed = steps
+      .filter(({ op }) => !["same", "read"].includes(op))
+      .map(({ urn }) => {
+        const parts = urn.split("::");
+        return { type: (parts[2] ?? "").split("$").at(-1) ?? "", name: parts[3] ?? "" };
+      });
+    const named = (type: string): string[] =>
+      [...new Set(changed.filter((change) => change.type === type).map(({ name }) => name))].sort();
+    const [image, container] = ["docker-build:index:Image", "docker:index/container:Container"];
+    return {
+      images: named(image),
+      containers: named(container),
+      others: changed.filter(({ type }) => ![image, container].includes(type)).map(({ type, name }) => `${type} ${name}`),
+    };
+  }
+
+  async deployment(): Promise<Deployment> {
+    const { stdout } = await this.pulumi(["stack", "output", "--json"]);
+    const { images } = JSON.parse(stdout) as { images: Record<string, { digest: string }> };
+    const ids = await docker(["ps", "--no-trunc", "--filter", `label=cp-whisperx.stack=${STACK}`, "--format", "{{.Names}} {{.ID}}"]);
+    const rows = ids.stdout.trim().split("\n").map((line) => line.split(" "));
+    return {
+      digests: Object.fromEntries(Object.entries(images).map(([name, { digest }]) => [name, digest])),
+      containers: Object.fromEntries(rows.map(([name = "", id = ""]) => [name.replace(`cp-whisperx-${STACK}-`, ""), id])),
+    };
+  }
+
+  /** Changes a file of the checkout; the result puts it back. */
+  edit(file: string, change: (content: string) => string): () => void {
+    const before = readFileSync(this.path(file), "utf8");
+    const after = change(before);
+    if (after === before) throw new Error(`${file}: the edit changes nothing`);
+    writeFileSync(this.path(file), after);
+    return () => { writeFileSync(this.path(file), before); };
+  }
+
+  /** Puts a file into the folder of films that come in. */
+  addFilm(source: string, name: string): void {
+    mkdirSync(this.path("films", "in"), { recursive: true });
+    copyFileSync(source, this.path("films", "in", name));
+  }
+
+  writeFilm(name: string, content: string | Buffer): void {
+    writeFileSync(this.path("films", "in", name), content);
+  }
+
+  /** The command line of the application, as it runs in a stage's container. */
+  async application(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return docker(["exec", this.containerName("demux"), "python", "-m", "cp_whisperx", ...args], { timeoutSeconds: 600, ...options });
+  }
+
+  /** Folders of all jobs on the host, the oldest first. */
+  jobs(): string[] {
+    const out = this.path("films", "out");
+    return readdirSync(out, { recursive: true, encoding: "utf8" })
+      .filter((name) => path.basename(name) === "job.json" && !name.includes("/."))
+      .map((name) => path.join(out, path.dirname(name)))
+      .sort();
+  }
+
+  manifest(job: string): Readonly<Record<string, StageRecord>> {
+    return (JSON.parse(readFileSync(path.join(job, "manifest.json"), "utf8")) as { stages: Record<string, StageRecord> }).stages;
+  }
+
+  result(job: string, stage: string): Record<string, unknown> {
+    return JSON.parse(readFileSync(path.join(job, stage, "result.json"), "utf8")) as Record<string, unknown>;
+  }
+}
+
+/** Copies the files that git knows or would take; the packages as hard links, so both folders lie on one file system. */
+export async function copyCheckout(source: string, target: string): Promise<void> {
+  const { stdout } = await command("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: source });
+  for (const file of stdout.split("\0").filter((name) => name !== "" && existsSync(path.join(source, name)))) {
+    mkdirSync(path.dirname(path.join(target, file)), { recursive: true });
+    cpSync(path.join(source, file), path.join(target, file));
+  }
+  await command("cp", ["--archive", "--link", path.join(source, "node_modules"), target]);
+}

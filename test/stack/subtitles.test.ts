@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import * as path from "node:path";
+import { describe, expect, it } from "vitest";
+import { command } from "./command";
+import { Stack } from "./stack";
+import { parseSubRip, wordErrorRate, type Cue } from "./subtitles";
+
+interface Reference {
+  readonly segments: { start: number; end: number; speaker: string; text: string }[];
+  readonly music: { start: number; end: number }[];
+}
+
+const stack = new Stack();
+const reference = JSON.parse(readFileSync(stack.path("samples", "reference.json"), "utf8")) as Reference;
+const [job = ""] = stack.jobs();
+const subtitles = String(stack.result(job, "subtitle-gen").subtitles);
+const cues = parseSubRip(readFileSync(path.join(job, subtitles), "utf8"));
+
+const NOTE = "♪";
+const SPEAKER = /^[^:]{1,30}: /;
+const isMusic = (cue: Cue): boolean => cue.lines.every((line) => line.includes(NOTE));
+const spoken = cues.filter((cue) => !isMusic(cue));
+const overlap = (a: { start: number; end: number }, b: { start: number; end: number }): number =>
+  Math.max(0, Math.min(a.end, b.end) - Math.max(a.start, b.start));
+
+describe("the subtitles of the sample", () => {
+  it("say what the script says: at most 15 % of the words are wrong", () => {
+    const expected = reference.segments.map(({ text }) => text).join(" ");
+    const heard = spoken.map((cue) => cue.lines.join(" ").replace(SPEAKER, "").replaceAll(NOTE, "")).join(" ");
+    expect(wordErrorRate(expected, heard)).toBeLessThanOrEqual(0.15);
+  });
+
+  it("tell the two speakers apart", () => {
+    const segments = stack.result(job, "diarization").segments as { start: number; end: number; speaker: string }[];
+    const speakerAt = (span: { start: number; end: number }): string =>
+      segments.reduce((best, segment) => (overlap(segment, span) > overlap(best, span) ? segment : best)).speaker;
+    const pairs = reference.segments.map((segment) => `${segment.speaker} is ${speakerAt(segment)}`);
+    expect(new Set(pairs).size).toBe(2);
+    expect(new Set(segments.map(({ speaker }) => speaker)).size).toBe(2);
+    expect(new Set(spoken.map((cue) => SPEAKER.exec(cue.lines[0] ?? "")?.[0])).size).toBe(2);
+  });
+
+  it("mark the music, and no speech", () => {
+    for (const music of reference.music) {
+      expect(cues.filter((cue) => isMusic(cue) && overlap(cue, music) > 0).length).toBeGreaterThan(0);
+    }
+    for (const cue of cues.filter(isMusic)) {
+      expect(reference.music.some((music) => overlap(cue, music) > (cue.end - cue.start) / 2)).toBe(true);
+    }
+  });
+
+  it("keep to two lines of 42 characters and 7 seconds, numbered without gaps, one after the other", () => {
+    expect(cues.map(({ number }) => number)).toEqual(cues.map((_, index) => index + 1));
+    for (const [index, cue] of cues.entries()) {
+      expect(cue.lines.length).toBeLessThanOrEqual(2);
+      for (const line of cue.lines) expect(Array.from(line).length).toBeLessThanOrEqual(42);
+      expect(cue.end - cue.start).toBeLessThanOrEqual(7);
+      expect(cue.start).toBeGreaterThanOrEqual(cues[index - 1]?.end ?? 0);
+    }
+  });
+
+  it("lie in the finished film beside its picture and sound", async () => {
+    const film = String(stack.result(job, "mux").film);
+    const inside = `/films/out/${path.relative(stack.path("films", "out"), path.join(job, film))}`;
+    const { stdout } = await command("docker", [
+      ...["exec", stack.containerName("mux"), "ffprobe", "-v", "error"],
+      ...["-show_entries", "stream=codec_type,codec_name:stream_tags=language", "-of", "json", inside],
+    ]);
+    const { streams } = JSON.parse(stdout) as { streams: { codec_type: string; codec_name: string; tags?: { language?: string } }[] };
+    expect(streams.map(({ codec_type }) => codec_type).sort()).toEqual(["audio", "subtitle", "video"]);
+    const track = streams.find(({ codec_type }) => codec_type === "subtitle");
+    expect(track).toMatchObject({ codec_name: "mov_text", tags: { language: "eng" } });
+  });
+
+  it("come from twelve stages, each of which worked or says why not", () => {
+    for (const [name, record] of Object.entries(stack.manifest(job))) {
+      if (record.status === "done") expect(record.outputs.length, name).toBeGreaterThan(0);
+      else expect([name, record.status, record.reason?.length ?? 0]).toEqual([name, "skipped", expect.any(Number)]);
+    }
+    const done = Object.entries(stack.manifest(job)).filter(([, { status }]) => status === "done").map(([name]) => name);
+    // The sample speaks English already, so there is nothing to translate.
+    expect(done).toHaveLength(11);
+    expect(done).not.toContain("second-pass-translation");
+  });
+});

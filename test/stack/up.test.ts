@@ -1,0 +1,67 @@
+import { existsSync } from "node:fs";
+import { expect, it } from "vitest";
+import { catalog } from "../../images/catalog";
+import { docker } from "./command";
+import { services, Stack } from "./stack";
+
+const stack = new Stack();
+
+async function startTimes(): Promise<string> {
+  const names = services.map((service) => stack.containerName(service));
+  const { stdout } = await docker(["inspect", "--format", "{{.Name}} {{.Id}} {{.State.StartedAt}}", ...names]);
+  return stdout;
+}
+
+it("make up prints where the subtitles are, every image and every service", () => {
+  const { output } = stack.firstUp;
+  for (const ending of [".srt", ".mp4"]) {
+    const file = new RegExp(`(/\\S+\\${ending})`).exec(output)?.[1] ?? "";
+    expect(existsSync(file), `${ending}: ${file}`).toBe(true);
+  }
+  for (const { name } of catalog) expect(output).toMatch(new RegExp(`^\\W*${name}\\W.*sha256:`, "m"));
+  for (const service of services) expect(output).toMatch(new RegExp(`^\\W*${service}\\W.*healthy`, "m"));
+});
+
+it("make up again changes nothing and touches no container", async () => {
+  const before = await startTimes();
+  const jobs = stack.jobs();
+  await stack.make("up");
+  expect(await startTimes()).toBe(before);
+  expect(stack.jobs()).toEqual(jobs);
+});
+
+it("a plain preview shows no change", async () => {
+  expect((await stack.pulumi(["preview", "--expect-no-changes"], { accept: "any" })).code).toBe(0);
+});
+
+it("a second up while one runs says so and changes nothing", async () => {
+  const first = stack.make("up");
+  const second = await stack.make("up", [], { accept: "any" });
+  await first;
+  expect(second.code).not.toBe(0);
+  expect(second.output).toMatch(/already|another/i);
+});
+
+it("make down removes containers and networks, make up brings them back; images, models and films stay", async () => {
+  const jobs = stack.jobs();
+  const before = await stack.deployment();
+  await stack.make("down");
+  const left = await docker(["ps", "--all", "--quiet", "--filter", "label=cp-whisperx.stack=test"]);
+  expect(left.stdout).toBe("");
+  const volumes = await docker(["volume", "ls", "--format", "{{.Name}}"]);
+  expect(volumes.stdout).toContain("cp-whisperx-test-model-cache");
+  await stack.make("up");
+  const after = await stack.deployment();
+  expect(after.digests).toEqual(before.digests);
+  expect(Object.keys(after.containers).sort()).toEqual([...services].sort());
+  expect(stack.jobs()).toEqual(jobs);
+});
+
+it("make up repairs a container that was removed by hand, and only that one", async () => {
+  const before = await stack.deployment();
+  await docker(["rm", "--force", stack.containerName("tmdb")]);
+  await stack.make("up");
+  const after = await stack.deployment();
+  const changed = services.filter((service) => before.containers[service] !== after.containers[service]);
+  expect(changed).toEqual(["tmdb"]);
+});
