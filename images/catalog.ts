@@ -93,7 +93,7 @@ export const catalog: readonly ImageDefinition[] = [
     name: "models",
     parent: "base",
     description: "the packaged models, converted and checked; fills the model cache",
-    uses: ["build-tools"],
+    uses: ["common", "build-tools"],
     network: true,
   },
   {

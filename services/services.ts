@@ -80,7 +80,7 @@ export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
             ...stageEnvironment(settings, image.name),
           },
         },
-        { dependsOn: [args.films.made, ...(models ? [args.modelCache.filled] : []), ...(granted?.written ?? [])] },
+        { dependsOn: [queue.container, args.films.made, ...(models ? [args.modelCache.filled] : []), ...(granted?.written ?? [])] },
       );
       return [image.name, describe(stage.container)] as const;
     });

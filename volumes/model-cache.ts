@@ -70,7 +70,7 @@ export class ModelCache extends pulumi.ComponentResource {
       {
         create: [
           'docker run --rm --user "$USER_AND_GROUP" --read-only --network none --cap-drop ALL',
-          `--security-opt no-new-privileges --volume "$VOLUME:${MODEL_CACHE_PATH}" "$IMAGE" fill`,
+          `--security-opt no-new-privileges --volume "$VOLUME:${MODEL_CACHE_PATH}" "$IMAGE"`,
         ].join(" "),
         environment: { IMAGE: args.modelsImage, VOLUME: volume.name, USER_AND_GROUP: args.user },
         triggers: [args.modelsImage, created],

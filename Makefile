@@ -1,0 +1,32 @@
+# The everyday commands. What each needs is installed or started by toolchain/.
+STACK ?= dev
+export STACK
+# The film's name as it was typed, whatever it holds.
+export FILM_PATH = $(value FILM)
+
+.DEFAULT_GOAL := help
+.PHONY: help up down film preview env check test
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+up: ## Install and start what is missing, deploy the stack, subtitle the sample film
+	@toolchain/up.sh
+
+down: ## Remove containers and networks; images, models and films stay
+	@toolchain/down.sh
+
+film: ## Subtitle a film: make film FILM=path
+	@toolchain/film.sh
+
+preview: ## Show what make up would change
+	@toolchain/preview.sh
+
+env: ## Print the exports for a Pulumi of your own: eval "$$(make --silent env)"
+	@toolchain/env.sh
+
+check: ## Every check and test that needs no engine
+	@toolchain/test.sh check
+
+test: ## Every check and test, the whole stack on the engine included
+	@toolchain/test.sh all

@@ -1,0 +1,139 @@
+"""asr: turns speech into text, with the time and the speaker of each word.
+
+Only what the voice activity stages found is heard. Names from pre-ner are given to the model as a hint. Whisper cuts
+the text into stretches; a stretch in which the speaker changes is cut there.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final, Literal
+
+from pydantic import Field
+
+from cp_whisperx.cli import main
+from cp_whisperx.contract import (
+    AsrResult,
+    DemuxResult,
+    DiarizationResult,
+    PreNerResult,
+    PyannoteVadResult,
+    SileroVadResult,
+    SpeakerSpan,
+    SpokenSegment,
+    Word,
+)
+from cp_whisperx.ml.intervals import Interval
+from cp_whisperx.ml.models import model_version
+from cp_whisperx.ml.sound import open_sound
+from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing, WhisperSettings, find_language, model_for, transcribe
+from cp_whisperx.stage import Context, Stage
+from speakers import speakers_of_words
+
+
+class AsrSettings(WhisperSettings):
+    """How speech is turned into text."""
+
+    whisper_language: str = Field(
+        default="", pattern=r"^([a-z]{2,3})?$", description="Language of the film, as ISO 639-1 (en, hi); empty: found."
+    )
+    whisper_task: Literal["transcribe", "translate"] = Field(
+        default="transcribe", description="transcribe keeps the film's language, translate gives English."
+    )
+    whisper_batch_size: int = Field(
+        default=4, ge=1, le=64, description="Pieces that are turned into text at a time; more takes more memory."
+    )
+    whisper_chunk_seconds: int = Field(
+        default=16, ge=5, le=29, description="Longest piece in seconds; in longer ones the model may pass over the end."
+    )
+    whisper_hotwords: str = Field(
+        default="", max_length=2000, description="Names and terms to expect, besides those that pre-ner finds."
+    )
+
+
+def run(context: Context[AsrSettings]) -> AsrResult:
+    """Hears all speech, then says who spoke each word."""
+    settings = context.settings
+    sound = open_sound(context.path(context.read(DemuxResult).audio))
+    speech = _speech(context)
+    if not speech:
+        return AsrResult(language=settings.whisper_language or "und", segments=(), model=settings.whisper_model)
+    model = model_for(settings)
+    language = settings.whisper_language or find_language(model, sound, speech)
+    hearing = Hearing(
+        language=language,
+        task=settings.whisper_task,
+        beam_size=settings.whisper_beam_size,
+        batch_size=settings.whisper_batch_size,
+        piece_seconds=settings.whisper_chunk_seconds,
+        hotwords=_hotwords(context),
+    )
+    heard = transcribe(
+        model, sound, speech, hearing, lambda done: context.progress(done, f"turning speech ({language}) into text")
+    )
+    return AsrResult(
+        language="en" if settings.whisper_task == "translate" else language,
+        segments=spoken(heard, context.read(DiarizationResult).segments),
+        model=settings.whisper_model,
+    )
+
+
+def _speech(context: Context[AsrSettings]) -> list[Interval]:
+    """Where somebody speaks, by the better of the two stages that look for it."""
+    found = context.read_if_done(PyannoteVadResult) or context.read(SileroVadResult)
+    return [(span.start, span.end) for span in found.segments]
+
+
+def _hotwords(context: Context[AsrSettings]) -> str | None:
+    names = context.read_if_done(PreNerResult)
+    parts = [context.settings.whisper_hotwords, names.prompt if names else ""]
+    return ", ".join(part for part in parts if part) or None
+
+
+def spoken(heard: Sequence[Heard], turns: Sequence[SpeakerSpan]) -> tuple[SpokenSegment, ...]:
+    """The text as segments of one speaker each."""
+    segments: list[SpokenSegment] = []
+    for stretch in heard:
+        speakers = speakers_of_words(stretch.words, turns)
+        pairs = zip(stretch.words, speakers, strict=True)
+        for speaker, run_of_words in groupby(pairs, key=lambda pair: pair[1]):
+            segment = _segment([word for word, _ in run_of_words], speaker)
+            if segment.text:
+                segments.append(segment)
+    return tuple(segments)
+
+
+def _segment(words: Sequence[HeardWord], speaker: str | None) -> SpokenSegment:
+    return SpokenSegment(
+        start=round(words[0].start, 3),
+        end=round(words[-1].end, 3),
+        text="".join(word.text for word in words).strip(),
+        speaker=speaker,
+        words=tuple(
+            Word(
+                start=round(word.start, 3),
+                end=round(word.end, 3),
+                text=word.text.strip(),
+                probability=round(word.probability, 3),
+            )
+            for word in words
+        ),
+    )
+
+
+def load(settings: AsrSettings) -> None:
+    """Loads the model before the first job."""
+    model_for(settings)
+
+
+STAGE: Final = Stage(
+    name="asr",
+    settings=AsrSettings,
+    result=AsrResult,
+    reads=(DemuxResult, PreNerResult, SileroVadResult, PyannoteVadResult, DiarizationResult),
+    run=run,
+    depends=lambda settings: model_version(f"whisper/{settings.whisper_model}"),
+    load=load,
+)
+
+if __name__ == "__main__":
+    main(STAGE)

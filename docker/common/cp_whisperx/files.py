@@ -1,0 +1,111 @@
+"""Files that are whole or not there, and JSON files that say what is wrong with them."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from cp_whisperx.contract import SCHEMA_VERSION, Document
+from cp_whisperx.errors import StageError, one_line
+
+D = TypeVar("D", bound=Document)
+_REPEAT: Final = "Repeat the stage that writes it: `cp-whisperx resume JOB` does so for every damaged result."
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Writes a file so that a reader, also after a crash, sees the old content or all of the new one.
+
+    Raises OSError, with the name of the file that was meant.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    partial = ""
+    try:
+        descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).chmod(0o644)
+        Path(partial).replace(path)
+    except OSError as error:
+        if partial:
+            Path(partial).unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_document(path: Path, document: Document) -> None:
+    """Writes a contract file; the same document always gives the same bytes."""
+    write_atomically(path, document.model_dump_json(indent=2) + "\n")
+
+
+def read_document(path: Path, model: type[D], way_out: str = _REPEAT) -> D:
+    """Reads a contract file.
+
+    Raises StageError for a file that is missing, damaged, of an unknown schema version or not by the contract.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StageError(f"The file {path} is missing.", way_out) from error
+    try:
+        version = _version_in(content)
+    except ValueError as error:
+        raise StageError(f"The file {path} is damaged: {error}.", way_out) from error
+    if version != SCHEMA_VERSION:
+        raise StageError(
+            f"The file {path} has schema version {version}, this program knows version {SCHEMA_VERSION}.",
+            "Use images of one release, or submit the film again with --again.",
+        )
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise StageError(f"The file {path} does not follow the contract: {one_line(error)}.", way_out) from error
+
+
+def _version_in(content: bytes) -> object:
+    document = from_json(content)
+    if not isinstance(document, dict) or "schema_version" not in document:
+        message = "it is no JSON object with a schema_version"
+        raise ValueError(message)
+    return document["schema_version"]
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Holds a lock file while the block runs; yields False, at once, where `wait` is off and another holds it.
+
+    The kernel gives the lock back when its holder dies, however it dies.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,188 @@
+"""Jobs on disk: made once and whole, found again by their name or by their film."""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cp_whisperx.contract import FilmIdentity, Job, Manifest
+from cp_whisperx.environment import Environment
+from cp_whisperx.errors import StageError
+from cp_whisperx.files import read_document, sha256_of, write_document
+from cp_whisperx.manifest import job_state, read_manifest
+from cp_whisperx.stages import all_stages
+
+_LONGEST_SLUG: Final = 60
+_MOST_JOBS_OF_ONE_NAME: Final = 10_000
+
+
+@dataclass(frozen=True)
+class StoredJob:
+    """A job and the folder it lives in."""
+
+    job: Job
+    folder: Path
+
+
+def locate_film(text: str, environment: Environment) -> Path:
+    """The film that the user means, as a path below the folder of films that come in, which it is relative to.
+
+    Raises StageError for everything that cannot be a film there, symbolic links that lead elsewhere included.
+    """
+    root = environment.films_in.resolve()
+    path = environment.films_in / text
+    put_it_there = f"Put the film into {environment.films_in} and name it from there."
+    try:
+        real = path.resolve(strict=True)
+        inside = real.is_relative_to(root)
+        regular, size = real.is_file(), real.stat().st_size
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StageError(f"There is no film at {text!r} ({_cause(error)}).", put_it_there) from error
+    if not inside:
+        raise StageError(f"The film {text!r} lies outside of {environment.films_in}, at {real}.", put_it_there)
+    if not regular:
+        raise StageError(f"{text!r} is no regular file.", put_it_there)
+    if not os.access(real, os.R_OK):
+        raise StageError(f"The film {text!r} cannot be read by user {os.getuid()}.", f"chmod a+r {real.name!r}")
+    if size == 0:
+        raise StageError(f"The film {text!r} is empty.", "Copy it again: its copy was probably cut short.")
+    return real.relative_to(root)
+
+
+def _cause(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def check_film(job: Job, film: Path) -> None:
+    """Raises StageError where the film of a job is gone, or is no longer the one that was submitted."""
+    try:
+        facts = film.stat()
+    except OSError as error:
+        raise StageError(
+            f"The film {job.film!r} cannot be read: {_cause(error)}.",
+            f"Put it back, then `cp-whisperx resume {job.id}`.",
+        ) from error
+    if (facts.st_size, facts.st_mtime_ns) != (job.identity.size, job.identity.modified_ns):
+        raise StageError(f"The film {job.film!r} has changed since it was submitted.", "Submit it again.")
+
+
+def identify(film: Path, relative: str, jobs: list[StoredJob]) -> FilmIdentity:
+    """What makes the film itself: the hash of its content.
+
+    Where an earlier job had a film of this name, size and modification time, its hash is taken over instead of reading
+    gigabytes again.
+    """
+    facts = film.stat()
+    for known in jobs:
+        identity = known.job.identity
+        same = (identity.size, identity.modified_ns) == (facts.st_size, facts.st_mtime_ns)
+        if known.job.film == relative and same:
+            return identity
+    return FilmIdentity(size=facts.st_size, modified_ns=facts.st_mtime_ns, sha256=sha256_of(film))
+
+
+def stored_jobs(environment: Environment) -> list[StoredJob]:
+    """All readable jobs, the newest first."""
+    found = [stored for path in environment.films_out.glob("*/*/*/*/job.json") for stored in _load(path)]
+    return sorted(found, key=lambda stored: (stored.job.created, stored.folder), reverse=True)
+
+
+def _load(path: Path) -> Iterator[StoredJob]:
+    with contextlib.suppress(StageError, OSError):
+        yield StoredJob(read_document(path, Job), path.parent)
+
+
+def find_job(text: str, environment: Environment) -> StoredJob:
+    """The job with this id, or in this folder; raises StageError where there is none."""
+    folder = Path(text)
+    if folder.is_absolute() and (folder / "job.json").is_file():
+        return StoredJob(read_document(folder / "job.json", Job), folder)
+    for stored in stored_jobs(environment):
+        if stored.job.id == text:
+            return stored
+    raise StageError(
+        f"There is no job {text!r} in {environment.films_out}.", "`cp-whisperx status` lists the jobs there are."
+    )
+
+
+def same_request(
+    jobs: list[StoredJob], identity: FilmIdentity, title: str | None, year: int | None
+) -> StoredJob | None:
+    """The newest job for the same content and the same look-up; the film's name does not matter."""
+    for stored in jobs:
+        job = stored.job
+        if (job.identity.sha256, job.title, job.year) == (identity.sha256, title, year):
+            return stored
+    return None
+
+
+def create_job(
+    environment: Environment, film: str, identity: FilmIdentity, title: str | None, year: int | None
+) -> StoredJob:
+    """Makes out/YYYY/MM/DD/ID with job.json and manifest.json; it appears whole or not at all.
+
+    Raises StageError where it cannot be written.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    day = environment.films_out / now.strftime("%Y/%m/%d")
+    try:
+        day.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".job-", dir=day))
+    except OSError as error:
+        raise _cannot_write(environment, error) from error
+    try:
+        partial.chmod(0o755)
+        write_document(partial / "manifest.json", Manifest())
+        for number in range(1, _MOST_JOBS_OF_ONE_NAME):
+            name = f"{now:%Y%m%d}-{slug(Path(film).stem)}-{number}"
+            if (day / name).exists():
+                continue
+            job = Job(id=name, created=now, film=film, identity=identity, title=title, year=year)
+            write_document(partial / "job.json", job)
+            if _appears(partial, day / name):
+                return StoredJob(job, day / name)
+    except OSError as error:
+        raise _cannot_write(environment, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    raise StageError(f"There are {_MOST_JOBS_OF_ONE_NAME} jobs of today for {film!r}.", "Remove some of them.")
+
+
+def _appears(partial: Path, folder: Path) -> bool:
+    """Gives a finished folder its name; False where another submit was quicker."""
+    try:
+        partial.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
+def _cannot_write(environment: Environment, error: OSError) -> StageError:
+    return StageError(
+        f"No job can be made in {environment.films_out}: {error.strerror}.",
+        f"Make room there, and let user {os.getuid()} write to it.",
+    )
+
+
+def slug(name: str) -> str:
+    """A name made safe for paths, command lines and web addresses: a-z, 0-9 and single hyphens; never empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "film"
+
+
+def is_finished(stored: StoredJob) -> bool:
+    """Whether the job is done and its film is still there."""
+    manifest = read_manifest(stored.folder)
+    last = manifest.stages.get(all_stages()[-1].name)
+    kept = last is not None and all((stored.folder / output.path).is_file() for output in last.outputs)
+    return job_state(manifest) == "done" and kept

@@ -1,0 +1,1 @@
+"""What stages with models share. Needs numpy and the like, so nothing outside this package imports it."""

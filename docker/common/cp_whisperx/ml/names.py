@@ -1,0 +1,59 @@
+"""Names of people and places in texts, found by spaCy."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Final
+
+import spacy
+from pydantic import Field
+from spacy.language import Language
+
+from cp_whisperx.ml.models import damaged_model, model_path
+from cp_whisperx.stage import StageSettings
+
+KINDS: Final = ("PERSON", "ORG", "GPE", "LOC", "FAC")
+"""The kinds of names that are kept: people, organisations, states and towns, landscapes, buildings."""
+
+_UNUSED: Final = ("tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
+"""Parts of the model that finding names does without."""
+
+Entities = Mapping[str, Sequence[str]]
+"""Names by kind."""
+
+
+class NameSettings(StageSettings):
+    """Settings of the stages that look for names."""
+
+    spacy_model: str = Field(
+        default="en_core_web_sm",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Model that finds names: the name of its folder in the model cache, below spacy/.",
+    )
+
+
+@cache
+def load_language(name: str) -> Language:
+    """A spaCy model of the cache, loaded once in the life of a worker; StageError where it is missing or damaged."""
+    path = model_path(f"spacy/{name}")
+    try:
+        return spacy.load(path, exclude=_UNUSED)
+    except (OSError, ValueError, KeyError) as error:
+        raise damaged_model(path, error) from error
+
+
+def find_names(language: Language, texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Kind and name of all that the texts name, in order."""
+    return [
+        (entity.label_, " ".join(entity.text.split()))
+        for document in language.pipe(texts)
+        for entity in document.ents
+        if entity.label_ in KINDS
+    ]
+
+
+def by_kind(names: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Names by kind, each once, kinds in a fixed order, names in the order in which they came."""
+    collected: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}
+    for kind, name in names:
+        collected[kind][name] = None
+    return {kind: tuple(found) for kind, found in collected.items() if found}

@@ -1,0 +1,197 @@
+"""Whisper: one model per worker, fed with the stretches in which somebody speaks."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+from pydantic import Field
+
+from cp_whisperx.ml.intervals import Interval, at_least, grouped, widened, without
+from cp_whisperx.ml.models import ModelSettings, damaged_model, model_path
+from cp_whisperx.ml.sound import Sound
+
+_PAD: Final = 0.1
+"""Seconds around a stretch of speech, so that its first and last sound are whole."""
+_PAUSE: Final = 2.0
+"""Seconds of silence that may lie within a piece."""
+_BLOCK: Final = 600.0
+"""Seconds of film that are in memory at once."""
+_BETWEEN_WORDS: Final = 0.4
+"""Seconds by which the times of words may be off."""
+_WORTH_HEARING_AGAIN: Final = 1.2
+"""Seconds of speech without a word in them that mean that something was passed over."""
+_COMPRESSION: Final = 2.4
+_LOG_PROBABILITY: Final = -1.0
+"""Whisper's own limits: text that compresses better repeats itself, text less probable is a guess."""
+_LANGUAGE_SAMPLES: Final = 5
+
+
+class WhisperSettings(ModelSettings):
+    """Settings of the stages that use Whisper."""
+
+    whisper_model: str = Field(
+        default="base",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Model to use: the name of its folder in the model cache, below whisper/.",
+    )
+    whisper_compute_type: Literal["int8", "int8_float16", "int8_float32", "float16", "float32"] = Field(
+        default="int8", description="Number format of the model's weights while it computes."
+    )
+    whisper_beam_size: int = Field(default=5, ge=1, le=20, description="Wordings that are followed at a time.")
+
+
+@dataclass(frozen=True)
+class HeardWord:
+    """A word as Whisper gives it: with the space that stands before it, if any."""
+
+    start: float
+    end: float
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A stretch of text as Whisper cuts it."""
+
+    words: tuple[HeardWord, ...]
+
+    @property
+    def interval(self) -> Interval:
+        """From its first word to its last, in seconds."""
+        return self.words[0].start, self.words[-1].end
+
+
+@cache
+def load_model(name: str, compute_type: str, threads: int) -> WhisperModel:
+    """A Whisper model of the cache, loaded once in the life of a worker; on a GPU where the image can use one.
+
+    Raises StageError for a model that is missing or damaged.
+    """
+    path = model_path(f"whisper/{name}")
+    model_path(f"whisper/{name}/model.bin")
+    try:
+        return WhisperModel(
+            str(path), device="auto", compute_type=compute_type, cpu_threads=threads, local_files_only=True
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise damaged_model(path, error) from error
+
+
+def model_for(settings: WhisperSettings) -> WhisperModel:
+    """The model that the settings name."""
+    return load_model(settings.whisper_model, settings.whisper_compute_type, settings.threads)
+
+
+def find_language(model: WhisperModel, sound: Sound, speech: Sequence[Interval]) -> str:
+    """The language that is spoken most surely in samples from all over the film, as ISO 639-1 code."""
+    pieces = grouped(speech, 30.0, _PAUSE)
+    samples = pieces[:: max(1, -(-len(pieces) // _LANGUAGE_SAMPLES))]
+    votes: dict[str, float] = {}
+    for start, end in samples:
+        _, _, probabilities = model.detect_language(audio=sound.between(start, min(end, start + 30)))
+        for language, probability in probabilities:
+            votes[language] = votes.get(language, 0.0) + probability
+    return max(votes, key=lambda language: votes[language])
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """How speech is turned into text."""
+
+    language: str
+    task: str
+    beam_size: int
+    batch_size: int
+    piece_seconds: float
+    """Whisper hears pieces of at most this length; it passes over the end of long ones."""
+    hotwords: str | None
+    """Names to expect."""
+
+    def options(self) -> dict[str, Any]:
+        """What both ways of faster-whisper take."""
+        return {
+            "language": self.language,
+            "task": self.task,
+            "beam_size": self.beam_size,
+            "hotwords": self.hotwords,
+            "word_timestamps": True,
+        }
+
+
+def transcribe(
+    model: WhisperModel, sound: Sound, speech: Sequence[Interval], hearing: Hearing, progress: Callable[[float], None]
+) -> list[Heard]:
+    """The text of all stretches of speech, in order of time.
+
+    The pieces are heard in batches, which is fast and sometimes passes over a sentence or falls into a loop. What came
+    out so is found by its figures and heard again by itself.
+    """
+    pieces = grouped(widened(speech, _PAD, sound.duration), hearing.piece_seconds, _PAUSE)
+    result: list[Heard] = []
+    for block in _blocks(pieces):
+        heard = list(_hear_batched(model, sound, block, hearing))
+        missed = passed_over([span for span in speech if _within(span, block)], heard)
+        for piece in grouped(widened(missed, _PAD, sound.duration), hearing.piece_seconds, _PAUSE):
+            heard.extend(_hear_alone(model, sound, piece, hearing))
+        result.extend(heard)
+        progress(block[-1][1] / sound.duration)
+    return sorted(result, key=lambda stretch: stretch.interval)
+
+
+def passed_over(speech: Iterable[Interval], heard: Sequence[Heard]) -> list[Interval]:
+    """The parts of speech of which no text came out."""
+    words = [(word.start - _BETWEEN_WORDS, word.end + _BETWEEN_WORDS) for stretch in heard for word in stretch.words]
+    return at_least(without(speech, words), _WORTH_HEARING_AGAIN)
+
+
+def _blocks(pieces: Sequence[Interval]) -> Iterator[list[Interval]]:
+    block: list[Interval] = []
+    for piece in pieces:
+        if block and piece[1] - block[0][0] > _BLOCK:
+            yield block
+            block = []
+        block.append(piece)
+    if block:
+        yield block
+
+
+def _within(span: Interval, block: Sequence[Interval]) -> bool:
+    return block[0][0] <= span[0] and span[1] <= block[-1][1]
+
+
+def _hear_batched(model: WhisperModel, sound: Sound, block: Sequence[Interval], hearing: Hearing) -> Iterator[Heard]:
+    origin = block[0][0]
+    segments, _ = BatchedInferencePipeline(model).transcribe(
+        sound.between(origin, block[-1][1]),
+        clip_timestamps=[{"start": start - origin, "end": end - origin} for start, end in block],
+        batch_size=hearing.batch_size,
+        chunk_length=hearing.piece_seconds,
+        without_timestamps=False,
+        **hearing.options(),
+    )
+    return _trusted(segments, origin)
+
+
+def _hear_alone(model: WhisperModel, sound: Sound, piece: Interval, hearing: Hearing) -> Iterator[Heard]:
+    segments, _ = model.transcribe(sound.between(*piece), condition_on_previous_text=False, **hearing.options())
+    return _trusted(segments, piece[0])
+
+
+def _trusted(segments: Iterable[Any], origin: float) -> Iterator[Heard]:
+    """Segments of faster-whisper whose figures are good, with times counted from the start of the film."""
+    for segment in segments:
+        repeats = segment.compression_ratio > _COMPRESSION
+        if segment.words and not repeats and segment.avg_logprob >= _LOG_PROBABILITY:
+            yield Heard(tuple(_words(segment.words, origin)))
+
+
+def _words(words: Sequence[Any], origin: float) -> Iterator[HeardWord]:
+    """Words with times that do not run backwards."""
+    ends = [0.0, *(word.end for word in words)]
+    for word, (before, end) in zip(words, pairwise(ends), strict=True):
+        start = max(word.start, min(before, end))
+        yield HeardWord(origin + start, origin + max(start, end), word.word, min(1.0, max(0.0, word.probability)))

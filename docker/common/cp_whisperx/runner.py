@@ -1,0 +1,259 @@
+"""Does one stage of one job: only where something changed, at most as often as allowed, and all or nothing."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from cp_whisperx.contract import Job, Manifest, StageRecord, StageResult
+from cp_whisperx.environment import Environment, load_settings
+from cp_whisperx.errors import Skip, StageError, disk_error
+from cp_whisperx.files import locked, read_document, sync_folder, write_document
+from cp_whisperx.manifest import (
+    are_intact,
+    change_record,
+    describe_outputs,
+    digest_of,
+    read_manifest,
+    record_of,
+    stage_lock,
+)
+from cp_whisperx.stage import Context, Stage, StageSettings
+from cp_whisperx.stages import StageFacts, stage_facts
+
+Outcome = Literal["done", "unchanged", "skipped", "failed", "again", "busy"]
+"""`again`: the try failed and tries are left. `busy`: another program works on this stage of this job."""
+
+AnyStage = Stage[Any, Any]
+
+_log: Final = logging.getLogger("cp_whisperx.runner")
+_SECONDS_BETWEEN_REPORTS: Final = 1.0
+_SECONDS_BETWEEN_LOG_LINES: Final = 10.0
+
+
+def run_stage(stage: AnyStage, folder: Path, *, force: bool = False, environment: Environment | None = None) -> Outcome:
+    """Brings one stage of the job in `folder` up to date and says how that ended; the manifest has the details.
+
+    With `force` the work is done even where nothing changed. Raises StageError where the job itself cannot be read, and
+    OSError where not even the manifest can be written.
+    """
+    environment = environment or load_settings(Environment)
+    job = read_document(folder / "job.json", Job)
+    with locked(stage_lock(folder, stage.name), wait=False) as free:
+        if not free:
+            return "busy"
+        _remove_leftovers(folder, stage.name)
+        return _Attempt(stage, stage_facts(stage.name), folder, job, environment).run(force=force)
+
+
+def stage_key(stage: AnyStage, job: Job, settings: StageSettings, inputs: dict[str, str], image: str) -> str:
+    """What the result depends on, as one hash: the film, what earlier stages wrote, the settings and the image."""
+    parts = {
+        "stage": stage.name,
+        "film": job.identity.sha256,
+        "title": job.title,
+        "year": job.year,
+        "inputs": inputs,
+        "settings": settings.model_dump(mode="json"),
+        "image": image,
+        "depends": stage.depends(settings) if stage.depends else "",
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One look at a stage, under its lock."""
+
+    stage: AnyStage
+    facts: StageFacts
+    folder: Path
+    job: Job
+    environment: Environment
+
+    def run(self, *, force: bool) -> Outcome:
+        manifest = read_manifest(self.folder)
+        record = record_of(manifest, self.stage.name)
+        inputs = self._inputs(manifest)
+        try:
+            settings = load_settings(self.stage.settings)
+        except StageError as error:
+            return self._fail(error)
+        key = stage_key(self.stage, self.job, settings, inputs, self.environment.cp_whisperx_image)
+        if not force:
+            settled = self._settled(record, key)
+            if settled:
+                return settled
+        if record.attempts >= self.facts.tries:
+            return self._fail(self._no_tries_left(record))
+        self._begin(key, inputs)
+        return self._work(settings, key)
+
+    def _inputs(self, manifest: Manifest) -> dict[str, str]:
+        return {model.stage: digest_of(record_of(manifest, model.stage)) for model in self.stage.reads}
+
+    def _settled(self, record: StageRecord, key: str) -> Outcome | None:
+        """How the stage has already ended, for this very key; None where there is work to do."""
+        if record.key != key or record.status == "running":
+            return None
+        if record.status in ("failed", "skipped"):
+            return record.status
+        if not are_intact(self.folder, record.outputs):
+            return None
+        if record.status != "done":
+            self._change(lambda now: now.model_copy(update={"status": "done"}))
+        _log.info("%s: nothing changed", self._title)
+        return "unchanged"
+
+    def _no_tries_left(self, record: StageRecord) -> StageError:
+        tries = "once" if record.attempts == 1 else f"{record.attempts} times"
+        last = record.reason or "The worker was ended each time: the host may be short of memory."
+        return StageError(
+            f"The stage {self.stage.name} was started {tries} and never finished. {last}",
+            f"See the worker's log, then `cp-whisperx resume {self.job.id}`.",
+        )
+
+    def _begin(self, key: str, inputs: dict[str, str]) -> None:
+        record = self._change(
+            lambda now: StageRecord(
+                status="running",
+                started=_now(),
+                attempts=now.attempts + 1,
+                key=key,
+                image=self.environment.cp_whisperx_image,
+                inputs=inputs,
+                reason=now.reason if now.attempts else None,
+            )
+        )
+        _log.info("%s: started, try %d of %d", self._title, record.attempts, self.facts.tries)
+
+    def _work(self, settings: StageSettings, key: str) -> Outcome:
+        began = time.monotonic()
+        try:
+            with self._partial_folder() as partial:
+                result = self.stage.run(self._context(settings, partial))
+                return self._keep(result, partial, key, time.monotonic() - began)
+        except Skip as skip:
+            return self._end("skipped", skip.reason, None)
+        except StageError as error:
+            return self._fail(error)
+        except OSError as error:
+            told = disk_error(error)
+            return self._fail(told) if told else self._stumble(error)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises ends this try, not the worker
+            return self._stumble(error)
+
+    @contextlib.contextmanager
+    def _partial_folder(self) -> Iterator[Path]:
+        """A folder for the work; what is left of it goes before anything is told, which may need its room."""
+        partial = Path(tempfile.mkdtemp(prefix=f".{self.stage.name}.partial-", dir=self.folder))
+        try:
+            partial.chmod(0o755)
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _context(self, settings: StageSettings, partial: Path) -> Context[Any]:
+        return Context(
+            job=self.job,
+            folder=self.folder,
+            film=self.environment.films_in / self.job.film,
+            settings=settings,
+            output=partial,
+            reader=self._read_result,
+            report=self._reporter(),
+        )
+
+    def _read_result(self, model: type[StageResult]) -> StageResult | None:
+        if model not in self.stage.reads:
+            message = f"the stage {self.stage.name} reads {model.__name__} and does not declare it"
+            raise TypeError(message)
+        if record_of(read_manifest(self.folder), model.stage).status != "done":
+            return None
+        return read_document(self.folder / model.stage / "result.json", model)
+
+    def _reporter(self) -> Callable[[float, str], None]:
+        reported = logged = time.monotonic()
+
+        def report(fraction: float, note: str) -> None:
+            nonlocal reported, logged
+            now = time.monotonic()
+            if now - reported >= _SECONDS_BETWEEN_REPORTS:
+                reported = now
+                self._change(lambda record: record.model_copy(update={"progress": fraction, "note": note or None}))
+            if now - logged >= _SECONDS_BETWEEN_LOG_LINES:
+                logged = now
+                _log.info("%s: %.0f %% %s", self._title, fraction * 100, note)
+
+        return report
+
+    def _keep(self, result: StageResult, partial: Path, key: str, seconds: float) -> Outcome:
+        """Puts the finished folder in the place of the old one, then says so in the manifest."""
+        write_document(partial / "result.json", result)
+        outputs = describe_outputs(partial, self.stage.name)
+        home = self.folder / self.stage.name
+        if home.exists():
+            home.rename(self.folder / f".{self.stage.name}.old-{partial.name[-8:]}")
+        partial.rename(home)
+        sync_folder(self.folder)
+        self._change(
+            lambda now: now.model_copy(
+                update={
+                    "status": "done",
+                    "finished": _now(),
+                    "seconds": round(seconds, 3),
+                    "key": key,
+                    "outputs": outputs,
+                    "reason": None,
+                    "progress": None,
+                    "note": None,
+                }
+            )
+        )
+        _remove_leftovers(self.folder, self.stage.name)
+        _log.info("%s: done in %.1f s", self._title, seconds)
+        return "done"
+
+    def _stumble(self, error: Exception) -> Outcome:
+        """A try that failed for a reason that may pass: leaves the stage pending while it has tries."""
+        _log.error("%s: %s: %s", self._title, type(error).__name__, error, exc_info=error)
+        reason = f"{type(error).__name__}: {error}"
+        record = self._change(lambda now: now.model_copy(update={"status": "pending", "key": None, "reason": reason}))
+        return "again" if record.attempts < self.facts.tries else self._fail(self._no_tries_left(record))
+
+    def _fail(self, error: StageError) -> Outcome:
+        return self._end("failed", error.reason, error.way_out)
+
+    def _end(self, status: Literal["skipped", "failed"], reason: str, way_out: str | None) -> Outcome:
+        """Settles the stage without a result."""
+        update = {"status": status, "finished": _now(), "reason": reason, "way_out": way_out, "outputs": ()}
+        self._change(lambda now: now.model_copy(update={**update, "progress": None, "note": None}))
+        level = logging.ERROR if status == "failed" and self.facts.critical else logging.INFO
+        _log.log(level, "%s: %s: %s %s", self._title, status, reason, way_out or "")
+        return status
+
+    def _change(self, change: Callable[[StageRecord], StageRecord]) -> StageRecord:
+        return change_record(self.folder, self.stage.name, change)
+
+    @property
+    def _title(self) -> str:
+        return f"{self.stage.name} of {self.job.id}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _remove_leftovers(folder: Path, stage: str) -> None:
+    """Removes what a killed try left behind; the caller holds the stage's lock."""
+    for pattern in (f".{stage}.partial-*", f".{stage}.old-*"):
+        for path in folder.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)

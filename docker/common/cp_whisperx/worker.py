@@ -1,0 +1,165 @@
+"""The worker of one stage: takes jobs from the stage's queue, one at a time, and hands them on.
+
+What happens when things break:
+- The process is killed: its message goes back after the heartbeat's time-out, the stage starts again as its next try.
+- The stage outlasts its time: the worker notes why, gives the message back and ends itself; the engine starts it anew.
+- SIGTERM: an idle worker ends at once; a busy one gives its message and its try back, then ends.
+- Redis is away: the worker is unhealthy and waits; the work in hand goes on. Where its outcome cannot be handed on for
+  long, the worker ends itself and gets the message again.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NoReturn
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+
+from cp_whisperx.children import kill_children
+from cp_whisperx.contract import StageRecord
+from cp_whisperx.environment import Environment, load_settings
+from cp_whisperx.errors import StageError
+from cp_whisperx.logs import start_log
+from cp_whisperx.manifest import change_record, failed_stage, read_manifest
+from cp_whisperx.message_queue import ACTOR, QueueAway, give_back, open_broker, send
+from cp_whisperx.runner import AnyStage, Outcome, run_stage
+from cp_whisperx.stages import next_stage, stage_facts
+
+_log: Final = logging.getLogger("cp_whisperx.worker")
+_TICK_SECONDS: Final = 1.0
+_SECONDS_BETWEEN_HEALTH_CHECKS: Final = 5.0
+_IDLE_POLL_MS: Final = 500
+_PAUSE_BEFORE_AGAIN: Final = 5.0
+_PAUSE_FOR_DISK: Final = 30.0
+_QUEUE_PATIENCE: Final = 300.0
+
+
+@dataclass
+class _Work:
+    """The job in hand. Changed by the thread that works, read by the one that watches."""
+
+    folder: Path | None = None
+    deadline: float = field(default=float("inf"))
+
+
+def serve(stage: AnyStage) -> NoReturn:
+    """Runs the worker of `stage` until it is told to stop."""
+    environment = load_settings(Environment)
+    start_log(environment)
+    try:
+        settings = load_settings(stage.settings)
+        if stage.load:
+            stage.load(settings)
+    except StageError as error:
+        _log.error("%s cannot start: %s %s", stage.name, error.reason, error.way_out)
+        sys.exit(1)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    broker = open_broker(environment.redis_url)
+    work = _Work()
+    _wait_for_queue(broker, stop)
+    if not stop.is_set():
+        _start_dramatiq(stage, broker, work, environment)
+        _log.info("%s is ready (%s)", stage.name, environment.cp_whisperx_image)
+    _watch(stage, broker, work, environment, stop)
+    _end(stage, broker, work, "the worker was told to stop", status=0, counts=False)
+
+
+def _start_dramatiq(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment) -> None:
+    def run(folder: str) -> None:
+        _take(stage, broker, work, environment, Path(folder))
+
+    dramatiq.actor(actor_name=ACTOR, queue_name=stage.name, broker=broker)(run)
+    worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=_IDLE_POLL_MS)
+    worker.queue_prefetch = 1
+    worker.start()
+
+
+def _take(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment, folder: Path) -> None:
+    """Handles one message. Whatever goes wrong with a job is told in its manifest, never by an exception."""
+    work.deadline = time.monotonic() + stage_facts(stage.name).time_limit_seconds
+    work.folder = folder
+    try:
+        outcome = run_stage(stage, folder, environment=environment)
+        _hand_on(stage, broker, folder, outcome)
+    except QueueAway as error:
+        # The message was not handed on: this process ends without having said that it is done, and so gets it again.
+        _end(stage, broker, work, error.reason, status=1, counts=True)
+    except StageError as error:
+        _log.error("%s cannot handle %s: %s", stage.name, folder, error)
+    except OSError as error:
+        _log.error("%s cannot note anything in %s, trying again: %s", stage.name, folder, error)
+        send(broker, stage.name, folder, delay_seconds=_PAUSE_FOR_DISK, patience_seconds=_QUEUE_PATIENCE)
+    finally:
+        work.folder = None
+        work.deadline = float("inf")
+
+
+def _hand_on(stage: AnyStage, broker: RedisBroker, folder: Path, outcome: Outcome) -> None:
+    if outcome in ("again", "busy"):
+        send(broker, stage.name, folder, delay_seconds=_PAUSE_BEFORE_AGAIN, patience_seconds=_QUEUE_PATIENCE)
+        return
+    following = next_stage(stage.name)
+    if following and not (outcome == "failed" and failed_stage(read_manifest(folder))):
+        send(broker, following, folder, patience_seconds=_QUEUE_PATIENCE)
+
+
+def _wait_for_queue(broker: RedisBroker, stop: threading.Event) -> None:
+    pause = 0.1
+    while not stop.is_set() and not _answers(broker):
+        stop.wait(pause)
+        pause = min(pause * 2, 5.0)
+
+
+def _answers(broker: RedisBroker) -> bool:
+    try:
+        return bool(broker.client.ping())
+    except redis.RedisError as error:
+        _log.warning("the queue does not answer: %s", error)
+        return False
+
+
+def _watch(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment, stop: threading.Event) -> None:
+    """Keeps the sign of health fresh and the time limit, until `stop`."""
+    next_check = 0.0
+    while not stop.is_set():
+        if time.monotonic() >= work.deadline:
+            limit = stage_facts(stage.name).time_limit_seconds
+            _end(stage, broker, work, f"It outlasted its time limit of {limit} s.", status=1, counts=True)
+        if time.monotonic() >= next_check:
+            next_check = time.monotonic() + _SECONDS_BETWEEN_HEALTH_CHECKS
+            if _answers(broker):
+                environment.health_file.touch()
+        stop.wait(_TICK_SECONDS)
+
+
+def _end(stage: AnyStage, broker: RedisBroker, work: _Work, reason: str, *, status: int, counts: bool) -> NoReturn:
+    """Ends this process at once: nothing half-done can stay, for a result only stands when its folder was renamed."""
+    folder = work.folder
+    if folder is not None:
+        _log.info("%s leaves %s: %s", stage.name, folder.name, reason)
+        with contextlib.suppress(StageError, OSError):
+            change_record(folder, stage.name, lambda now: _interrupted(now, reason, counts=counts))
+    with contextlib.suppress(redis.RedisError):
+        give_back(broker, stage.name)
+    logging.shutdown()
+    kill_children()
+    os._exit(status)
+
+
+def _interrupted(record: StageRecord, reason: str, *, counts: bool) -> StageRecord:
+    if record.status != "running":
+        return record
+    attempts = record.attempts if counts else max(0, record.attempts - 1)
+    return record.model_copy(
+        update={"status": "pending", "key": None, "attempts": attempts, "reason": reason if counts else None}
+    )

@@ -1,0 +1,54 @@
+"""A stage for tests: `fake_stage.py NAME SECONDS LIMIT COMMAND...`. It notes its starts and works with a child."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest.mock import patch
+
+from cp_whisperx import children
+from cp_whisperx.cli import main
+from cp_whisperx.contract import MuxResult, StageResult, SubtitleResult
+from cp_whisperx.stage import Context, Stage, StageSettings
+from cp_whisperx.stages import stage_facts
+
+NAME, SECONDS = sys.argv[1], float(sys.argv[2])
+TIME_LIMIT = int(sys.argv[3])
+HEARTBEAT_MS = 3000
+QUEUE_PATIENCE = float(os.environ.get("QUEUE_PATIENCE", "60"))
+RESULTS: dict[str, StageResult] = {
+    "subtitle-gen": SubtitleResult(subtitles="subtitle-gen/film.srt", cues=1, language="en", speakers=1),
+    "mux": MuxResult(film="mux/film.mp4", size=1, duration=1.0, streams=(), left_out=()),
+}
+
+
+class FakeSettings(StageSettings):
+    """It has none."""
+
+
+def work(context: Context[FakeSettings]) -> StageResult:
+    """Works for a while, with a child that would go on for ever."""
+    child = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
+    children._groups.add(child.pid)  # noqa: SLF001 - as run_child does, which would wait
+    with (context.folder / f"{NAME}.starts").open("a") as starts:
+        starts.write(f"{child.pid}\n")
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end and not (context.folder / "hurry").exists():
+        context.progress(0.5, "half")
+        time.sleep(0.05)
+    child.kill()
+    child.wait()
+    (context.output / Path(RESULTS[NAME].model_dump().get("film", "film.srt")).name).write_text("x")
+    return RESULTS[NAME]
+
+
+if __name__ == "__main__":
+    facts = stage_facts(NAME).model_copy(update={"time_limit_seconds": TIME_LIMIT})
+    sys.argv[1:] = sys.argv[4:] or ["worker"]
+    with (
+        patch("cp_whisperx.worker.stage_facts", return_value=facts),
+        patch("cp_whisperx.message_queue.HEARTBEAT_TIMEOUT_MS", HEARTBEAT_MS),
+        patch("cp_whisperx.worker._QUEUE_PATIENCE", QUEUE_PATIENCE),
+    ):
+        main(Stage(name=NAME, settings=FakeSettings, result=type(RESULTS[NAME]), reads=(), run=work))

@@ -1,0 +1,169 @@
+"""post-ner: puts names right that were heard a little wrong, and lists the names in the text.
+
+A word is changed only where it begins with a capital, is very like a known name, and is no word of the dictionary.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import Field
+from rapidfuzz import fuzz, process
+from spacy.language import Language
+
+from cp_whisperx.cli import main
+from cp_whisperx.contract import (
+    AsrResult,
+    Correction,
+    PostNerResult,
+    PreNerResult,
+    SpokenSegment,
+    TranslationResult,
+    Word,
+)
+from cp_whisperx.ml.models import model_version
+from cp_whisperx.ml.names import NameSettings, by_kind, find_names, load_language
+from cp_whisperx.stage import Context, Stage
+
+_WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+"""A word, with apostrophes and hyphens within it."""
+_POSSESSIVE: Final = re.compile(r"['\u2019]s$", re.IGNORECASE)
+_SHORTEST_NAME: Final = 4
+"""Letters; shorter names are like too many words."""
+_SENTENCE_END: Final = re.compile(r"[.!?…।]\W*$")
+
+
+class PostNerSettings(NameSettings):
+    """How like a name a word must be."""
+
+    post_ner_ratio: float = Field(
+        default=80,
+        ge=60,
+        le=100,
+        description="Likeness in per cent from which a word is taken for a known name; 100 changes nothing but case.",
+    )
+
+
+@dataclass(frozen=True)
+class Mender:
+    """What is needed to put a name right."""
+
+    names: tuple[str, ...]
+    """Known names, word by word."""
+    is_common: Callable[[str], bool]
+    """Whether a word, in lower case, stands in the dictionary."""
+    ratio: float
+    at_sentence_start: bool
+    """Whether the first word of a sentence may be changed: only where the dictionary is of the text's language."""
+
+    def match(self, word: str) -> tuple[str, float] | None:
+        """The known name that a word stands for, and how like it is; None where it is to stay."""
+        if not word[0].isupper() or len(word) < _SHORTEST_NAME or word in self.names or self.is_common(word.lower()):
+            return None
+        alike = [name for name in self.names if name[0] == word[0]]
+        best = process.extractOne(word, alike, scorer=fuzz.ratio, processor=str.lower, score_cutoff=self.ratio)
+        return (best[0], best[1]) if best else None
+
+
+def run(context: Context[PostNerSettings]) -> PostNerResult:
+    """Corrects the text of the translation where there is one, else the text in the film's own language."""
+    translation = context.read_if_done(TranslationResult)
+    text = context.read(AsrResult)
+    given: Sequence[SpokenSegment] = translation.segments if translation else text.segments
+    in_english = (translation.target_language if translation else text.language) == "en"
+    language = load_language(context.settings.spacy_model)
+    mender = Mender(
+        names=known_names(context.read_if_done(PreNerResult)),
+        is_common=lambda word: is_common(language, word),
+        ratio=context.settings.post_ner_ratio,
+        at_sentence_start=in_english,
+    )
+    mended = [mend(segment, mender) for segment in given]
+    segments = tuple(segment for segment, _ in mended)
+    return PostNerResult(
+        source="second-pass-translation" if translation else "asr",
+        segments=segments,
+        corrections=tuple(correction for _, corrections in mended for correction in corrections),
+        entities=by_kind(find_names(language, (segment.text for segment in segments))) if in_english else {},
+    )
+
+
+def known_names(found: PreNerResult | None) -> tuple[str, ...]:
+    """The words of the names of pre-ner that are long enough to be told from others."""
+    names = [name for kind in found.entities.values() for name in kind] if found else []
+    words = [word for name in names for word in _WORD.findall(_POSSESSIVE.sub("", name))]
+    return tuple(dict.fromkeys(word for word in words if len(word) >= _SHORTEST_NAME and word[0].isupper()))
+
+
+def is_common(language: Language, word: str) -> bool:
+    """Whether the model's vocabulary has a word in lower case, as it stands in running text."""
+    return word in language.vocab.strings
+
+
+def mend(segment: SpokenSegment, mender: Mender) -> tuple[SpokenSegment, list[Correction]]:
+    """A segment with its names put right, in the text and in its words, and what was changed."""
+    text, changes = mend_text(segment.text, mender)
+    if not changes:
+        return _plain(segment, segment.text, segment.words), []
+    words = tuple(word.model_copy(update={"text": _replaced(word.text, changes)}) for word in segment.words)
+    corrections = [
+        Correction(start=_start(segment, original), original=original, corrected=name, score=round(score, 1))
+        for original, (name, score) in changes.items()
+    ]
+    return _plain(segment, text, words), corrections
+
+
+def mend_text(text: str, mender: Mender) -> tuple[str, dict[str, tuple[str, float]]]:
+    """The text with its names put right; each changed word with the name that it became and how like it was."""
+    changes: dict[str, tuple[str, float]] = {}
+    for place in _WORD.finditer(text):
+        word = _POSSESSIVE.sub("", place.group())
+        if not mender.at_sentence_start and _starts_sentence(text[: place.start()]):
+            continue
+        if found := mender.match(word):
+            changes[word] = found
+    return _replaced(text, changes), changes
+
+
+def _starts_sentence(before: str) -> bool:
+    return not before.strip() or _SENTENCE_END.search(before) is not None
+
+
+def _replaced(text: str, changes: Mapping[str, tuple[str, float]]) -> str:
+    """The text with every whole word that is among the changes replaced; a possessive stays one."""
+
+    def name_for(place: re.Match[str]) -> str:
+        word = _POSSESSIVE.sub("", place.group())
+        return place.group().replace(word, changes[word][0], 1) if word in changes else place.group()
+
+    return _WORD.sub(name_for, text)
+
+
+def _start(segment: SpokenSegment, original: str) -> float:
+    """When a word is said; the start of its segment where words have no times."""
+    return next((word.start for word in segment.words if original in word.text), segment.start)
+
+
+def _plain(segment: SpokenSegment, text: str, words: Iterable[Word]) -> SpokenSegment:
+    """A segment as speech: what a translation adds stays in its own result."""
+    return SpokenSegment(start=segment.start, end=segment.end, text=text, speaker=segment.speaker, words=tuple(words))
+
+
+def load(settings: PostNerSettings) -> None:
+    """Loads the model before the first job."""
+    load_language(settings.spacy_model)
+
+
+STAGE: Final = Stage(
+    name="post-ner",
+    settings=PostNerSettings,
+    result=PostNerResult,
+    reads=(PreNerResult, AsrResult, TranslationResult),
+    run=run,
+    depends=lambda settings: model_version(f"spacy/{settings.spacy_model}"),
+    load=load,
+)
+
+if __name__ == "__main__":
+    main(STAGE)

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# make env: export lines for a Pulumi of the user's own: eval "$(make --silent env)".
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+
+main() {
+  local name
+  export_pulumi_environment
+  for name in PULUMI_BACKEND_URL PULUMI_CONFIG_PASSPHRASE_FILE; do
+    [[ -z ${!name:-} ]] || printf 'export %s=%q\n' "$name" "${!name}"
+  done
+  # shellcheck disable=SC2016 # the reader's shell replaces $PATH
+  printf 'export PATH=%q:"$PATH"\n' "$BIN_FOLDER"
+}
+
+main

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# make film FILM=path: subtitles one film with the deployed stack.
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+
+check_film() {
+  local film=$1
+  [[ -n $film ]] || fail "no film was named" "make film FILM=path/to/film.mp4"
+  [[ -e $film ]] || fail "FILM=$film: there is no such file" "name a film that exists, in quotes where its name has spaces: make film FILM='my film.mp4'"
+  [[ -f $film ]] || fail "FILM=$film is no file" "name a film, not a folder"
+  [[ -r $film ]] || fail "FILM=$film cannot be read" "chmod u+r '$film', or run the command as its owner"
+  [[ -s $film ]] || fail "FILM=$film is empty" "copy or download it again"
+}
+
+main() {
+  local film=${FILM_PATH:-} outputs folder name
+  check_film "$film"
+  export_pulumi_environment
+  ensure_engine
+  outputs=$(pulumi_here stack output --json --stack "$STACK_NAME" 2>"$LOG_FOLDER/outputs.log") || outputs='{}'
+  folder=$(json_value films in <<<"$outputs")
+  [[ -n $folder ]] || fail "the stack $STACK_NAME is not deployed" "make up"
+  name=$(bring_in "$film" "$folder")
+  say "subtitling $name"
+  subtitle "$name" "$(json_value films out <<<"$outputs")"
+}
+
+main

@@ -1,0 +1,42 @@
+# Files that are never seen half written.
+# shellcheck shell=bash
+
+# write_file FILE MODE: standard input becomes the file, under a temporary name first.
+write_file() {
+  local file=$1 mode=$2 temporary
+  mkdir -p -- "$(dirname -- "$file")"
+  temporary=$(mktemp -- "$file.new.XXXXXX")
+  cat >"$temporary"
+  chmod -- "$mode" "$temporary"
+  mv -f -- "$temporary" "$file"
+}
+
+# download ADDRESS FILE SHA256: fetches a file, three tries; a wrong checksum leaves nothing behind.
+download() {
+  local address=$1 file=$2 checksum=$3
+  curl --fail --silent --show-error --location --retry 3 --connect-timeout 10 --output "$file.part" "$address" || return 1
+  if ! sha256sum --check --status <<<"$checksum  $file.part"; then
+    say "$address: its checksum is $(sha256sum <"$file.part" | cut --delimiter=' ' --fields=1), expected $checksum"
+    rm -f -- "$file.part"
+    return 1
+  fi
+  mv -f -- "$file.part" "$file"
+}
+
+# download_listed LIST ADDRESS FILE: fetches a file whose checksum the publisher's list, at the address LIST, tells.
+# A line of the list is the checksum and the file's name, which is the last part of ADDRESS.
+download_listed() {
+  local list=$1 address=$2 file=$3 checksum
+  checksum=$(curl --fail --silent --show-error --location --retry 3 --connect-timeout 10 "$list" \
+    | awk -v name="${address##*/}" '$2 == name || $2 == "*" name { print $1 }') || return 1
+  [[ -n $checksum ]] || { say "$list does not name ${address##*/}"; return 1; }
+  download "$address" "$file" "$checksum"
+}
+
+# check_space FOLDER GIBIBYTES: fails where less is free.
+check_space() {
+  local folder=$1 needed=$2 free
+  free=$(df --output=avail --block-size=1M -- "$folder" | tail -n 1)
+  ((free >= needed * 1024)) \
+    || fail "$folder has $((free)) MiB free, $needed GiB are needed" "make room there (docker system df, docker buildx du --builder $BUILDER_NAME show what ours take), or set CP_WHISPERX_HOME to a folder on a larger disk"
+}

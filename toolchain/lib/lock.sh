@@ -1,0 +1,30 @@
+# Locks: one deployment of a stack at a time, one installation of tools at a time.
+# shellcheck shell=bash
+
+# hold_stack_lock: fails at once where another command works on the same stack.
+# The lock (file descriptor 9) lasts until this command and what it started have ended; services let go of it (process.sh).
+hold_stack_lock() {
+  local file="$RUN_FOLDER/stack-$STACK_NAME.lock"
+  exec 9>>"$file"
+  flock --nonblock 9 && return
+  fail "another command already works on the stack $STACK_NAME ($(lock_holders "$file"))" "wait until it has ended, then run this one again"
+}
+
+# lock_holders FILE: the processes which have the file open, without this one.
+lock_holders() {
+  local link process holders=()
+  for link in /proc/[0-9]*/fd/9; do
+    process=${link#/proc/}
+    process=${process%%/*}
+    [[ $process == "$$" || "$(readlink "$link" 2>/dev/null)" != "$1" ]] || holders+=("$process")
+  done
+  printf 'process %s' "${holders[0]:-unknown}"
+}
+
+# with_tool_lock COMMAND...: waits for its turn, so that two stacks do not install the same tool at once.
+with_tool_lock() {
+  exec 8>>"$RUN_FOLDER/tools.lock"
+  flock --nonblock 8 || { say "another command is installing tools, waiting for it"; flock 8; }
+  "$@"
+  exec 8>&-
+}

@@ -1,0 +1,59 @@
+# Progress lines and failures. Every line carries the seconds since the command began.
+# shellcheck shell=bash
+
+# The moment the command began; a script that calls another one hands it on.
+export TOOLCHAIN_STARTED="${TOOLCHAIN_STARTED:-$(date +%s)}"
+
+# elapsed: the time since the command began, as minutes:seconds.
+elapsed() {
+  local seconds=$(($(date +%s) - TOOLCHAIN_STARTED))
+  printf '%d:%02d' $((seconds / 60)) $((seconds % 60))
+}
+
+# say MESSAGE...: one progress line on standard error.
+say() {
+  printf '[%s] %s\n' "$(elapsed)" "$*" >&2
+}
+
+# fail MESSAGE WAY_OUT: says what is wrong and what to do, then ends the command with status 1.
+fail() {
+  printf '[%s] error: %s\n        what to do: %s\n' "$(elapsed)" "$1" "$2" >&2
+  exit 1
+}
+
+# log_tail FILE: the last lines of a log, indented, on standard error.
+log_tail() {
+  [[ -s $1 ]] || return 0
+  tail -n 15 -- "$1" | sed 's/^/        | /' >&2
+}
+
+# step NAME COMMAND...: runs a long, quiet command with its output in the log folder.
+# Says the last line of it every 15 seconds, and shows the end of the log where the command fails.
+step() {
+  local name=$1 status=0 log worker
+  shift
+  log="$LOG_FOLDER/$name.log"
+  say "$name: started (log: $log)"
+  "$@" >"$log" 2>&1 </dev/null &
+  worker=$!
+  watch_step "$name" "$worker" "$log"
+  wait "$worker" || status=$?
+  if ((status != 0)); then
+    log_tail "$log"
+    say "$name: failed with status $status, see $log"
+    return "$status"
+  fi
+  say "$name: done"
+}
+
+# watch_step NAME PROCESS LOG: says the log's last line every 15 seconds while the process runs.
+watch_step() {
+  local name=$1 worker=$2 log=$3 ticks=0
+  while kill -0 "$worker" 2>/dev/null; do
+    sleep 0.2
+    ticks=$((ticks + 1))
+    if ((ticks % 75 == 0)); then
+      say "$name: $(tail -n 1 -- "$log" | tr -d '\r' | cut -c 1-120)"
+    fi
+  done
+}

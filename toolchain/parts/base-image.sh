@@ -1,0 +1,72 @@
+# The base image of the hierarchy, in the local registry under one name: the official one or its stand-in.
+# shellcheck shell=bash
+
+BASE_IMAGE_NAME="$REGISTRY_ADDRESS/$BASE_IMAGE_REPOSITORY:$BASE_IMAGE_TAG"
+
+# ensure_base_image: returns with the image in the registry; nothing is made anew where it is there.
+ensure_base_image() {
+  [[ -z "$(base_image_digest)" ]] || return 0
+  if use_official base-image https://registry-1.docker.io/v2/; then
+    mirror_base_image
+  else
+    make_base_image
+  fi
+  [[ -n "$(base_image_digest)" ]] || fail "$BASE_IMAGE_NAME is not in the registry although it was pushed" "read $LOG_FOLDER/registry.log"
+}
+
+# base_image_reference: name@digest, as the program takes it.
+base_image_reference() {
+  printf '%s@%s' "$BASE_IMAGE_NAME" "$(base_image_digest)"
+}
+
+# base_image_digest: what the registry has under the name; empty where it has nothing.
+base_image_digest() {
+  curl --silent --fail --head --max-time 10 \
+    --header 'Accept: application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json' \
+    "http://$REGISTRY_ADDRESS/v2/$BASE_IMAGE_REPOSITORY/manifests/$BASE_IMAGE_TAG" \
+    | tr -d '\r' | awk 'tolower($1) == "docker-content-digest:" { print $2 }' || true
+}
+
+# mirror_base_image: copies the official image for all its platforms, so that its digest stays.
+mirror_base_image() {
+  step base-image docker buildx imagetools create --builder "$BUILDER_NAME" --tag "$BASE_IMAGE_NAME" \
+    "docker.io/$BASE_IMAGE_REPOSITORY:$BASE_IMAGE_TAG@$BASE_IMAGE_DIGEST" \
+    || fail "the base image could not be copied from docker.io" "read $LOG_FOLDER/base-image.log, or set TOOLCHAIN_SOURCE=packages to make it from Debian packages"
+}
+
+# make_base_image: the stand-in, the same release of Debian with its Python 3.11.
+make_base_image() {
+  command -v mmdebstrap >/dev/null || install_packages mmdebstrap mmdebstrap
+  ((EUID == 0)) || fail "making the base image needs root" "run the command as root"
+  step base-image build_base_image \
+    || fail "the base image could not be made" "read $LOG_FOLDER/base-image.log; the command can be run again as it is"
+}
+
+# build_base_image: with fixed times, so that the same packages give the same digest on every machine.
+build_base_image() {
+  local context="$RUN_FOLDER/base-image"
+  export SOURCE_DATE_EPOCH=0
+  rm -rf -- "$context"
+  mkdir -p -- "$context" || return 1
+  debian_root "$context/root.tar" || return 1
+  docker buildx build --builder "$BUILDER_NAME" --progress plain --file "$TOOLCHAIN_FOLDER/base-image/Dockerfile" --provenance=false \
+    --output "type=image,name=$BASE_IMAGE_NAME,push=true,rewrite-timestamp=true" "$context" || return 1
+  rm -rf -- "$context"
+}
+
+# debian_root FILE: a minimal system with Python, without documentation and translations; apt works in it.
+# usrmerge is kept out because it brings all of Perl; usr-is-merged does for a new system.
+debian_root() {
+  # shellcheck disable=SC2016 # mmdebstrap's shell replaces $1 by the new root
+  mmdebstrap --variant=minbase --include=ca-certificates,netbase,python3,tzdata,usr-is-merged \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+    --setup-hook='mkdir -p "$1/etc/apt/preferences.d"' \
+    --setup-hook='printf "Package: usrmerge\nPin: release *\nPin-Priority: -1\n" >"$1/etc/apt/preferences.d/usrmerge"' \
+    --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --aptopt='APT::Install-Recommends "false"' \
+    --aptopt='Acquire::Retries "3"' \
+    "$BASE_IMAGE_SUITE" "$1"
+}

@@ -1,0 +1,94 @@
+# The BuildKit builder: one name, two ways to run it. The program only knows the name.
+# shellcheck shell=bash
+
+BUILDKIT_SOCKET="$RUN_FOLDER/buildkitd.sock"
+
+# ensure_builder: returns with a builder called $BUILDER_NAME that answers.
+ensure_builder() {
+  write_builder_configuration
+  case $(builder_driver) in
+    docker-container) ensure_container_builder ;;
+    remote) ensure_remote_builder ;;
+    *) create_builder ;;
+  esac
+}
+
+# builder_driver: the driver of our builder, empty where there is none. Read from buildx's own file: asking buildx costs seconds.
+builder_driver() {
+  local file="${BUILDX_CONFIG:-${DOCKER_CONFIG:-$HOME/.docker}/buildx}/instances/$BUILDER_NAME"
+  [[ -s $file ]] || return 0
+  sed -n 's/.*"Driver":"\([^"]*\)".*/\1/p' "$file"
+}
+
+create_builder() {
+  if use_official builder https://registry-1.docker.io/v2/; then
+    create_container_builder
+  else
+    create_remote_builder
+  fi
+}
+
+# write_builder_configuration: how many steps build at a time, how much cache is kept, and the local registry without TLS.
+write_builder_configuration() {
+  write_file "$RUN_FOLDER/buildkitd.toml" 644 <<EOF
+root = "$BUILDKIT_FOLDER"
+
+[worker.oci]
+  max-parallelism = 4
+  gc = true
+  reservedSpace = "2GB"
+  maxUsedSpace = "20GB"
+  minFreeSpace = "5GB"
+
+[worker.containerd]
+  enabled = false
+
+[registry."$REGISTRY_ADDRESS"]
+  http = true
+EOF
+}
+
+# create_container_builder: the official image. On the host's network, so that it reaches the loopback registry.
+create_container_builder() {
+  local configuration="$RUN_FOLDER/buildkitd-container.toml"
+  sed '/^root = /d' "$RUN_FOLDER/buildkitd.toml" >"$configuration"
+  step builder-create docker buildx create --name "$BUILDER_NAME" --driver docker-container \
+    --driver-opt "image=$BUILDKIT_IMAGE" --driver-opt network=host \
+    --buildkitd-config "$configuration" --bootstrap \
+    || fail "the builder $BUILDER_NAME could not be made" "read $LOG_FOLDER/builder-create.log; TOOLCHAIN_SOURCE=packages takes BuildKit's Go module instead"
+}
+
+# ensure_container_builder: starts the builder's container where it stands still.
+ensure_container_builder() {
+  [[ "$(docker container inspect --format '{{.State.Running}}' "buildx_buildkit_${BUILDER_NAME}0" 2>/dev/null)" == true ]] && return
+  step builder-start docker buildx inspect --bootstrap "$BUILDER_NAME" \
+    || fail "the builder $BUILDER_NAME does not start" "docker buildx rm $BUILDER_NAME, then run the command again"
+}
+
+create_remote_builder() {
+  ensure_remote_builder
+  docker buildx create --name "$BUILDER_NAME" --driver remote "unix://$BUILDKIT_SOCKET" >/dev/null \
+    || fail "the builder $BUILDER_NAME could not be made" "look at docker buildx ls; docker buildx rm $BUILDER_NAME clears a broken one"
+}
+
+# ensure_remote_builder: buildkitd as a program of this host, with the host's network for its builds.
+ensure_remote_builder() {
+  ensure_buildkit_programs
+  command -v runc >/dev/null || install_packages runc runc
+  ((EUID == 0)) || buildkit_answers || fail "buildkitd is stopped and starting it needs root" "run the command as root"
+  mkdir -p "$BUILDKIT_FOLDER"
+  buildkit_answers || rm -f -- "$BUILDKIT_SOCKET"
+  start_service buildkitd buildkit_answers "$BIN_FOLDER/buildkitd" \
+    --config "$RUN_FOLDER/buildkitd.toml" --addr "unix://$BUILDKIT_SOCKET" --oci-worker-net host
+}
+
+ensure_buildkit_programs() {
+  local flags="-X github.com/moby/buildkit/version.Version=v$BUILDKIT_VERSION" name
+  for name in buildkitd buildctl; do
+    build_go_program buildkit "github.com/moby/buildkit/cmd/$name" "$BIN_FOLDER/$name" "$flags"
+  done
+}
+
+buildkit_answers() {
+  [[ -S $BUILDKIT_SOCKET ]] && timeout 5 "$BIN_FOLDER/buildctl" --addr "unix://$BUILDKIT_SOCKET" debug info
+}

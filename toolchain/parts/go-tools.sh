@@ -1,0 +1,36 @@
+# Programs built from Go modules, each pinned by the go.mod and go.sum of a folder below toolchain/go.
+# shellcheck shell=bash
+
+# build_go_program PART PACKAGE TARGET LINKER_FLAGS [TAGS]: builds one program of toolchain/go/PART to the file TARGET.
+# Nothing is done where TARGET was built from the same files with the same flags.
+build_go_program() {
+  local folder="$TOOLCHAIN_FOLDER/go/$1" package=$2 target=$3 flags=$4 tags=${5:-} name hash
+  name=$(basename -- "$target")
+  hash=$(go_sources_hash "$folder" "$package $flags $tags")
+  if [[ -x $target ]] && is_stamped "$name" "$hash"; then return; fi
+  check_go
+  step "$name-build" compile "$folder" "$package" "$target" "$flags" "$tags" \
+    || fail "$name could not be built" "read $LOG_FOLDER/$name-build.log; a download that failed is tried again by running the command again"
+  stamp "$name" "$hash"
+}
+
+# go_sources_hash FOLDER SETTINGS: over all files of a module and how it is built.
+go_sources_hash() {
+  local files
+  mapfile -t files < <(find "$1" -type f ! -name '*_test.go' | sort)
+  hash_of "${files[@]}" "$2"
+}
+
+# compile FOLDER PACKAGE TARGET LINKER_FLAGS TAGS: strips the program and takes this machine's paths out of it.
+compile() {
+  local folder=$1 package=$2 target=$3 flags=$4 tags=$5
+  mkdir -p -- "$(dirname -- "$target")" \
+    && CGO_ENABLED=0 GOFLAGS='' go build -C "$folder" -mod=readonly -trimpath -buildvcs=false -tags "$tags" \
+      -ldflags "-s -w $flags" -o "$target.new" "$package" \
+    && mv -f -- "$target.new" "$target"
+}
+
+check_go() {
+  command -v go >/dev/null \
+    || fail "Go is missing, and this machine does not reach the official downloads" "install Go 1.26 or newer and put it on the PATH"
+}

@@ -1,0 +1,73 @@
+# Pulumi's state: where it lies, the passphrase that encrypts its secrets, and the stack itself.
+# shellcheck shell=bash
+
+PASSPHRASE_FILE="$CP_WHISPERX_HOME/passphrase"
+
+# export_pulumi_environment: what Pulumi needs to know, unless the user has said otherwise. Pulumi.yaml names the default
+# backend, which only holds for the default home.
+export_pulumi_environment() {
+  export PULUMI_SKIP_UPDATE_CHECK=true
+  export PATH="$BIN_FOLDER:$PATH"
+  if [[ -z ${PULUMI_CONFIG_PASSPHRASE+set}${PULUMI_CONFIG_PASSPHRASE_FILE+set} ]]; then
+    export PULUMI_CONFIG_PASSPHRASE_FILE=$PASSPHRASE_FILE
+  fi
+  if [[ -z ${PULUMI_BACKEND_URL:-} && $CP_WHISPERX_HOME != "$HOME/.cp-whisperx" ]]; then
+    export PULUMI_BACKEND_URL="file://$STATE_FOLDER"
+  fi
+}
+
+# ensure_passphrase: made on first use, readable by its owner alone. Without it the state's secrets are lost.
+ensure_passphrase() {
+  [[ ${PULUMI_CONFIG_PASSPHRASE_FILE:-} == "$PASSPHRASE_FILE" && ! -s $PASSPHRASE_FILE ]] || return 0
+  (umask 077 && head --bytes 32 /dev/urandom | base64 | write_file "$PASSPHRASE_FILE" 600)
+  say "state: made a passphrase in $PASSPHRASE_FILE; keep it with the state"
+}
+
+# ensure_stack: returns with the stack in the backend; prints its configuration as JSON.
+ensure_stack() {
+  mkdir -p -- "$STATE_FOLDER"
+  stack_configuration && return
+  say "state: making the stack $STACK_NAME"
+  pulumi_here stack init "$STACK_NAME" >&2 \
+    || fail "the stack $STACK_NAME could not be made" "see the message above; pulumi whoami --verbose says which backend is used"
+  stack_configuration
+}
+
+stack_configuration() {
+  pulumi_here config --json --stack "$STACK_NAME" 2>"$LOG_FOLDER/stack-configuration.log" && return
+  grep --quiet 'no stack named' "$LOG_FOLDER/stack-configuration.log" && return 1
+  log_tail "$LOG_FOLDER/stack-configuration.log"
+  fail "the configuration of the stack $STACK_NAME could not be read" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
+}
+
+# pulumi_here ARGUMENT...: Pulumi in this checkout, without questions.
+pulumi_here() {
+  pulumi --cwd "$PROJECT_FOLDER" --non-interactive "$@"
+}
+
+# configure_stack CONFIGURATION: gives the program this machine's base image and registry where it has others.
+configure_stack() {
+  local base registry
+  base=$(json_value cp-whisperx:baseImages objectValue cpu <<<"$1")
+  registry=$(json_value cp-whisperx:registry value <<<"$1")
+  set_configuration baseImages.cpu "$base" "$(base_image_reference)"
+  set_configuration registry "${registry:-127.0.0.1:5000}" "$REGISTRY_ADDRESS"
+}
+
+# set_configuration KEY NOW VALUE: writes the value where it is another one now.
+set_configuration() {
+  local key=$1 now=$2 value=$3
+  [[ $now != "$value" ]] || return 0
+  say "state: setting $key to $value"
+  pulumi_here config set --stack "$STACK_NAME" --path "cp-whisperx:$key" "$value" \
+    || fail "$key could not be set in Pulumi.$STACK_NAME.yaml" "see the message above"
+}
+
+# json_value KEY...: the value at the keys in the JSON of standard input, empty where there is none.
+json_value() {
+  python3 -c 'import json, sys
+value = json.load(sys.stdin)
+for key in sys.argv[1:]:
+    value = value.get(key, {}) if isinstance(value, dict) else {}
+print(value or "")' "$@"
+}

@@ -1,0 +1,30 @@
+# All parts together: what a bare machine lacks, made side by side where two cores permit.
+# shellcheck shell=bash
+
+# ensure_tools: returns with the engine, the builder, the registry with the base image, Pulumi, its plugins and the npm
+# packages. The long builds that need no engine run beside the rest; one that fails ends the command.
+ensure_tools() {
+  local beside status=0
+  check_space "$CP_WHISPERX_HOME" 3
+  (
+    ensure_pulumi
+    ensure_plugins
+  ) &
+  beside=$!
+  trap 'end_beside "$beside"' EXIT
+  ensure_node_modules
+  ensure_engine
+  ensure_registry
+  ensure_buildx
+  ensure_builder
+  ensure_base_image
+  wait "$beside" || status=$?
+  trap - EXIT
+  ((status == 0)) || exit "$status"
+}
+
+# end_beside PROCESS: ends the builds beside us where another part has failed.
+end_beside() {
+  kill -- "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# make preview: what make up would change, with nothing changed.
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+
+main() {
+  export_pulumi_environment
+  [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine" "make up"
+  ensure_node_modules
+  pulumi_here preview --diff=false --stack "$STACK_NAME"
+}
+
+main

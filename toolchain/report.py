@@ -1,0 +1,120 @@
+"""Tables of a deployment: its images and its services. Reads `pulumi stack output --json` from standard input.
+
+    report.py snapshot REGISTRY FILE    remember which tags the registry has before a deployment
+    report.py healthy                   wait until every service is healthy
+    report.py tables REGISTRY FILE      print the tables; FILE is the snapshot
+"""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+_REGISTRY_PATIENCE = 10.0
+_HEALTH_PATIENCE = 120.0
+_MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the first argument says; the exit status is 1 where it cannot be done."""
+    match arguments:
+        case ["snapshot", registry, file]:
+            Path(file).write_text(json.dumps(registry_tags(registry)), encoding="utf-8")
+        case ["healthy"]:
+            return wait_until_healthy(json.load(sys.stdin)["services"])
+        case ["tables", registry, file]:
+            print_tables(json.load(sys.stdin), registry, json.loads(Path(file).read_text(encoding="utf-8")))
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+def ask_registry(registry: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON the registry answers
+    """What the registry answers under /v2/, or an empty mapping where it has nothing."""
+    request = urllib.request.Request(f"http://{registry}/v2/{path}", headers={"Accept": _MANIFESTS})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_REGISTRY_PATIENCE) as answer:  # noqa: S310 - the address is ours
+            return json.load(answer)
+    except urllib.error.HTTPError:
+        return {}
+
+
+def registry_tags(registry: str) -> list[str]:
+    """Every `repository:tag` the registry has."""
+    repositories = ask_registry(registry, "_catalog?n=1000").get("repositories", [])
+    with ThreadPoolExecutor() as pool:
+        lists = pool.map(lambda name: ask_registry(registry, f"{name}/tags/list"), repositories)
+        return [f"{found['name']}:{tag}" for found in lists for tag in found.get("tags") or []]
+
+
+def docker(*arguments: str) -> str:
+    """The standard output of a docker command, also where part of what it was asked for is missing."""
+    return subprocess.run(["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout  # noqa: S603, S607
+
+
+def wait_until_healthy(services: Mapping[str, Mapping[str, str]]) -> int:
+    """Waits up to two minutes; says which services are not healthy then."""
+    deadline = time.monotonic() + _HEALTH_PATIENCE
+    while sick := {name: state for name, state in health(services).items() if state != "healthy"}:
+        if time.monotonic() > deadline:
+            for name, state in sick.items():
+                print(f"error: {name} is {state}\n        what to do: {services[name]['logs']}", file=sys.stderr)
+            return 1
+        time.sleep(0.5)
+    return 0
+
+
+def health(services: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The state of every service's container: healthy, starting, exited, missing ..."""
+    form = '{{.Name}} {{if and (eq .State.Status "running") .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}'
+    lines = docker("inspect", "--type", "container", "--format", form, *(facts["container"] for facts in services.values()))
+    states = dict(line.lstrip("/").split(" ", 1) for line in lines.splitlines())
+    return {name: states.get(facts["container"], "missing") for name, facts in services.items()}
+
+
+def engine_sizes(references: Sequence[str]) -> dict[str, int]:
+    """Bytes of every image that the engine has, by `repository@digest`."""
+    lines = docker("image", "inspect", "--format", "{{.Size}} {{join .RepoDigests \" \"}}", *references).splitlines()
+    return {name: int(size) for size, *names in (line.split() for line in lines) for name in names}
+
+
+def registry_size(registry: str, reference: str) -> int:
+    """Bytes of an image's compressed layers in the registry; 0 where it is not there."""
+    repository, _, digest = reference.removeprefix(f"{registry}/").partition("@")
+    return sum(layer["size"] for layer in ask_registry(registry, f"{repository}/manifests/{digest}").get("layers", []))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows])
+    return "\n".join(lines)
+
+
+def image_row(name: str, facts: Mapping[str, str], registry: str, sizes: Mapping[str, int], before: set[str]) -> list[str]:
+    """One line of the table of images. Cached: the registry had an image of the same sources before this deployment."""
+    reference, tag = facts["reference"], facts["tag"].removeprefix(f"{registry}/")
+    size = sizes.get(reference)
+    measured = f"{size / 1e6:.0f} MB" if size is not None else f"{registry_size(registry, reference) / 1e6:.1f} MB (registry)"
+    return [name, measured, facts["digest"], "cached" if tag in before else "built"]
+
+
+def print_tables(outputs: Mapping[str, Any], registry: str, before: Sequence[str]) -> None:
+    """Both tables, a blank line before each."""
+    images, services = outputs["images"], outputs["services"]
+    sizes = engine_sizes([facts["reference"] for facts in images.values()])
+    rows = [image_row(name, facts, registry, sizes, set(before)) for name, facts in images.items()]
+    print("\n" + table(["image", "size", "digest", "this time"], rows))
+    states = health(services)
+    print("\n" + table(["service", "health", "log"], [[name, states[name], facts["logs"]] for name, facts in services.items()]) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

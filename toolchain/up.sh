@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# make up: what this machine lacks is installed or started, the stack is deployed, the sample film is subtitled.
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+
+# deploy: the stack itself. Images that were built stay when another one fails, and the next run goes on there.
+deploy() {
+  say "deploying the stack $STACK_NAME"
+  pulumi_here up --yes --skip-preview --continue-on-error --stack "$STACK_NAME" \
+    || fail "the stack $STACK_NAME is not fully deployed" "mend what the messages above name and run the command again: it goes on where it stopped"
+}
+
+main() {
+  local configuration snapshot outputs name
+  hold_stack_lock
+  export_pulumi_environment
+  ensure_passphrase
+  with_tool_lock ensure_tools
+  configuration=$(ensure_stack)
+  configure_stack "$configuration"
+  snapshot="$RUN_FOLDER/registry-tags-$STACK_NAME.json"
+  python3 "$TOOLCHAIN_FOLDER/report.py" snapshot "$REGISTRY_ADDRESS" "$snapshot"
+  repair_drift
+  deploy
+  outputs=$(pulumi_here stack output --json --stack "$STACK_NAME")
+  python3 "$TOOLCHAIN_FOLDER/report.py" healthy <<<"$outputs"
+  name=$(bring_in "$PROJECT_FOLDER/samples/film.mp4" "$(json_value films in <<<"$outputs")")
+  subtitle "$name" "$(json_value films out <<<"$outputs")"
+  python3 "$TOOLCHAIN_FOLDER/report.py" tables "$REGISTRY_ADDRESS" "$snapshot" <<<"$outputs"
+  say "done"
+}
+
+main
