@@ -1,6 +1,7 @@
 /** The settings of a stack: the only reader of `pulumi.Config`. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
+import { rootCertificates } from "node:tls";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { catalog } from "./images/catalog";
@@ -280,19 +281,31 @@ export function readSettings(): Settings {
   });
 }
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
+
 /**
- * The PEM certificates that builds trust: of the file that is set, else of the host's bundle if it has one.
+ * The PEM certificates that builds trust beside those of the base image: of the file that is set, else of the host's
+ * bundle, without the public ones that every image has already. The rest is few, and stands in the state per image.
  * @throws SettingsError where the file that is set cannot be read.
  */
 export function readCertificates(settings: Settings): string | undefined {
   const file = settings.certificates ?? (existsSync(HOST_CERTIFICATES) ? HOST_CERTIFICATES : undefined);
   if (file === undefined) return undefined;
   try {
-    return readFileSync(file, "utf8");
+    const own = hostCertificates(readFileSync(file, "utf8"), rootCertificates);
+    return own === "" ? undefined : own;
   } catch (error) {
     throw new SettingsError(
       `certificates: cannot read ${JSON.stringify(file)} (${(error as Error).message}); ` +
         `mend: pulumi config set certificates ${HOST_CERTIFICATES} --stack ${settings.stack}`,
     );
   }
+}
+
+/** The certificates of a bundle that are not among the public ones, as one PEM text. */
+export function hostCertificates(bundle: string, publicOnes: readonly string[]): string {
+  const withoutSpace = (certificate: string): string => certificate.replace(/\s/g, "");
+  const known = new Set(publicOnes.map(withoutSpace));
+  const own = (bundle.match(CERTIFICATE) ?? []).filter((certificate) => !known.has(withoutSpace(certificate)));
+  return own.map((certificate) => `${certificate}\n`).join("");
 }

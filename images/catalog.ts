@@ -66,6 +66,7 @@ export const catalog: readonly ImageDefinition[] = [
     name: "base-ffmpeg",
     parent: "base",
     description: "ffmpeg, once for demux and mux",
+    uses: ["build-tools"],
     network: true,
   },
   {
@@ -100,6 +101,7 @@ export const catalog: readonly ImageDefinition[] = [
     name: "queue",
     parent: "base",
     description: "Redis, the job queue",
+    uses: ["build-tools"],
     network: true,
     service: { memoryMegabytes: 256 },
   },

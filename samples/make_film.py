@@ -234,7 +234,7 @@ def main() -> int:
     """Reads the command line, makes the film, and says what was made."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--script", type=Path, default=HERE / "script.txt", help="lines `Name: text`")
-    parser.add_argument("--film", type=Path, default=HERE / "film.mp4", help="the film to write")
+    parser.add_argument("--film", type=Path, default=HERE / "The Missing Letter (2026).mp4", help="the film to write")
     parser.add_argument("--reference", type=Path, default=HERE / "reference.json", help="the truth to write")
     paths = parser.parse_args()
     try:

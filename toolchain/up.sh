@@ -23,7 +23,7 @@ main() {
   deploy
   outputs=$(pulumi_here stack output --json --stack "$STACK_NAME")
   python3 "$TOOLCHAIN_FOLDER/report.py" healthy <<<"$outputs"
-  name=$(bring_in "$PROJECT_FOLDER/samples/film.mp4" "$(json_value films in <<<"$outputs")")
+  name=$(bring_in "$PROJECT_FOLDER/samples/The Missing Letter (2026).mp4" "$(json_value films in <<<"$outputs")")
   subtitle "$name" "$(json_value films out <<<"$outputs")"
   python3 "$TOOLCHAIN_FOLDER/report.py" tables "$REGISTRY_ADDRESS" "$snapshot" <<<"$outputs"
   say "done"

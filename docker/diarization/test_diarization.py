@@ -1,5 +1,6 @@
 """Who speaks when."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from pydantic import ValidationError
 import diarization
 from cp_whisperx.cli import schema_text
 from cp_whisperx.contract import PyannoteVadResult, ScoredSpan
+from cp_whisperx.ml.onnx import open_model
 from cp_whisperx_testing import context_for
 from diarization import (
+    MODEL,
     STAGE,
     DiarizationSettings,
     by_appearance,
@@ -63,7 +66,7 @@ def test_speech_is_cut_at_changes_but_not_next_to_its_ends() -> None:
 def test_turns_make_up_the_speech_whatever_the_changes(changes: list[float]) -> None:
     turns = turns_in([(0.0, 30.0), (40.0, 80.0)], changes)
     assert sum(end - start for start, end in turns) == 70.0
-    assert all(earlier[1] <= later[0] for earlier, later in zip(turns, turns[1:], strict=False))
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(turns))
 
 
 def test_the_number_of_speakers_is_found_from_the_voices() -> None:
@@ -160,7 +163,7 @@ def test_a_film_in_which_nobody_speaks_has_no_speakers(tmp_path: Path, monkeypat
 
 @needs_models
 def test_voices_have_length_one_and_like_sounds_are_alike() -> None:
-    session = diarization.open_model(diarization.MODEL, 1)
+    session = open_model(MODEL, 1)
     sound = sound_of(tones(4, 110, 220, 330), tones(4, 300, 600, 900))
     low, low_again, high = encode(session, sound, [(0.0, 2.0), (2.0, 4.0), (4.0, 6.0)], lambda _done: None)
     assert np.linalg.norm(low, axis=1) == pytest.approx(1.0, abs=1e-5)

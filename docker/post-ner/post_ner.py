@@ -4,13 +4,12 @@ A word is changed only where it begins with a capital, is very like a known name
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pydantic import Field
 from rapidfuzz import fuzz, process
-from spacy.language import Language
 
 from cp_whisperx.cli import main
 from cp_whisperx.contract import (
@@ -23,7 +22,7 @@ from cp_whisperx.contract import (
     Word,
 )
 from cp_whisperx.ml.models import model_version
-from cp_whisperx.ml.names import NameSettings, by_kind, find_names, load_language
+from cp_whisperx.ml.names import NameSettings, by_kind, common_words, find_names, load_language
 from cp_whisperx.stage import Context, Stage
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
@@ -51,15 +50,15 @@ class Mender:
 
     names: tuple[str, ...]
     """Known names, word by word."""
-    is_common: Callable[[str], bool]
-    """Whether a word, in lower case, stands in the dictionary."""
+    common: frozenset[str]
+    """The words of the dictionary, in lower case."""
     ratio: float
     at_sentence_start: bool
     """Whether the first word of a sentence may be changed: only where the dictionary is of the text's language."""
 
     def match(self, word: str) -> tuple[str, float] | None:
         """The known name that a word stands for, and how like it is; None where it is to stay."""
-        if not word[0].isupper() or len(word) < _SHORTEST_NAME or word in self.names or self.is_common(word.lower()):
+        if not word[0].isupper() or len(word) < _SHORTEST_NAME or word in self.names or word.lower() in self.common:
             return None
         alike = [name for name in self.names if name[0] == word[0]]
         best = process.extractOne(word, alike, scorer=fuzz.ratio, processor=str.lower, score_cutoff=self.ratio)
@@ -75,7 +74,7 @@ def run(context: Context[PostNerSettings]) -> PostNerResult:
     language = load_language(context.settings.spacy_model)
     mender = Mender(
         names=known_names(context.read_if_done(PreNerResult)),
-        is_common=lambda word: is_common(language, word),
+        common=common_words(context.settings.spacy_model),
         ratio=context.settings.post_ner_ratio,
         at_sentence_start=in_english,
     )
@@ -94,11 +93,6 @@ def known_names(found: PreNerResult | None) -> tuple[str, ...]:
     names = [name for kind in found.entities.values() for name in kind] if found else []
     words = [word for name in names for word in _WORD.findall(_POSSESSIVE.sub("", name))]
     return tuple(dict.fromkeys(word for word in words if len(word) >= _SHORTEST_NAME and word[0].isupper()))
-
-
-def is_common(language: Language, word: str) -> bool:
-    """Whether the model's vocabulary has a word in lower case, as it stands in running text."""
-    return word in language.vocab.strings
 
 
 def mend(segment: SpokenSegment, mender: Mender) -> tuple[SpokenSegment, list[Correction]]:
@@ -153,6 +147,7 @@ def _plain(segment: SpokenSegment, text: str, words: Iterable[Word]) -> SpokenSe
 def load(settings: PostNerSettings) -> None:
     """Loads the model before the first job."""
     load_language(settings.spacy_model)
+    common_words(settings.spacy_model)
 
 
 STAGE: Final = Stage(

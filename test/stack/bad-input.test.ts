@@ -1,16 +1,16 @@
 import { copyFileSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { docker } from "./command";
-import { services, Stack } from "./stack";
+import { SAMPLE, services, Stack } from "./stack";
 
 const stack = new Stack();
-const sample = stack.path("samples", "film.mp4");
+const sample = stack.path("samples", SAMPLE);
 
 beforeAll(async () => {
   stack.writeFilm("empty.mp4", "");
   stack.writeFilm("text.mp4", "This is no film.\n".repeat(200));
   stack.writeFilm("truncated.mp4", readFileSync(sample).subarray(0, 200_000));
-  const silent = ["-v", "error", "-y", "-i", "/films/in/film.mp4", "-an", "-c:v", "copy", "/films/out/silent.mp4"];
+  const silent = ["-v", "error", "-y", "-i", `/films/in/${SAMPLE}`, "-an", "-c:v", "copy", "/films/out/silent.mp4"];
   await docker(["exec", stack.containerName("mux"), "ffmpeg", ...silent]);
   copyFileSync(stack.path("films", "out", "silent.mp4"), stack.path("films", "in", "silent.mp4"));
 });

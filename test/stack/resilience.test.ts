@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { command, docker, eventually } from "./command";
-import { Stack } from "./stack";
+import { SAMPLE, Stack } from "./stack";
 
 const stack = new Stack();
 const asr = stack.containerName("asr");
@@ -10,7 +10,7 @@ const asr = stack.containerName("asr");
 /** Submits the sample as a new job and waits until asr works on it. */
 async function jobInAsr(): Promise<string> {
   const known = new Set(stack.jobs());
-  await stack.application(["submit", "--again", "/films/in/film.mp4"]);
+  await stack.application(["submit", "--again", SAMPLE]);
   const job = await eventually("a new job", 30, () => stack.jobs().find((folder) => !known.has(folder)));
   await eventually("asr", 180, () => (stack.manifest(job).asr?.status === "running" ? true : undefined));
   return job;
@@ -75,7 +75,7 @@ it("a queue that was killed comes back with its jobs", async () => {
 
 it("a film that was done is not done again, and resume repeats nothing", async () => {
   const before = stack.jobs();
-  const { output } = await stack.application(["submit", "--wait", "/films/in/film.mp4"]);
+  const { output } = await stack.application(["submit", "--wait", SAMPLE]);
   expect(output).toContain(".srt");
   expect(stack.jobs()).toEqual(before);
   const job = before.at(-1) ?? "";

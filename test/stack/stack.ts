@@ -8,6 +8,9 @@ import { command, docker, type CommandOptions, type CommandResult } from "./comm
 /** Name of the stack; its containers and volumes begin with `cp-whisperx-test-`. */
 export const STACK = "test";
 
+/** The sample film, by its name in `samples/` and in the folder of films that come in. */
+export const SAMPLE = "The Missing Letter (2026).mp4";
+
 export const services = catalog.filter((image) => image.service !== undefined).map(({ name }) => name);
 
 /** What the setup hands to the tests. */

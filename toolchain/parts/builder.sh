@@ -75,9 +75,9 @@ create_remote_builder() {
 ensure_remote_builder() {
   ensure_buildkit_programs
   command -v runc >/dev/null || install_packages runc runc
-  ((EUID == 0)) || buildkit_answers || fail "buildkitd is stopped and starting it needs root" "run the command as root"
+  ((EUID == 0)) || buildkit_answers >/dev/null 2>&1 || fail "buildkitd is stopped and starting it needs root" "run the command as root"
   mkdir -p "$BUILDKIT_FOLDER"
-  buildkit_answers || rm -f -- "$BUILDKIT_SOCKET"
+  buildkit_answers >/dev/null 2>&1 || rm -f -- "$BUILDKIT_SOCKET"
   start_service buildkitd buildkit_answers "$BIN_FOLDER/buildkitd" \
     --config "$RUN_FOLDER/buildkitd.toml" --addr "unix://$BUILDKIT_SOCKET" --oci-worker-net host
 }

@@ -9,8 +9,8 @@ build_go_program() {
   hash=$(go_sources_hash "$folder" "$package $flags $tags")
   if [[ -x $target ]] && is_stamped "$name" "$hash"; then return; fi
   check_go
-  step "$name-build" compile "$folder" "$package" "$target" "$flags" "$tags" \
-    || fail "$name could not be built" "read $LOG_FOLDER/$name-build.log; a download that failed is tried again by running the command again"
+  step "build-$name" compile "$folder" "$package" "$target" "$flags" "$tags" \
+    || fail "$name could not be built" "read $LOG_FOLDER/build-$name.log; a download that failed is tried again by running the command again"
   stamp "$name" "$hash"
 }
 

@@ -4,7 +4,7 @@
 # ensure_node_modules: nothing is done where they were installed from the same lock.
 ensure_node_modules() {
   local hash
-  hash=$(hash_of "$PROJECT_FOLDER/package-lock.json" "$PROJECT_FOLDER")
+  hash=$(hash_of "$PROJECT_FOLDER/package-lock.json")
   if [[ -d "$PROJECT_FOLDER/node_modules" && "$(cat "$PROJECT_FOLDER/node_modules/.cp-whisperx-lock" 2>/dev/null)" == "$hash" ]]; then return; fi
   command -v node >/dev/null || fail "Node is missing" "install Node 20 or newer with npm"
   at_least "$(node --version)" 20.0.0 || fail "Node is $(node --version), the program needs 20 or newer" "install a newer Node and put it first on the PATH"

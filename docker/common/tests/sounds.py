@@ -31,8 +31,8 @@ def tones(seconds: float, *hertz: float) -> Samples:
 def babble(seconds: float, *, seed: int = 1) -> Samples:
     """Noise that comes in syllables: loud for 150 ms, silent for 100 ms, like speech in the measures of loudness."""
     noise = np.random.default_rng(seed).normal(0, 0.1, round(seconds * SAMPLE_RATE))
-    time = np.arange(len(noise)) / SAMPLE_RATE
-    return np.asarray(noise * (time % 0.25 < 0.15), np.float32)
+    syllable = np.repeat([1.0, 0.0], [round(0.15 * SAMPLE_RATE), round(0.1 * SAMPLE_RATE)])
+    return np.asarray(noise * np.resize(syllable, len(noise)), np.float32)
 
 
 def sound_of(*parts: Samples) -> Sound:

@@ -1,5 +1,6 @@
 """Names of people and places in texts, found by spaCy."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -39,6 +40,20 @@ def load_language(name: str) -> Language:
         return spacy.load(path, exclude=_UNUSED)
     except (OSError, ValueError, KeyError) as error:
         raise damaged_model(path, error) from error
+
+
+@cache
+def common_words(name: str) -> frozenset[str]:
+    """The words in lower case that a spaCy model of the cache knows; StageError where it is missing or damaged.
+
+    Read from the file, not from the loaded model: that one adds every word that it meets.
+    """
+    path = model_path(f"spacy/{name}/vocab/strings.json")
+    try:
+        strings: list[str] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise damaged_model(path, error) from error
+    return frozenset(word for word in strings if word.isalpha() and word.islower())
 
 
 def find_names(language: Language, texts: Iterable[str]) -> list[tuple[str, str]]:

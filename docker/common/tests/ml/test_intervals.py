@@ -1,5 +1,7 @@
 """Stretches of time."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ def test_every_score_above_the_onset_is_inside_and_every_one_below_the_offset_ou
 @given(INTERVALS, SECONDS)
 def test_joined_intervals_are_in_order_and_farther_apart_than_the_gap(intervals: list[Interval], gap: float) -> None:
     result = joined(intervals, gap)
-    assert all(later[0] - earlier[1] > gap for earlier, later in zip(result, result[1:], strict=False))
+    assert all(later[0] - earlier[1] > gap for earlier, later in pairwise(result))
     assert all(covered(interval, result) == 1.0 for interval in intervals if interval[1] > interval[0])
 
 

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# make check, make test: every check and test, each to its end, and one line that adds them up.
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+
+RESULTS_FOLDER="$PROJECT_FOLDER/build/test-results"
+PASSED=0 FAILED=0 SKIPPED=0 FAILURES=()
+
+# check NAME COMMAND...: a check that either holds or does not.
+check() {
+  local name=$1
+  shift
+  say "$name"
+  if "$@"; then add "$name" 0 1 0 0; else add "$name" "$?" 0 1 0; fi
+}
+
+# suite NAME FORMAT REPORT COMMAND...: a test run that writes a report; count_tests.py knows the formats.
+suite() {
+  local name=$1 form=$2 report=$3 status=0 passed failed skipped
+  shift 3
+  rm -f -- "$report"
+  say "$name"
+  "$@" || status=$?
+  read -r passed failed skipped < <(python3 "$TOOLCHAIN_FOLDER/count_tests.py" "$form" "$report")
+  add "$name" "$status" "$passed" "$failed" "$skipped"
+}
+
+# add NAME STATUS PASSED FAILED SKIPPED: a run that failed without a failed test, or that ran none, is one failure.
+add() {
+  local name=$1 status=$2 passed=$3 failed=$4 skipped=$5
+  if ((failed == 0 && (status != 0 || passed + skipped == 0))); then failed=1; fi
+  PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+  if ((failed > 0)); then FAILURES+=("$name"); fi
+  say "$name: $passed passed, $failed failed, $skipped skipped"
+}
+
+shell_files() { git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run; }
+
+dockerfiles() { git ls-files --cached --others --exclude-standard -- '*Dockerfile'; }
+
+run_shellcheck() { shell_files | xargs -d '\n' "$TOOLS_ENVIRONMENT/bin/shellcheck" --external-sources; }
+
+run_hadolint() { dockerfiles | xargs -d '\n' "$TOOLS_ENVIRONMENT/bin/hadolint"; }
+
+run_ruff() {
+  "$DEVELOPMENT_ENVIRONMENT/bin/ruff" check --config docker/pyproject.toml docker toolchain samples \
+    && "$DEVELOPMENT_ENVIRONMENT/bin/ruff" format --config docker/pyproject.toml --check docker toolchain samples
+}
+
+run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.py); }
+
+run_pytest() {
+  local folder=$1 report=$2
+  (cd "$folder" && "$DEVELOPMENT_ENVIRONMENT/bin/python" -m pytest -c "$PROJECT_FOLDER/docker/pyproject.toml" --rootdir "$PWD" \
+    -o cache_dir="$RESULTS_FOLDER/pytest" --quiet --junitxml "$report" .)
+}
+
+# run_go_tests REPORT PART TAGS PACKAGES: shows what failed; the report has every event.
+run_go_tests() {
+  local report=$1 part=$2 tags=$3 packages=$4
+  CGO_ENABLED=0 GOFLAGS='' go test -C "$TOOLCHAIN_FOLDER/go/$part" -mod=readonly -tags "$tags" -json "$packages" >"$report" && return
+  grep --fixed-strings '"Action":"output"' "$report" | sed 's/.*"Output":"\(.*\)"}/\1/; s/\\n$//; s/\\t/\t/g' >&2
+  return 1
+}
+
+run_vitest() {
+  local report=$1
+  shift
+  npx --no-install vitest run "$@" --reporter=default --reporter=json --outputFile.json="$report"
+}
+
+run_node_tests() {
+  local report=$1
+  node --test --test-reporter=tap --test-reporter-destination="$report" --test-reporter=spec --test-reporter-destination=stdout \
+    toolchain/language-nodejs/
+}
+
+# without_engine: everything that needs neither an engine nor a registry.
+without_engine() {
+  check "types" npx --no-install tsc --noEmit
+  check "lint of TypeScript" npx --no-install eslint . --max-warnings 0
+  check "lint of shell" run_shellcheck
+  check "lint of Dockerfiles" run_hadolint
+  check "lint of Python" run_ruff
+  check "types of Python" run_mypy
+  suite "unit tests" vitest "$RESULTS_FOLDER/unit.json" run_vitest "$RESULTS_FOLDER/unit.json"
+  suite "tests of the stages" junit "$RESULTS_FOLDER/stages.xml" run_pytest docker "$RESULTS_FOLDER/stages.xml"
+  suite "tests of the toolchain" junit "$RESULTS_FOLDER/toolchain.xml" run_pytest toolchain/test "$RESULTS_FOLDER/toolchain.xml"
+  suite "tests of the language host" tap "$RESULTS_FOLDER/language-host.tap" run_node_tests "$RESULTS_FOLDER/language-host.tap"
+  if command -v go >/dev/null; then
+    suite "tests of the command provider" go "$RESULTS_FOLDER/command.json" run_go_tests "$RESULTS_FOLDER/command.json" command "" ./...
+    suite "tests of the docker provider" go "$RESULTS_FOLDER/docker.json" run_go_tests "$RESULTS_FOLDER/docker.json" docker no_compose ./schema
+  fi
+}
+
+# with_engine: the whole stack; its setup runs make up, which brings the engine.
+with_engine() {
+  suite "whole-stack tests" vitest "$RESULTS_FOLDER/stack.json" run_vitest "$RESULTS_FOLDER/stack.json" --config test/stack/vitest.config.mts
+}
+
+main() {
+  local extent=$1
+  cd -- "$PROJECT_FOLDER"
+  mkdir -p "$RESULTS_FOLDER"
+  export_pulumi_environment
+  ensure_node_modules
+  ensure_python_tools
+  # The tests of the Go modules and the whole stack share the tools' build cache: building comes first.
+  if [[ $extent == all ]]; then with_tool_lock ensure_tools; fi
+  without_engine
+  if [[ $extent == all ]]; then with_engine; fi
+  if ((FAILED > 0)); then say "failed: $(printf '%s; ' "${FAILURES[@]}")"; fi
+  printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
+  ((FAILED == 0))
+}
+
+main "${1:-all}"
