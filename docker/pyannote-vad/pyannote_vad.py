@@ -5,7 +5,7 @@ the highest of the three scores, averaged over the windows, tells speech; where 
 half of a window, another speaker has taken over.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from cp_whisperx.contract import DemuxResult, PyannoteVadResult, ScoredSpan, Sil
 from cp_whisperx.ml.intervals import Interval, above, at_least, joined
 from cp_whisperx.ml.models import ModelSettings, model_version
 from cp_whisperx.ml.onnx import open_model
-from cp_whisperx.ml.sound import SAMPLE_RATE, Samples, Sound, open_sound
+from cp_whisperx.ml.sound import SAMPLE_RATE, Samples, Sound, open_sound, window_starts
 from cp_whisperx.stage import Context, Stage
 
 MODEL: Final = "pyannote/segmentation.onnx"
@@ -78,23 +78,31 @@ def run(context: Context[PyannoteVadSettings]) -> PyannoteVadResult:
 
 def listen(session: onnxruntime.InferenceSession, sound: Sound, progress: Callable[[float], None]) -> Listening:
     """Scores all windows and puts them together."""
-    total = max(1, -(-len(sound.pcm) // _STEP))
-    summed, weight = np.zeros(0, np.float32), np.zeros(0, np.float32)
+    starts = [first / SAMPLE_RATE for first in window_starts(len(sound.pcm), _WINDOW, _STEP)]
+    speech: list[Scores] = []
     changes: list[float] = []
-    step = 0.0
-    for index, scores in enumerate(_scored_windows(session, sound)):
-        frames = len(scores)
-        step = _WINDOW / SAMPLE_RATE / frames
-        bell = np.hamming(frames).astype(np.float32)
-        first = round(index * _STEP / SAMPLE_RATE / step)
-        missing = max(0, first + frames - len(summed))
-        summed, weight = (np.pad(array, (0, missing)) for array in (summed, weight))
-        summed[first : first + frames] += scores.max(axis=1) * bell
+    for index, (start, scores) in enumerate(zip(starts, _scored_windows(session, sound), strict=True)):
+        step = _WINDOW / SAMPLE_RATE / len(scores)
+        speech.append(scores.max(axis=1))
+        changes.extend(start + frame * step for frame in speaker_changes(scores))
+        progress(index / len(starts))
+    return Listening(put_together(speech, starts), _WINDOW / SAMPLE_RATE / len(speech[0]), tuple(changes))
+
+
+def put_together(windows: Sequence[Scores], starts: Sequence[float]) -> Scores:
+    """The scores of the whole sound: the mean of the windows over each frame, their middles counting most.
+
+    `starts` has the second at which each window begins.
+    """
+    frames = len(windows[0])
+    per_second = frames * SAMPLE_RATE / _WINDOW
+    bell = np.hamming(frames).astype(np.float32)
+    summed, weight = np.zeros((2, round(starts[-1] * per_second) + frames), np.float32)
+    for start, scores in zip(starts, windows, strict=True):
+        first = round(start * per_second)
+        summed[first : first + frames] += scores * bell
         weight[first : first + frames] += bell
-        changes.extend(index * _STEP / SAMPLE_RATE + frame * step for frame in speaker_changes(scores))
-        if index % _BATCH == 0:
-            progress(index / total)
-    return Listening(summed / np.maximum(weight, 1e-6), step, tuple(changes))
+    return summed / np.maximum(weight, np.float32(1e-6))
 
 
 def _scored_windows(session: onnxruntime.InferenceSession, sound: Sound) -> Iterator[Scores]:

@@ -30,6 +30,7 @@ from cp_whisperx_testing import context_for
 from sounds import job_with_sound, needs_models
 
 SAMPLES = Path(__file__).parents[4] / "samples"
+(FILM,) = SAMPLES.glob("*.mp4")
 
 pytestmark = needs_models
 
@@ -43,7 +44,7 @@ def reference() -> Any:
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[type, Any]:
     """What each stage made of the sample."""
     folder, demuxed = job_with_sound(
-        tmp_path_factory.mktemp("jobs") / "sample", decode_audio(str(SAMPLES / "film.mp4"), sampling_rate=16_000)
+        tmp_path_factory.mktemp("jobs") / "sample", decode_audio(str(FILM), sampling_rate=16_000)
     )
     found: list[StageResult] = [demuxed]
     for program in (silero_vad, pyannote_vad, diarization, asr, lyrics_detection, post_ner):
@@ -99,7 +100,7 @@ def test_words_have_times_in_order_within_their_segment(results: dict[type, Any]
 
 
 def test_english_is_not_translated_into_english(results: dict[type, Any], tmp_path: Path) -> None:
-    folder, _ = job_with_sound(tmp_path / "job", decode_audio(str(SAMPLES / "film.mp4"), sampling_rate=16_000)[:16_000])
+    folder, _ = job_with_sound(tmp_path / "job", decode_audio(str(FILM), sampling_rate=16_000)[:16_000])
     stage = second_pass_translation.STAGE
     with pytest.raises(Skip, match="TARGET_LANGUAGE=en"):
         stage.run(context_for(folder, stage.settings(), (results[AsrResult],)))
