@@ -24,6 +24,20 @@ export interface HardenedContainerArgs {
 const START_SECONDS = 180;
 
 /**
+ * Whole seconds as the engine writes them, `3m0s` for 180: it answers in this form, and any other one would show as a
+ * change in every preview.
+ */
+export function goDuration(seconds: number): string {
+  const parts = [
+    [Math.floor(seconds / 3600), "h"],
+    [Math.floor((seconds % 3600) / 60), "m"],
+    [seconds % 60, "s"],
+  ] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  return parts.slice(first < 0 ? 2 : first).map(([count, unit]) => `${count}${unit}`).join("");
+}
+
+/**
  * Pulls the image and runs it as a service with no more rights than it needs: unprivileged user, no capabilities, no
  * way to new ones, a read-only root, bounded memory, processes and logs. Waits until it is healthy, and restarts it
  * whenever it ends by itself.
@@ -63,9 +77,9 @@ export function hardenedContainer(
       logOpts: { "max-size": "10m", "max-file": "3" },
       healthcheck: {
         tests: ["CMD-SHELL", args.healthcheck],
-        interval: `${args.healthcheckSeconds}s`,
-        timeout: "5s",
-        startPeriod: `${START_SECONDS}s`,
+        interval: goDuration(args.healthcheckSeconds),
+        timeout: goDuration(5),
+        startPeriod: goDuration(START_SECONDS),
         retries: 5,
       },
       wait: true,

@@ -52,7 +52,7 @@ it("make film without a film says how to name one", async () => {
 });
 
 it("a full disk is said in one sentence, and leaves no half result", async () => {
-  const [job = ""] = stack.jobs();
+  const job = stack.sampleJob();
   const id = job.split("/").at(-1) ?? "";
   const image = (await docker(["inspect", "--format", "{{.Config.Image}}", stack.containerName("demux")])).stdout.trim();
   const script = `cp -r /job/${id} /full/ && rm -rf /full/${id}/demux && python -m demux run /full/${id} --force; echo exit $?; ls -A /full/${id}`;

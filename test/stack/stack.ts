@@ -148,6 +148,13 @@ export class Stack {
       .sort();
   }
 
+  /** The job in which the first `make up` subtitled the sample. */
+  sampleJob(): string {
+    const job = this.jobs().find((folder) => folder.endsWith("the-missing-letter-2026-1"));
+    if (job === undefined) throw new Error("the sample has no job");
+    return job;
+  }
+
   manifest(job: string): Readonly<Record<string, StageRecord>> {
     return (JSON.parse(readFileSync(path.join(job, "manifest.json"), "utf8")) as { stages: Record<string, StageRecord> }).stages;
   }

@@ -12,7 +12,7 @@ interface Reference {
 
 const stack = new Stack();
 const reference = JSON.parse(readFileSync(stack.path("samples", "reference.json"), "utf8")) as Reference;
-const [job = ""] = stack.jobs();
+const job = stack.sampleJob();
 const subtitles = String(stack.result(job, "subtitle-gen").subtitles);
 const cues = parseSubRip(readFileSync(path.join(job, subtitles), "utf8"));
 

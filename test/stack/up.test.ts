@@ -14,9 +14,9 @@ async function startTimes(): Promise<string> {
 
 it("make up prints where the subtitles are, every image and every service", () => {
   const { output } = stack.firstUp;
-  for (const ending of [".srt", ".mp4"]) {
-    const file = new RegExp(`(/\\S+\\${ending})`).exec(output)?.[1] ?? "";
-    expect(existsSync(file), `${ending}: ${file}`).toBe(true);
+  for (const label of ["subtitles", "film"]) {
+    const file = new RegExp(`^${label}:\\s+(/.+)$`, "m").exec(output)?.[1] ?? "";
+    expect(existsSync(file), `${label}: ${file}`).toBe(true);
   }
   for (const { name } of catalog) expect(output).toMatch(new RegExp(`^\\W*${name}\\W.*sha256:`, "m"));
   for (const service of services) expect(output).toMatch(new RegExp(`^\\W*${service}\\W.*healthy`, "m"));
