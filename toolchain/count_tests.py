@@ -7,7 +7,7 @@ broken counts as nothing: the exit status of the suite says whether it failed.
 import json
 import re
 import sys
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ def vitest(text: str) -> Counts:
 
 def junit(text: str) -> Counts:
     """Counts of pytest's XML report."""
-    suites = ElementTree.fromstring(text).iter("testsuite")  # noqa: S314 - our own report
+    suites = ET.fromstring(text).iter("testsuite")  # noqa: S314 - our own report
     total: Counter[str] = Counter()
     for suite in suites:
         total.update({name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")})
@@ -51,7 +51,7 @@ def count(form: str, file: Path) -> Counts:
     """The counts of a report, all 0 where it cannot be read."""
     try:
         return FORMATS[form](file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, ElementTree.ParseError):
+    except (OSError, ValueError, KeyError, ET.ParseError):
         return 0, 0, 0
 
 

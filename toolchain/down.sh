@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make down: containers and networks go; images, models and films stay, and so does the stack.
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
   hold_stack_lock

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make env: export lines for a Pulumi of the user's own: eval "$(make --silent env)".
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
   local name

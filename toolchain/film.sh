@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make film FILM=path: subtitles one film with the deployed stack.
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 check_film() {
   local film=$1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make preview: what make up would change, with nothing changed.
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
   export_pulumi_environment

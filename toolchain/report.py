@@ -1,8 +1,8 @@
 """Tables of a deployment: its images and its services. Reads `pulumi stack output --json` from standard input.
 
-    report.py snapshot REGISTRY FILE    remember which tags the registry has before a deployment
-    report.py healthy                   wait until every service is healthy
-    report.py tables REGISTRY FILE      print the tables; FILE is the snapshot
+report.py snapshot REGISTRY FILE    remember which tags the registry has before a deployment
+report.py healthy                   wait until every service is healthy
+report.py tables REGISTRY FILE      print the tables; FILE is the snapshot
 """
 
 import json
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def ask_registry(registry: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON the registry answers
     """What the registry answers under /v2/, or an empty mapping where it has nothing."""
-    request = urllib.request.Request(f"http://{registry}/v2/{path}", headers={"Accept": _MANIFESTS})  # noqa: S310
+    request = urllib.request.Request(f"http://{registry}/v2/{path}", headers={"Accept": _MANIFESTS})
     try:
         with urllib.request.urlopen(request, timeout=_REGISTRY_PATIENCE) as answer:  # noqa: S310 - the address is ours
             return json.load(answer)
@@ -56,7 +56,9 @@ def registry_tags(registry: str) -> list[str]:
 
 def docker(*arguments: str) -> str:
     """The standard output of a docker command, also where part of what it was asked for is missing."""
-    return subprocess.run(["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout  # noqa: S603, S607
+    return subprocess.run(
+        ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+    ).stdout
 
 
 def wait_until_healthy(services: Mapping[str, Mapping[str, str]]) -> int:
@@ -73,15 +75,20 @@ def wait_until_healthy(services: Mapping[str, Mapping[str, str]]) -> int:
 
 def health(services: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """The state of every service's container: healthy, starting, exited, missing ..."""
-    form = '{{.Name}} {{if and (eq .State.Status "running") .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}'
-    lines = docker("inspect", "--type", "container", "--format", form, *(facts["container"] for facts in services.values()))
+    state = (
+        '{{if and (eq .State.Status "running") .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}'
+    )
+    form = "{{.Name}} " + state
+    lines = docker(
+        "inspect", "--type", "container", "--format", form, *(facts["container"] for facts in services.values())
+    )
     states = dict(line.lstrip("/").split(" ", 1) for line in lines.splitlines())
     return {name: states.get(facts["container"], "missing") for name, facts in services.items()}
 
 
 def engine_sizes(references: Sequence[str]) -> dict[str, int]:
     """Bytes of every image that the engine has, by `repository@digest`."""
-    lines = docker("image", "inspect", "--format", "{{.Size}} {{join .RepoDigests \" \"}}", *references).splitlines()
+    lines = docker("image", "inspect", "--format", '{{.Size}} {{join .RepoDigests " "}}', *references).splitlines()
     return {name: int(size) for size, *names in (line.split() for line in lines) for name in names}
 
 
@@ -94,15 +101,22 @@ def registry_size(registry: str, reference: str) -> int:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows])
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, *rows]
+    )
     return "\n".join(lines)
 
 
-def image_row(name: str, facts: Mapping[str, str], registry: str, sizes: Mapping[str, int], before: set[str]) -> list[str]:
+def image_row(
+    name: str, facts: Mapping[str, str], registry: str, sizes: Mapping[str, int], before: set[str]
+) -> list[str]:
     """One line of the table of images. Cached: the registry had an image of the same sources before this deployment."""
     reference, tag = facts["reference"], facts["tag"].removeprefix(f"{registry}/")
     size = sizes.get(reference)
-    measured = f"{size / 1e6:.0f} MB" if size is not None else f"{registry_size(registry, reference) / 1e6:.1f} MB (registry)"
+    measured = (
+        f"{size / 1e6:.0f} MB" if size is not None else f"{registry_size(registry, reference) / 1e6:.1f} MB (registry)"
+    )
     return [name, measured, facts["digest"], "cached" if tag in before else "built"]
 
 
@@ -113,7 +127,11 @@ def print_tables(outputs: Mapping[str, Any], registry: str, before: Sequence[str
     rows = [image_row(name, facts, registry, sizes, set(before)) for name, facts in images.items()]
     print("\n" + table(["image", "size", "digest", "this time"], rows))
     states = health(services)
-    print("\n" + table(["service", "health", "log"], [[name, states[name], facts["logs"]] for name, facts in services.items()]) + "\n")
+    print(
+        "\n"
+        + table(["service", "health", "log"], [[name, states[name], facts["logs"]] for name, facts in services.items()])
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

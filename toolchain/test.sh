@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make check, make test: every check and test, each to its end, and one line that adds them up.
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 RESULTS_FOLDER="$PROJECT_FOLDER/build/test-results"
 PASSED=0 FAILED=0 SKIPPED=0 FAILURES=()
@@ -20,7 +20,7 @@ suite() {
   rm -f -- "$report"
   say "$name"
   "$@" || status=$?
-  read -r passed failed skipped < <(python3 "$TOOLCHAIN_FOLDER/count_tests.py" "$form" "$report")
+  read -r passed failed skipped <<<"$(python3 "$TOOLCHAIN_FOLDER/count_tests.py" "$form" "$report")"
   add "$name" "$status" "$passed" "$failed" "$skipped"
 }
 
@@ -37,13 +37,15 @@ shell_files() { git ls-files --cached --others --exclude-standard -- '*.sh' .ci/
 
 dockerfiles() { git ls-files --cached --others --exclude-standard -- '*Dockerfile'; }
 
-run_shellcheck() { shell_files | xargs -d '\n' "$TOOLS_ENVIRONMENT/bin/shellcheck" --external-sources; }
+run_shellcheck() { shell_files | xargs -d '\n' "$TOOLS_ENVIRONMENT/bin/shellcheck" --external-sources --source-path=SCRIPTDIR; }
 
 run_hadolint() { dockerfiles | xargs -d '\n' "$TOOLS_ENVIRONMENT/bin/hadolint"; }
 
 run_ruff() {
-  "$DEVELOPMENT_ENVIRONMENT/bin/ruff" check --config docker/pyproject.toml docker toolchain samples \
-    && "$DEVELOPMENT_ENVIRONMENT/bin/ruff" format --config docker/pyproject.toml --check docker toolchain samples
+  local ruff="$DEVELOPMENT_ENVIRONMENT/bin/ruff"
+  (cd docker && "$ruff" check . && "$ruff" format --check .) \
+    && "$ruff" check --config toolchain/ruff.toml toolchain samples \
+    && "$ruff" format --config toolchain/ruff.toml --check toolchain samples
 }
 
 run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.py); }
@@ -57,7 +59,7 @@ run_pytest() {
 # run_go_tests REPORT PART TAGS PACKAGES: shows what failed; the report has every event.
 run_go_tests() {
   local report=$1 part=$2 tags=$3 packages=$4
-  CGO_ENABLED=0 GOFLAGS='' go test -C "$TOOLCHAIN_FOLDER/go/$part" -mod=readonly -tags "$tags" -json "$packages" >"$report" && return
+  CGO_ENABLED=0 GOFLAGS='' go test -C "$TOOLCHAIN_FOLDER/go/$part" -mod=readonly -trimpath -ldflags "-s -w" -tags "$tags" -json "$packages" >"$report" && return
   grep --fixed-strings '"Action":"output"' "$report" | sed 's/.*"Output":"\(.*\)"}/\1/; s/\\n$//; s/\\t/\t/g' >&2
   return 1
 }

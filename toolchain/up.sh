@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make up: what this machine lacks is installed or started, the stack is deployed, the sample film is subtitled.
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/all.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 # deploy: the stack itself. Images that were built stay when another one fails, and the next run goes on there.
 deploy() {

@@ -51,7 +51,6 @@ launch() {
   setsid -- "$@" >>"$log" 2>&1 </dev/null 8>&- 9>&- &
   printf '%s\n' "$!" >"$pid_file.new"
   mv -f -- "$pid_file.new" "$pid_file"
-  disown
 }
 
 # wait_for_service NAME CHECK PID_FILE PROGRAM LOG: up to 60 seconds; fails at once where the process has ended.

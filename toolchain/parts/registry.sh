@@ -5,7 +5,7 @@
 ensure_registry() {
   registry_answers && return
   check_port
-  if ! command -v docker-registry >/dev/null && use_official registry https://registry-1.docker.io/v2/; then
+  if [[ ! -e "$RUN_FOLDER/registry.yml" ]] && use_official registry https://registry-1.docker.io/v2/; then
     start_registry_container
   else
     start_registry_program

@@ -8,7 +8,7 @@ import (
 	"github.com/terraform-providers/terraform-provider-docker/pulumi/provider"
 )
 
-//go:generate sh -c "go run -tags no_compose ./schema >schema.json.new && mv schema.json.new schema.json"
+//go:generate sh -c "CGO_ENABLED=0 go run -trimpath -tags no_compose ./schema >schema.json.new && mv schema.json.new schema.json"
 
 //go:embed schema.json
 var schema []byte

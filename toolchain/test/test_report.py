@@ -1,0 +1,90 @@
+"""The tables after a deployment, and the sums after the tests."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from shell import TOOLCHAIN
+
+sys.path.insert(0, str(TOOLCHAIN))
+
+import count_tests
+import report
+
+OUTPUTS = {
+    "images": {
+        name: {
+            "reference": f"r:5000/n/{name}@sha256:{digit}",
+            "digest": f"sha256:{digit}",
+            "tag": f"r:5000/n/{name}:cpu-{digit}",
+        }
+        for name, digit in (("asr", "1"), ("mux", "2"))
+    },
+    "services": {"asr": {"container": "c-asr", "image": "", "logs": "docker logs c-asr"}},
+}
+
+
+def fake_docker(*arguments: str) -> str:
+    """An engine with the image asr and its healthy container."""
+    return "/c-asr healthy\n" if "container" in arguments else "724000000 r:5000/n/asr@sha256:1\n"
+
+
+def test_tables_show_sizes_and_what_was_built(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "docker", fake_docker)
+    monkeypatch.setattr(report, "ask_registry", lambda *_: {"layers": [{"size": 1_500_000}]})
+    report.print_tables(OUTPUTS, "r:5000", ["n/asr:cpu-1"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["asr", "724", "MB", "sha256:1", "cached"] in rows
+    assert ["mux", "1.5", "MB", "(registry)", "sha256:2", "built"] in rows
+    assert ["asr", "healthy", "docker", "logs", "c-asr"] in rows
+
+
+def test_a_service_that_does_not_get_healthy_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "docker", lambda *_: "")
+    monkeypatch.setattr(report, "_HEALTH_PATIENCE", 0)
+    assert report.wait_until_healthy(OUTPUTS["services"]) == 1
+    assert "asr is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "expected"),
+    [
+        (
+            "vitest",
+            json.dumps({"numPassedTests": 3, "numFailedTests": 1, "numPendingTests": 1, "numTodoTests": 1}),
+            (3, 1, 2),
+        ),
+        ("junit", '<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>', (5, 2, 2)),
+        ("go", '{"Action":"pass","Test":"A"}\n{"Action":"fail","Test":"B"}\n{"Action":"pass"}\n', (1, 1, 0)),
+        ("tap", "ok 1\n# pass 4\n# fail 0\n# skipped 1\n", (4, 0, 1)),
+        ("junit", "<broken", (0, 0, 0)),
+    ],
+)
+def test_counts(tmp_path: Path, form: str, text: str, expected: tuple[int, int, int]) -> None:
+    file = tmp_path / "report"
+    file.write_text(text)
+    assert count_tests.count(form, file) == expected
+
+
+def test_a_run_that_failed_without_a_failed_test_is_a_failure(tmp_path: Path) -> None:
+    script = (
+        (TOOLCHAIN / "test.sh")
+        .read_text()
+        .rsplit("main ", 1)[0]
+        .replace('"$(dirname -- "${BASH_SOURCE[0]}")', f'"{TOOLCHAIN}')
+    )
+    sums = 'add a 1 5 0 0; add b 0 0 0 0; add c 0 2 0 1; add d 1 1 2 0; echo "$PASSED $FAILED $SKIPPED"'
+    result = subprocess.run(
+        ["bash", "-c", script + "\n" + sums],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.strip() == "8 4 1", result.stderr
