@@ -1,7 +1,8 @@
 /** A speech-to-subtitles application as one Pulumi program: settings, images, volumes, services, outputs. */
+import { readCertificates } from "./images/certificates";
 import { buildHierarchy, imageNamed } from "./images/hierarchy";
 import { runServices } from "./services/services";
-import { readCertificates, readSettings } from "./settings";
+import { readSettings } from "./settings";
 import { FilmFolders } from "./volumes/film-folders";
 import { ModelCache } from "./volumes/model-cache";
 
@@ -14,7 +15,7 @@ const hierarchy = buildHierarchy({
   platform: settings.platform,
   builder: settings.builder,
   externalImage: settings.baseImages[settings.variant],
-  certificates: readCertificates(settings),
+  certificates: readCertificates(settings.certificates),
   sources: "docker",
   staging: "build/contexts",
 });

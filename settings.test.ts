@@ -1,6 +1,5 @@
-import { rootCertificates } from "node:tls";
 import { describe, expect, it } from "vitest";
-import { hostCertificates, parseSettings, SettingsError, type RawConfig } from "./settings";
+import { parseSettings, SettingsError, type RawConfig } from "./settings";
 
 const raw = (values: Record<string, string>, secretKeys: string[] = []): RawConfig => ({
   project: "cp-whisperx",
@@ -86,14 +85,5 @@ describe("parseSettings", () => {
 
   it("refuses root as the containers' user", () => {
     expect(reportOf(raw({ user: "0:0" }))).toContain("or root");
-  });
-});
-
-describe("hostCertificates", () => {
-  it("keeps what the host alone trusts, however the lines are broken", () => {
-    const own = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
-    const bundle = [`# a comment\n${rootCertificates[0]?.replaceAll("\n", "\r\n")}`, own, rootCertificates[1]].join("\n");
-    expect(hostCertificates(bundle, rootCertificates)).toBe(`${own}\n`);
-    expect(hostCertificates("", rootCertificates)).toBe("");
   });
 });

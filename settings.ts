@@ -1,13 +1,11 @@
 /** The settings of a stack: the only reader of `pulumi.Config`. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
-import { rootCertificates } from "node:tls";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { catalog } from "./images/catalog";
 
 const DIGEST_REFERENCE = /^\S+@sha256:[0-9a-f]{64}$/;
-const HOST_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -279,33 +277,4 @@ export function readSettings(): Settings {
     values: pulumi.runtime.allConfig(),
     secretKeys: JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS ?? "[]") as string[],
   });
-}
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
-
-/**
- * The PEM certificates that builds trust beside those of the base image: of the file that is set, else of the host's
- * bundle, without the public ones that every image has already. The rest is few, and stands in the state per image.
- * @throws SettingsError where the file that is set cannot be read.
- */
-export function readCertificates(settings: Settings): string | undefined {
-  const file = settings.certificates ?? (existsSync(HOST_CERTIFICATES) ? HOST_CERTIFICATES : undefined);
-  if (file === undefined) return undefined;
-  try {
-    const own = hostCertificates(readFileSync(file, "utf8"), rootCertificates);
-    return own === "" ? undefined : own;
-  } catch (error) {
-    throw new SettingsError(
-      `certificates: cannot read ${JSON.stringify(file)} (${(error as Error).message}); ` +
-        `mend: pulumi config set certificates ${HOST_CERTIFICATES} --stack ${settings.stack}`,
-    );
-  }
-}
-
-/** The certificates of a bundle that are not among the public ones, as one PEM text. */
-export function hostCertificates(bundle: string, publicOnes: readonly string[]): string {
-  const withoutSpace = (certificate: string): string => certificate.replace(/\s/g, "");
-  const known = new Set(publicOnes.map(withoutSpace));
-  const own = (bundle.match(CERTIFICATE) ?? []).filter((certificate) => !known.has(withoutSpace(certificate)));
-  return own.map((certificate) => `${certificate}\n`).join("");
 }

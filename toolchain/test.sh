@@ -44,8 +44,8 @@ run_hadolint() { dockerfiles | xargs -d '\n' "$TOOLS_ENVIRONMENT/bin/hadolint"; 
 run_ruff() {
   local ruff="$DEVELOPMENT_ENVIRONMENT/bin/ruff"
   (cd docker && "$ruff" check . && "$ruff" format --check .) \
-    && "$ruff" check --config toolchain/ruff.toml toolchain samples \
-    && "$ruff" format --config toolchain/ruff.toml --check toolchain samples
+    && "$ruff" check toolchain samples \
+    && "$ruff" format --check toolchain samples
 }
 
 run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.py); }

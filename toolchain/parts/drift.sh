@@ -4,24 +4,27 @@
 # repair_drift: tells Pulumi what is gone. Only where something is, because asking the engine for everything takes long,
 # and never about images, which a registry without TLS cannot answer.
 repair_drift() {
-  local gone
-  gone=$(lost_containers)
-  [[ -n $gone ]] || return 0
-  say "state: not running: $(tr '\n' ' ' <<<"$gone")- looking at the engine again"
-  pulumi_here refresh --yes --skip-preview --stack "$STACK_NAME" --target '**docker:index/container:Container::**' \
+  local lost service targets=()
+  lost=$(lost_services)
+  [[ -n $lost ]] || return 0
+  say "state: not running: ${lost//$'\n'/, }; looking at the engine again"
+  for service in $lost; do
+    targets+=(--target "**docker:index/container:Container::$service")
+  done
+  pulumi_here refresh --yes --skip-preview --stack "$STACK_NAME" "${targets[@]}" \
     --target '**docker:index/network:Network::**' --target '**docker:index/volume:Volume::**' >"$LOG_FOLDER/refresh.log" 2>&1 \
     || { log_tail "$LOG_FOLDER/refresh.log"; fail "Pulumi could not compare its state with the engine" "read $LOG_FOLDER/refresh.log"; }
 }
 
-# lost_containers: the names of the stack's containers which do not run, one a line.
-lost_containers() {
-  comm -23 <(known_containers | sort) <(docker ps --format '{{.Names}}' | sort)
+# lost_services: the stack's services whose containers do not run, one a line.
+lost_services() {
+  join -v 1 -o 1.2 <(known_containers | sort) <(docker ps --format '{{.Names}}' | sort)
 }
 
-# known_containers: the names of the containers in the outputs of the last deployment.
+# known_containers: "CONTAINER SERVICE" for each service in the outputs of the last deployment.
 known_containers() {
   pulumi_here stack output services --json --stack "$STACK_NAME" 2>/dev/null \
     | python3 -c 'import json, sys
-for service in json.loads(sys.stdin.read() or "{}").values():
-    print(service["container"])'
+for service, facts in json.loads(sys.stdin.read() or "{}").items():
+    print(facts["container"], service)'
 }

@@ -162,13 +162,20 @@ def test_a_disk_that_is_nearly_full_is_said_before_anything_begins(shell: Shell)
     assert "100 MiB free" in result.stderr
 
 
-def test_only_lost_containers_are_looked_for(shell: Shell) -> None:
+def test_only_what_is_lost_is_looked_for(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"asr": {"container": "c-asr"}, "mux": {"container": "c-mux"}}'""")
     shell.double("docker", "echo c-mux; echo c-other")
-    assert shell.run("lost_containers").stdout.split() == ["c-asr"]
-    shell.double("docker", "echo c-mux; echo c-asr")
-    result = shell.run("repair_drift")
-    assert result.returncode == 0
+    assert shell.run("repair_drift").returncode == 0
+    refresh = next(call for call in shell.calls if "refresh" in call)
+    assert "Container::asr" in refresh
+    assert "Container::mux" not in refresh
+    assert "Image" not in refresh
+
+
+def test_nothing_is_looked_for_where_all_run(shell: Shell) -> None:
+    shell.double("pulumi", """echo '{"asr": {"container": "c-asr"}}'""")
+    shell.double("docker", "echo c-asr")
+    assert shell.run("repair_drift").returncode == 0
     assert not [call for call in shell.calls if "refresh" in call]
 
 
