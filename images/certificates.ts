@@ -1,7 +1,7 @@
 /** The certificates that builds trust beside those of the base image. */
 import { existsSync, readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
-import { SettingsError } from "../settings";
+import * as pulumi from "@pulumi/pulumi";
 
 const HOST_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
@@ -9,7 +9,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
 /**
  * The PEM certificates that builds trust beside those of the base image: of the file that is set, else of the host's
  * bundle, without the public ones that every image has already. The rest is few, and stands in the state per image.
- * @throws SettingsError where the file that is set cannot be read.
+ * @throws RunError where the file that is set cannot be read.
  */
 export function readCertificates(setting: string | undefined): string | undefined {
   const file = setting ?? (existsSync(HOST_CERTIFICATES) ? HOST_CERTIFICATES : undefined);
@@ -18,7 +18,7 @@ export function readCertificates(setting: string | undefined): string | undefine
     const own = hostCertificates(readFileSync(file, "utf8"), rootCertificates);
     return own === "" ? undefined : own;
   } catch (error) {
-    throw new SettingsError(
+    throw new pulumi.RunError(
       `certificates: cannot read ${JSON.stringify(file)} (${(error as Error).message}); ` +
         `mend: pulumi config set certificates ${HOST_CERTIFICATES}`,
     );
