@@ -8,10 +8,12 @@ main() {
   [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine, so nothing is deployed" "make up"
   ensure_engine
   stack_configuration >/dev/null || fail "there is no stack $STACK_NAME" "make up"
+  begin_deployment
   say "taking down the containers and networks of the stack $STACK_NAME"
   pulumi_here destroy --yes --skip-preview --stack "$STACK_NAME" \
     --target '**docker:index/container:Container::**' --target '**docker:index/network:Network::**' --target-dependents \
     || fail "the stack $STACK_NAME is not fully down" "see the messages above and run the command again"
+  end_deployment
   say "done; make up brings them back"
 }
 

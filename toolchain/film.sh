@@ -19,6 +19,7 @@ main() {
   outputs=$(pulumi_here stack output --json --stack "$STACK_NAME" 2>"$LOG_FOLDER/outputs.log") || outputs='{}'
   folder=$(json_value films in <<<"$outputs")
   [[ -n $folder ]] || fail "the stack $STACK_NAME is not deployed" "make up"
+  [[ -z "$(lost_services)" ]] || fail "these services do not run: $(lost_services | tr '\n' ' ')" "make up"
   name=$(bring_in "$film" "$folder")
   say "subtitling $name"
   subtitle "$name" "$(json_value films out <<<"$outputs")"

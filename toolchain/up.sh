@@ -4,8 +4,12 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 # deploy: the stack itself. Images that were built stay when another one fails, and the next run goes on there.
 deploy() {
+  local status=0
   say "deploying the stack $STACK_NAME"
-  pulumi_here up --yes --skip-preview --continue-on-error --stack "$STACK_NAME" \
+  pulumi_here up --yes --skip-preview --continue-on-error --stack "$STACK_NAME" || status=$?
+  # Above 128 it was killed by a signal, and its state may lack what it was doing.
+  if ((status < 128)); then end_deployment; fi
+  ((status == 0)) \
     || fail "the stack $STACK_NAME is not fully deployed" "mend what the messages above name and run the command again: it goes on where it stopped"
 }
 
@@ -19,6 +23,7 @@ main() {
   configure_stack "$configuration"
   snapshot="$RUN_FOLDER/registry-tags-$STACK_NAME.json"
   python3 "$TOOLCHAIN_FOLDER/report.py" snapshot "$REGISTRY_ADDRESS" "$snapshot"
+  begin_deployment
   repair_drift
   deploy
   outputs=$(pulumi_here stack output --json --stack "$STACK_NAME")

@@ -40,9 +40,10 @@ stack_configuration() {
   fail "the configuration of the stack $STACK_NAME could not be read" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
 }
 
-# pulumi_here ARGUMENT...: Pulumi in this checkout, without questions.
+# pulumi_here ARGUMENT...: Pulumi in this checkout, without questions. It does not get our locks: its plugins live on where
+# it is killed. Its own lock is looked after in recovery.sh.
 pulumi_here() {
-  pulumi --cwd "$PROJECT_FOLDER" --non-interactive "$@"
+  pulumi --cwd "$PROJECT_FOLDER" --non-interactive "$@" 8>&- 9>&-
 }
 
 # configure_stack CONFIGURATION: gives the program this machine's base image and registry where it has others.

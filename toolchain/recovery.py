@@ -1,0 +1,59 @@
+"""Puts in order what a deployment left that was cut off: `recovery.py STACK FILE`.
+
+FILE is the output of `pulumi stack export`. The operations that were under way are taken out of it; the next
+deployment does them again. Containers and networks of the stack that the state does not know are removed from the
+engine, since they would be in the way of those that the next deployment makes.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main(stack: str, file: Path) -> None:
+    """Changes the file, and the engine."""
+    state = json.loads(file.read_text(encoding="utf-8"))
+    operations = without_pending(state)
+    file.write_text(json.dumps(state), encoding="utf-8")
+    for name in operations:
+        print(f"was under way: {name}")
+    known = known_ids(state)
+    label = f"label=cp-whisperx.stack={stack}"
+    remove_unknown(
+        ["ps", "--all", "--no-trunc", "--filter", label, "--format", "{{.ID}} {{.Names}}"], ["rm", "--force"], known
+    )
+    names = f"name=^cp-whisperx-{stack}-"
+    remove_unknown(
+        ["network", "ls", "--no-trunc", "--filter", names, "--format", "{{.ID}} {{.Name}}"], ["network", "rm"], known
+    )
+
+
+def without_pending(state: dict[str, Any]) -> list[str]:
+    """Takes the operations that were under way out of a state; their resources' names."""
+    pending = state["deployment"].pop("pending_operations", None) or []
+    return [operation["resource"]["urn"].rsplit("::", 1)[-1] for operation in pending]
+
+
+def known_ids(state: dict[str, Any]) -> set[str]:
+    """The engine's identifiers of everything in a state."""
+    return {resource["id"] for resource in state["deployment"].get("resources") or [] if "id" in resource}
+
+
+def docker(*arguments: str) -> str:
+    """The standard output of a docker command.."""
+    return subprocess.run(["docker", *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def remove_unknown(listing: list[str], removal: list[str], known: set[str]) -> None:
+    """Removes what the engine lists and the state does not know."""
+    for line in docker(*listing).splitlines():
+        identifier, name = line.split(" ", 1)
+        if identifier not in known:
+            print(f"removing what the state does not know: {name}")
+            docker(*removal, identifier)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,67 @@
+"""What a deployment leaves that was cut off."""
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from shell import TOOLCHAIN, Shell
+
+sys.path.insert(0, str(TOOLCHAIN))
+
+import recovery
+
+STATE = {
+    "deployment": {
+        "resources": [{"urn": "urn:pulumi:dev::p::Stack::s"}, {"urn": "urn:pulumi:dev::p::Container::asr", "id": "1"}],
+        "pending_operations": [{"type": "creating", "resource": {"urn": "urn:pulumi:dev::p::Container::mux"}}],
+    }
+}
+
+
+def test_operations_under_way_and_unknown_containers_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[str] = []
+
+    def docker(*arguments: str) -> str:
+        calls.append(" ".join(arguments))
+        return "1 cp-whisperx-dev-asr\n2 cp-whisperx-dev-mux\n" if arguments[0] == "ps" else ""
+
+    monkeypatch.setattr(recovery, "docker", docker)
+    file = tmp_path / "export.json"
+    file.write_text(json.dumps(STATE))
+    recovery.main("dev", file)
+    assert [call for call in calls if "rm" in call.split()] == ["rm --force 2"]
+    assert json.loads(file.read_text()) == {"deployment": {"resources": STATE["deployment"]["resources"]}}
+    assert "was under way: mux" in capsys.readouterr().out
+
+
+def lock_of(shell: Shell, process: int, host: str) -> Path:
+    """Writes Pulumi's lock of the stack dev."""
+    folder = shell.home / "state" / ".pulumi" / "locks" / "organization" / "cp-whisperx" / "dev"
+    folder.mkdir(parents=True)
+    file = folder / "lock.json"
+    file.write_text(json.dumps({"pid": process, "hostname": host}))
+    return file
+
+
+RELEASE = "export_pulumi_environment\nrelease_stale_locks"
+
+
+def test_the_lock_of_a_killed_pulumi_is_released(shell: Shell) -> None:
+    file = lock_of(shell, 4194399, socket.gethostname())
+    assert shell.run(RELEASE).returncode == 0
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("host", ["here", "elsewhere"])
+def test_the_lock_of_a_pulumi_that_may_live_is_kept(shell: Shell, host: str) -> None:
+    file = lock_of(shell, os.getpid(), socket.gethostname() if host == "here" else host)
+    result = shell.run(f"runs_as() {{ [[ $1 == {os.getpid()} ]]; }}\n{RELEASE}")
+    assert result.returncode == 1
+    assert "Pulumi already works on the stack dev" in result.stderr
+    assert file.exists()
