@@ -8,6 +8,9 @@ import { command, docker, type CommandOptions, type CommandResult } from "./comm
 /** Name of the stack; its containers and volumes begin with `cp-whisperx-test-`. */
 export const STACK = "test";
 
+/** Address of the registry that the toolchain starts. */
+export const REGISTRY = `127.0.0.1:${process.env.CP_WHISPERX_REGISTRY_PORT ?? "5000"}`;
+
 /** The sample film, by its name in `samples/` and in the folder of films that come in. */
 export const SAMPLE = "The Missing Letter (2026).mp4";
 

@@ -54,16 +54,17 @@ start_registry_container() {
   docker rm --force cp-whisperx-registry >/dev/null 2>&1 || true
   docker run --detach --name cp-whisperx-registry --restart unless-stopped \
     --publish "$REGISTRY_ADDRESS:5000" --volume "$REGISTRY_FOLDER:/var/lib/registry" \
-    --env REGISTRY_STORAGE_DELETE_ENABLED=true "$REGISTRY_IMAGE" >/dev/null \
-    || fail "the registry's container did not start" "try again, or set TOOLCHAIN_SOURCE=packages to take Debian's docker-registry"
+    --env REGISTRY_STORAGE_DELETE_ENABLED=true --env OTEL_TRACES_EXPORTER=none "$REGISTRY_IMAGE" >/dev/null \
+    || fail "the registry's container did not start" "try again, or set TOOLCHAIN_SOURCE=packages to take the registry's Go module"
   wait_until 60 registry_answers || fail "the registry's container does not answer" "read docker logs cp-whisperx-registry"
 }
 
-# start_registry_program: Debian's docker-registry with a configuration of ours.
+# start_registry_program: the same version from its Go module, with a configuration of ours.
 start_registry_program() {
-  command -v docker-registry >/dev/null || install_packages registry docker-registry
+  local -x OTEL_TRACES_EXPORTER=none
+  build_go_program registry . "$BIN_FOLDER/registry" "-X github.com/distribution/distribution/v3/version.version=v$REGISTRY_VERSION"
   write_registry_configuration
-  start_service registry registry_answers docker-registry serve "$RUN_FOLDER/registry.yml"
+  start_service registry registry_answers "$BIN_FOLDER/registry" serve "$RUN_FOLDER/registry.yml"
 }
 
 # write_registry_configuration: data kept in $REGISTRY_FOLDER, where the container has it too; deletion allowed; no login.
