@@ -29,7 +29,7 @@ export async function mockPulumi(stack: string): Promise<RecordedResource[]> {
         recorded.push({ type, name, inputs: values });
         return { id: `${name}-id`, state: { ...values, ...outputs[type]?.(values) } };
       },
-      call: ({ token }) => (token === "command:local:run" ? { stdout: "2026-01-01T00:00:00Z" } : {}),
+      call: ({ token }) => (token === "command:local:run" ? { stdout: "the-identity-of-a-volume" } : {}),
     },
     "cp-whisperx",
     stack,

@@ -95,9 +95,14 @@ describe("the program of stack dev", () => {
     expect(containers.get("demux")?.envs.join()).not.toContain("WHISPER_BEAM_SIZE");
   });
 
-  it("protects the model cache", () => {
+  it("fills the model cache once per content of the models image and per volume", () => {
+    const volume = resources.find(({ type, name }) => type === "docker:index/volume:Volume" && name === "model-cache");
+    const [{ value: identity } = { value: "" }] = volume?.inputs.labels as { value: string }[];
     const fill = resources.find(({ name }) => name === "model-cache-fill");
-    expect(fill?.inputs).toMatchObject({ environment: { VOLUME: "cp-whisperx-dev-model-cache" } });
+    expect(fill?.inputs).toMatchObject({
+      environment: { VOLUME: "cp-whisperx-dev-model-cache" },
+      triggers: [expect.stringMatching(/-models@sha256:/) as string, identity],
+    });
   });
 });
 

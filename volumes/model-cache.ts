@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
@@ -30,6 +31,21 @@ export function modelCacheAccess(
   };
 }
 
+const IDENTITY_LABEL = "cp-whisperx.identity";
+
+const READ_IDENTITY = `set -eu
+if [ -z "$(docker volume ls --quiet --filter "name=^$VOLUME$")" ]; then echo "$FRESH"; exit; fi
+docker volume inspect --format '{{or (index .Labels "${IDENTITY_LABEL}") "unlabelled"}}' "$VOLUME"`;
+
+/**
+ * What tells the volume from another one that is made later under the same name: the label it was made with, a fresh
+ * one where there is no such volume. The time of its making does not: older engines report when it last changed.
+ */
+function volumeIdentity(volumeName: string, parent: pulumi.Resource): pulumi.Output<string> {
+  const environment = { VOLUME: volumeName, FRESH: randomUUID() };
+  return command.local.runOutput({ command: READ_IDENTITY, environment }, { parent }).stdout;
+}
+
 export interface ModelCacheArgs {
   /** Name of the volume in the engine; another name is another, empty cache. */
   readonly volumeName: string;
@@ -50,20 +66,13 @@ export class ModelCache extends pulumi.ComponentResource {
 
   constructor(name: string, args: ModelCacheArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:volumes:ModelCache", name, {}, options);
+    const identity = volumeIdentity(args.volumeName, this);
     const volume = new docker.Volume(
       name,
-      { name: args.volumeName },
+      { name: args.volumeName, labels: [{ label: IDENTITY_LABEL, value: identity }] },
       // Gigabytes of downloads: no destroy and no refactoring of the program may take them along.
-      { parent: this, protect: true, retainOnDelete: true },
+      { parent: this, protect: true, retainOnDelete: true, ignoreChanges: ["labels"] },
     );
-    // The time of its creation tells a volume that was made anew, under the same name, from the one that was filled.
-    const created = command.local.runOutput(
-      {
-        command: `docker volume inspect --format '{{.CreatedAt}}' "$VOLUME" 2>/dev/null || echo absent`,
-        environment: { VOLUME: volume.name },
-      },
-      { parent: this },
-    ).stdout;
     this.volumeName = volume.name;
     this.filled = new command.local.Command(
       `${name}-fill`,
@@ -73,7 +82,7 @@ export class ModelCache extends pulumi.ComponentResource {
           `--security-opt no-new-privileges --volume "$VOLUME:${MODEL_CACHE_PATH}" "$IMAGE"`,
         ].join(" "),
         environment: { IMAGE: args.modelsImage, VOLUME: volume.name, USER_AND_GROUP: args.user },
-        triggers: [args.modelsImage, created],
+        triggers: [args.modelsImage, identity],
       },
       { parent: this, deleteBeforeReplace: true, customTimeouts: { create: "30m" } },
     );

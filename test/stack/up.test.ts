@@ -22,16 +22,17 @@ it("make up prints where the subtitles are, every image and every service", () =
   for (const service of services) expect(output).toMatch(new RegExp(`^\\W*${service}\\W.*healthy`, "m"));
 });
 
+it("a plain preview shows no change", async () => {
+  expect((await stack.pulumi(["preview", "--expect-no-changes"])).output).toMatch(/\d+ unchanged/);
+});
+
 it("make up again changes nothing and touches no container", async () => {
   const before = await startTimes();
   const jobs = stack.jobs();
-  await stack.make("up");
+  const { output } = await stack.make("up");
+  expect(output).toMatch(/Resources:\s+\d+ unchanged\s+Duration/);
   expect(await startTimes()).toBe(before);
   expect(stack.jobs()).toEqual(jobs);
-});
-
-it("a plain preview shows no change", async () => {
-  expect((await stack.pulumi(["preview", "--expect-no-changes"], { accept: "any" })).code).toBe(0);
 });
 
 it("a second up while one runs says so and changes nothing", async () => {
@@ -55,6 +56,15 @@ it("make down removes containers and networks, make up brings them back; images,
   expect(after.digests).toEqual(before.digests);
   expect(Object.keys(after.containers).sort()).toEqual([...services].sort());
   expect(stack.jobs()).toEqual(jobs);
+});
+
+it("a model cache that was lost is filled again, before a stage needs it", async () => {
+  await stack.make("down");
+  await docker(["volume", "rm", "cp-whisperx-test-model-cache"]);
+  const { output } = await stack.make("up");
+  expect(output).toMatch(/models: \/models: [1-9]\d* files there, [1-9]\d* of them copied now/);
+  const { output: again } = await stack.make("up");
+  expect(again).toMatch(/Resources:\s+\d+ unchanged\s+Duration/);
 });
 
 it("make up repairs a container that was removed by hand, and only that one", async () => {
