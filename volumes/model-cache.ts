@@ -34,7 +34,8 @@ export function modelCacheAccess(
 const IDENTITY_LABEL = "cp-whisperx.identity";
 
 const READ_IDENTITY = `set -eu
-if [ -z "$(docker volume ls --quiet --filter "name=^$VOLUME$")" ]; then echo "$FRESH"; exit; fi
+found=$(docker volume ls --quiet --filter "name=^$VOLUME$")
+if [ -z "$found" ]; then echo "$FRESH"; exit; fi
 docker volume inspect --format '{{or (index .Labels "${IDENTITY_LABEL}") "unlabelled"}}' "$VOLUME"`;
 
 /**
