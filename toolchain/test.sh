@@ -76,6 +76,12 @@ run_node_tests() {
     toolchain/language-nodejs/
 }
 
+# ensure_tested_programs: the tests of the stages run the same programs from Debian's packages that the images hold.
+ensure_tested_programs() {
+  command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || install_packages ffmpeg ffmpeg
+  command -v redis-server >/dev/null || install_packages redis redis-server
+}
+
 # without_engine: everything that needs neither an engine nor a registry.
 without_engine() {
   check "types" npx --no-install tsc --noEmit
@@ -106,6 +112,7 @@ main() {
   export_pulumi_environment
   ensure_node_modules
   ensure_python_tools
+  with_tool_lock ensure_tested_programs
   # The tests of the Go modules and the whole stack share the tools' build cache: building comes first.
   if [[ $extent == all ]]; then with_tool_lock ensure_tools; fi
   without_engine
