@@ -78,7 +78,7 @@ run_node_tests() {
 
 # ensure_tested_programs: the tests of the stages run the same programs from Debian's packages that the images hold.
 ensure_tested_programs() {
-  command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || install_packages ffmpeg ffmpeg
+  command -v ffmpeg >/dev/null || install_packages ffmpeg ffmpeg
   command -v redis-server >/dev/null || install_packages redis redis-server
 }
 
