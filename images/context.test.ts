@@ -28,8 +28,14 @@ describe("withoutComments", () => {
   });
 
   it("keeps parser directives and what a here-document says", () => {
-    const dockerfile = "# check=error=true\nFROM scratch\nRUN <<EOF\n# shell comment\ntrue\nEOF\n";
+    const dockerfile = "# check=error=true\nFROM scratch\nRUN <<EOF\n# shell comment\n\ntrue\nEOF\n";
     expect(withoutComments(dockerfile)).toBe(dockerfile);
+  });
+
+  it("drops the empty lines around what it drops, so that a comment at the end leaves nothing", () => {
+    const dockerfile = "FROM scratch\nUSER 1000\n";
+    expect(withoutComments(`\n${dockerfile}\n# edited\n`)).toBe(dockerfile);
+    expect(withoutComments("FROM scratch\n\n# edited\n\nUSER 1000")).toBe(dockerfile);
   });
 });
 

@@ -27,15 +27,24 @@ export interface ContextFile {
   readonly executable: boolean;
 }
 
+interface Located {
+  getRange: () => { start: { line: number }; end: { line: number } };
+}
+
 /**
- * The Dockerfile without comments. Parser directives (`# syntax=`, `# escape=`, `# check=`) are instructions to the
- * builder and stay; so does every `#` inside a here-document or a command.
+ * The Dockerfile without comments and without empty lines between instructions. Parser directives (`# syntax=`,
+ * `# escape=`, `# check=`) are instructions to the builder and stay; so does everything inside a here-document.
  */
 export function withoutComments(dockerfile: string): string {
-  const lines = dockerfile.split("\n");
-  const comments = DockerfileParser.parse(dockerfile).getComments();
-  const dropped = new Set(comments.map((comment) => comment.getRange().start.line));
-  return lines.filter((_, index) => !dropped.has(index)).join("\n");
+  const parsed = DockerfileParser.parse(dockerfile);
+  const linesOf = (part: Located): number[] => {
+    const { start, end } = part.getRange();
+    return Array.from({ length: end.line - start.line + 1 }, (_, index) => start.line + index);
+  };
+  const kept = new Set([...parsed.getDirectives(), ...parsed.getInstructions()].flatMap(linesOf));
+  for (const line of parsed.getComments().flatMap(linesOf)) kept.delete(line);
+  const lines = dockerfile.split("\n").filter((_, index) => kept.has(index));
+  return `${lines.join("\n")}\n`;
 }
 
 function listFiles(folder: string, relative = ""): string[] {

@@ -17,6 +17,12 @@ export interface StageImageArgs {
 }
 
 /**
+ * All steps' layers, as an image manifest: registries refuse the older form, an index of layers. A build stands even if
+ * its cache could not be kept.
+ */
+const CACHE_EXPORT = { mode: dockerBuild.CacheMode.Max, imageManifest: true, ociMediaTypes: true, ignoreError: true };
+
+/**
  * One image of the hierarchy: built by BuildKit with its cache in the registry, pushed, and referred to by digest.
  *
  * A digest that comes out the same (a comment, a file that no instruction reads) stops there: neither a child nor a
@@ -47,7 +53,7 @@ export class StageImage extends pulumi.ComponentResource {
         builder: { name: args.builder },
         platforms: [args.platform as dockerBuild.Platform],
         cacheFrom: [{ registry: { ref: cacheReference } }],
-        cacheTo: [{ registry: { ref: cacheReference, mode: dockerBuild.CacheMode.Max, ignoreError: true } }],
+        cacheTo: [{ registry: { ref: cacheReference, ...CACHE_EXPORT } }],
         push: true,
         buildOnPreview: false,
       },

@@ -55,10 +55,13 @@ it("a full disk is said in one sentence, and leaves no half result", async () =>
   const job = stack.sampleJob();
   const id = job.split("/").at(-1) ?? "";
   const image = (await docker(["inspect", "--format", "{{.Config.Image}}", stack.containerName("demux")])).stdout.trim();
-  const script = `cp -r /job/${id} /full/ && rm -rf /full/${id}/demux && python -m demux run /full/${id} --force; echo exit $?; ls -A /full/${id}`;
+  const script = [
+    `cp -r /job/${id} /full/ && rm -r /full/${id}/demux && { cat /dev/zero > /full/filler 2>/dev/null || true; }`,
+    `python -m demux run /full/${id} --force; echo exit $?; ls -A /full/${id}`,
+  ].join("\n");
   const { output } = await docker([
     ...["run", "--rm", "--network", "none", "--user", "1000:1000", "--read-only", "--tmpfs", "/tmp"],
-    ...["--mount", "type=tmpfs,target=/full,tmpfs-size=4m,tmpfs-mode=1777"],
+    ...["--mount", "type=tmpfs,target=/full,tmpfs-size=64m,tmpfs-mode=1777"],
     ...["--volume", `${stack.path("films", "in")}:/films/in:ro`, "--volume", `${job}:/job/${id}:ro`],
     ...["--entrypoint", "sh", image, "-c", script],
   ], { accept: "any" });
