@@ -53,7 +53,7 @@ run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.
 run_pytest() {
   local folder=$1 report=$2
   (cd "$folder" && "$DEVELOPMENT_ENVIRONMENT/bin/python" -m pytest -c "$PROJECT_FOLDER/docker/pyproject.toml" --rootdir "$PWD" \
-    -o cache_dir="$RESULTS_FOLDER/pytest" --quiet --junitxml "$report" .)
+    --hypothesis-profile ci -o cache_dir="$RESULTS_FOLDER/pytest" --quiet --junitxml "$report" .)
 }
 
 # run_go_tests REPORT PART TAGS PACKAGES: shows what failed; the report has every event.

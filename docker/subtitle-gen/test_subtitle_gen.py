@@ -87,7 +87,7 @@ def test_what_is_said_one_after_the_other_is_shown_so(said: list[SpokenSegment],
 
 
 def _at(segment: SpokenSegment, start: float) -> SpokenSegment:
-    return segment.model_copy(update={"start": start, "end": start + segment.end - segment.start, "words": ()})
+    return segment.model_copy(update={"start": start, "end": start + (segment.end - segment.start), "words": ()})
 
 
 def shown_letters(said: list[SpokenSegment], heard: list[MusicSpan]) -> str:

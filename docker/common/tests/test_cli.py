@@ -114,8 +114,10 @@ def test_a_submitted_film_is_followed_to_its_end(workers: Workers, film: Path) -
 
 
 def wait_for(places: Environment, film: Path) -> subprocess.Popen[str]:
+    # A program that was started in the background hands on to us that Ctrl-C is to be ignored.
+    program = ["env", "--default-signal=INT", sys.executable, "-u", "-m", "cp_whisperx"]
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "cp_whisperx", "submit", film.name, "--wait"],
+        [*program, "submit", film.name, "--wait"],
         env=variables(places),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
