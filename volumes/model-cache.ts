@@ -44,7 +44,8 @@ docker volume inspect --format '{{or (index .Labels "${IDENTITY_LABEL}") "unlabe
  */
 function volumeIdentity(volumeName: string, parent: pulumi.Resource): pulumi.Output<string> {
   const environment = { VOLUME: volumeName, FRESH: randomUUID() };
-  return command.local.runOutput({ command: READ_IDENTITY, environment }, { parent }).stdout;
+  const logging = command.local.Logging.None;
+  return command.local.runOutput({ command: READ_IDENTITY, environment, logging }, { parent }).stdout;
 }
 
 export interface ModelCacheArgs {
