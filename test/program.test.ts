@@ -1,8 +1,8 @@
-import * as pulumi from "@pulumi/pulumi";
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
 import { catalog } from "../images/catalog";
-import { mockPulumi, settled, type RecordedResource } from "./mocks";
+import type { RecordedResource } from "./mocks";
+import { declareProgram, withoutSecrets } from "./program";
 
 const KEY = "a key nobody may see";
 
@@ -13,27 +13,6 @@ interface ContainerInputs {
   readonly envs: string[];
   readonly mounts: { source: string; target: string; readOnly?: boolean }[];
   readonly networksAdvanced: { name: string }[];
-}
-
-/** Declares the whole program of a stack under mocks. */
-async function declareProgram(config: Record<string, string>, secretKeys: string[] = []): Promise<RecordedResource[]> {
-  vi.resetModules();
-  const recorded = await mockPulumi("dev");
-  process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
-  pulumi.runtime.setAllConfig(config, secretKeys);
-  await import("../index");
-  await settled();
-  return recorded;
-}
-
-/** The signature by which a value on the wire says that it is a secret, which the state holds encrypted. */
-const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
-
-function withoutSecrets(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutSecrets);
-  if (typeof value !== "object" || value === null) return value;
-  if (Object.values(value).includes(SECRET_SIGNATURE)) return "[secret]";
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
 }
 
 const containersOf = (resources: readonly RecordedResource[]): Map<string, ContainerInputs> =>
@@ -47,7 +26,7 @@ describe("the program of stack dev", () => {
   let resources: RecordedResource[];
   let containers: Map<string, ContainerInputs>;
   beforeAll(async () => {
-    resources = await declareProgram({
+    resources = await declareProgram("dev", {
       "cp-whisperx:stages": '{"asr":{"WHISPER_BEAM_SIZE":3}}',
     });
     containers = containersOf(resources);
@@ -103,7 +82,7 @@ describe("the program of stack dev", () => {
 
 describe("the program with a key for themoviedb.org", () => {
   it("hands it to tmdb as a file, and shows it nowhere else", async () => {
-    const resources = await declareProgram({ "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"]);
+    const resources = await declareProgram("dev", { "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"]);
     const containers = containersOf(resources);
     const reading = [...containers].filter(([, { mounts }]) => mounts.some(({ target }) => target === "/run/secrets"));
     expect(reading.map(([name]) => name)).toEqual(["tmdb"]);
