@@ -1,5 +1,6 @@
 /** A speech-to-subtitles application as one Pulumi program: settings, images, volumes, services, outputs. */
 import { readCertificates } from "./images/certificates";
+import { MODEL_IMAGES } from "./images/catalog";
 import { buildHierarchy, imageNamed } from "./images/hierarchy";
 import { runServices } from "./services/services";
 import { readSettings } from "./settings";
@@ -12,9 +13,10 @@ const hierarchy = buildHierarchy({
   registry: settings.registry,
   namespace: settings.namespace,
   variant: settings.variant,
+  images: MODEL_IMAGES.packaged,
   platform: settings.platform,
   builder: settings.builder,
-  externalImage: settings.baseImages[settings.variant],
+  externalImages: settings.baseImages,
   certificates: readCertificates(settings.certificates),
   sources: "docker",
   staging: "build/contexts",
@@ -29,7 +31,7 @@ const filmFolders = new FilmFolders("films", { ...settings.films, user: settings
 
 /** Every image: what to pull it by, its digest, and the tag that names its sources. */
 export const images = Object.fromEntries(
-  Object.entries(hierarchy).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
+  Object.entries(hierarchy.images).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
 );
 /** Every service: its container, the image it runs and how to see its logs. */
 export const services = runServices({ settings, images: hierarchy, modelCache, films: filmFolders });

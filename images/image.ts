@@ -31,16 +31,17 @@ export class StageImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: StageImageArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:images:StageImage", name, {}, options);
-    const { definition, repository, tags, cacheReference, references } = args.image;
+    const { definition, variant, repository, tags, cacheReference, references } = args.image;
     const trusted = definition.network && args.certificates !== undefined;
     const built = new dockerBuild.Image(
       name,
       {
         tags: [...tags],
         context: { location: args.context },
-        buildArgs: Object.fromEntries(
-          Object.entries(references).map(([argument, image]) => [argument, reference(args, image)]),
-        ),
+        buildArgs: {
+          ...Object.fromEntries(Object.entries(references).map(([argument, image]) => [argument, reference(args, image)])),
+          ...((definition.variants?.length ?? 1) > 1 ? { VARIANT: variant } : {}),
+        },
         // A certificate bundle is no secret, but a secret mount leaves it in no layer. It alone rebuilds nothing.
         secrets: trusted ? { ca: args.certificates } : undefined,
         ignoreSecretsInDiffCalculation: trusted ? ["ca"] : undefined,
@@ -63,6 +64,6 @@ export class StageImage extends pulumi.ComponentResource {
 
 function reference(args: StageImageArgs, image: string): pulumi.Input<string> {
   const found = args.references[image];
-  if (found === undefined) throw new Error(`${args.image.definition.name}: no reference given for image ${image}`);
+  if (found === undefined) throw new Error(`${args.image.name}: no reference given for image ${image}`);
   return found;
 }

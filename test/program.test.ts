@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
-import { catalog } from "../images/catalog";
+import { catalog, MODEL_IMAGES } from "../images/catalog";
+import { stackNodes } from "../images/plan";
 import type { RecordedResource } from "./mocks";
 import { declareProgram, withoutSecrets } from "./program";
 
@@ -32,9 +33,10 @@ describe("the program of stack dev", () => {
     containers = containersOf(resources);
   });
 
-  it("builds every image of the catalogue and runs a service for every stage, and the queue", () => {
+  it("builds every image that the stack needs and runs a service for every stage, and the queue", () => {
     const built = resources.filter(({ type }) => type === "docker-build:index:Image").map(({ name }) => name);
-    expect(built.sort()).toEqual(catalog.map(({ name }) => name).sort());
+    const needed = stackNodes(catalog, { variant: "cpu", images: MODEL_IMAGES.packaged });
+    expect(built.sort()).toEqual(needed.map(({ name }) => name).sort());
     expect([...containers.keys()].sort()).toEqual(["queue", ...stages.map(({ name }) => name)].sort());
   });
 
