@@ -34,5 +34,13 @@ class Environment(BaseSettings):
     cp_whisperx_image: str = "no-image"
     """The image of this container as repository@digest: part of every key."""
     health_file: Path = Path("/tmp/healthy")  # noqa: S108 - the container's own tmpfs
+    device: Literal["auto", "cuda", "cpu"] | None = None
+    """What the models of this stage are to compute on; None where the stage has none that could use a GPU."""
+    allow_cpu: bool = True
+    """Whether the processor may take the place of a GPU that is not there or is full."""
+    device_file: Path = Path("/tmp/device")  # noqa: S108 - as above
+    """Where the worker notes its device for the health check."""
+    execution_mode: Literal["container", "native"] = "container"
+    """native: the host's own Python environment brings the libraries."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
