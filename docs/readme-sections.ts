@@ -5,6 +5,7 @@ import stages from "../docker/common/cp_whisperx/stages.json";
 import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH, type ImageDefinition, type Variant } from "../images/catalog";
 import { stackNodes } from "../images/plan";
 import { allowed, settingsJsonSchema } from "../settings";
+import { PER_SERVICE } from "../settings/schema";
 
 type Schema = typeof settingsJsonSchema;
 
@@ -55,7 +56,7 @@ function settingRows(schema: Schema, prefix: string): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
     const description = property as Schema;
     const name = `${prefix}${key}`;
-    const own = name === "stages" || name === "memoryMegabytes";
+    const own = (PER_SERVICE as readonly string[]).includes(name);
     if (description.properties !== undefined && !own) return settingRows(description, `${name}.`);
     const value = description.default === undefined || own ? "" : `\`${JSON.stringify(description.default)}\``;
     return [[`\`${name}\``, description.description ?? "", own ? "per service" : allowed(description), value]];

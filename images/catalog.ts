@@ -11,6 +11,8 @@ export type Variant = (typeof VARIANTS)[number];
 export interface ServiceNeeds {
   /** Memory limit of the container in MiB; beyond it the kernel ends the worker and the job is tried again. */
   readonly memoryMegabytes: number;
+  /** GPU memory that its models take in MiB, where they can run on a GPU. */
+  readonly gpuMemoryMegabytes?: number;
   /** Whether it reads the shared model cache. */
   readonly models?: boolean;
   /** Whether it calls the internet while it runs (only with the secrets it names). */
@@ -154,21 +156,35 @@ export const catalog: readonly ImageDefinition[] = [
     memoryMegabytes: 1024,
     models: true,
   }),
-  modelStage("silero-vad", "base-ml", "where somebody speaks", { memoryMegabytes: 1024, models: true }),
-  modelStage("pyannote-vad", "base-ml", "where somebody speaks, refined", {
-    memoryMegabytes: 2048,
+  modelStage("silero-vad", "base-ml", "where somebody speaks", {
+    memoryMegabytes: 1024,
+    gpuMemoryMegabytes: 512,
     models: true,
   }),
-  modelStage("diarization", "base-ml", "who speaks when", { memoryMegabytes: 2048, models: true }),
+  modelStage("pyannote-vad", "base-ml", "where somebody speaks, refined", {
+    memoryMegabytes: 2048,
+    gpuMemoryMegabytes: 1024,
+    models: true,
+  }),
+  modelStage("diarization", "base-ml", "who speaks when", {
+    memoryMegabytes: 2048,
+    gpuMemoryMegabytes: 2048,
+    models: true,
+  }),
   whisperStage("asr", "speech to text with word times", {
     memoryMegabytes: 4096,
+    gpuMemoryMegabytes: 6144,
     models: true,
   }),
   whisperStage("second-pass-translation", "translation of foreign speech", {
     memoryMegabytes: 4096,
+    gpuMemoryMegabytes: 4096,
     models: true,
   }),
-  modelStage("lyrics-detection", "base-ml", "where music plays", { memoryMegabytes: 2048 }),
+  modelStage("lyrics-detection", "base-ml", "where music plays", {
+    memoryMegabytes: 2048,
+    gpuMemoryMegabytes: 512,
+  }),
   stage("post-ner", "base-spacy", "names put right in the text", {
     memoryMegabytes: 1024,
     models: true,
