@@ -58,10 +58,11 @@ const stage = (
   service: ServiceNeeds,
 ): ImageDefinition => ({ name, parent, description, uses: ["common"], service });
 
-/** A stage whose model can run on a GPU. */
+/** A stage whose model can run on a GPU; its build imports the libraries of its variant. */
 const modelStage = (...args: Parameters<typeof stage>): ImageDefinition => ({
   ...stage(...args),
   variants: VARIANTS,
+  uses: ["common", "build-tools"],
 });
 
 /** base-whisper is for processors: with torch beside it, or on the host, ctranslate2 is part of base-ml. */

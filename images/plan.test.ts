@@ -113,7 +113,7 @@ describe("stackNodes", () => {
 
   it("of the catalogue with cuda: torch once, Whisper from the same image, light stages as they are", () => {
     const nodes = new Map(stackNodes(catalog, wanted("cuda")).map((node) => [node.name, node]));
-    expect(nodes.get("asr-cuda")).toMatchObject({ parent: "base-ml-cuda", uses: ["common"] });
+    expect(nodes.get("asr-cuda")).toMatchObject({ parent: "base-ml-cuda", uses: ["common", "build-tools"] });
     expect(nodes.get("base-ml-cuda")?.parent).toBe("base-cuda");
     expect(nodes.get("demux")?.parent).toBe("base-ffmpeg");
     for (const absent of ["asr", "base-ml", "base-whisper", "prefetch"]) expect([...nodes.keys()]).not.toContain(absent);
@@ -172,7 +172,7 @@ describe("planImages", () => {
 
   it("refers to parents and used images by the build arguments of their names", () => {
     const asr = plan.find(({ name }) => name === "asr");
-    expect(asr?.references).toEqual({ BASE_IMAGE: "base-whisper", COMMON_IMAGE: "common" });
+    expect(asr?.references).toEqual({ BASE_IMAGE: "base-whisper", COMMON_IMAGE: "common", BUILD_TOOLS_IMAGE: "build-tools" });
     expect(buildArgument("build-tools")).toBe("BUILD_TOOLS_IMAGE");
     expect(sourceTag("cpu", "x")).not.toBe(sourceTag("cpu", "y"));
     const used = [image("tool", "scratch"), { ...image("user", "scratch", ["tool"]), service: { memoryMegabytes: 1 } }];
