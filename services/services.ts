@@ -1,11 +1,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { catalog, type ImageDefinition } from "../images/catalog";
+import { catalog, type ImageDefinition, type ServiceNeeds } from "../images/catalog";
 import { imageNamed, type Hierarchy } from "../images/hierarchy";
 import type { Settings } from "../settings";
 import type { FilmFolders } from "../volumes/film-folders";
 import { modelCacheAccess, type ModelCache } from "../volumes/model-cache";
 import { SecretFiles } from "../volumes/secret-files";
+import { accelerator } from "./accelerator";
 import { Queue } from "./queue";
 import { StageService } from "./stage";
 
@@ -34,6 +35,12 @@ function describe(container: docker.Container): ServiceOutput {
   };
 }
 
+type ServiceImage = ImageDefinition & { readonly service: ServiceNeeds };
+
+function isService(image: ImageDefinition): image is ServiceImage {
+  return image.service !== undefined;
+}
+
 /** Runs the queue and one worker per stage on networks of their own, and tells where each can be seen. */
 export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
   const { settings } = args;
@@ -43,11 +50,11 @@ export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
   const secrets = secretFiles(args, prefix);
   const outside = secrets && new docker.Network("outside", { name: `${prefix}-outside` });
 
-  const common = ({ name, service }: ImageDefinition, networks: docker.Network[]) => ({
+  const common = ({ name, service }: ServiceImage, networks: docker.Network[]) => ({
     containerName: `${prefix}-${name}`,
     image: imageNamed(args.images, name).reference,
     user: settings.user,
-    memoryMegabytes: settings.memoryMegabytes[name] ?? service?.memoryMegabytes ?? 0,
+    memoryMegabytes: settings.memoryMegabytes[name] ?? service.memoryMegabytes,
     networks: networks.map((network) => ({ name: network.name })),
     healthcheckSeconds: settings.healthcheckSeconds,
     stopSeconds: settings.stopSeconds,
@@ -55,7 +62,7 @@ export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
   });
 
   const isQueue = (image: ImageDefinition): boolean => image.name === QUEUE;
-  const running = catalog.filter((image) => image.service !== undefined);
+  const running = catalog.filter(isService);
   const [queue] = running
     .filter(isQueue)
     .map((image) => new Queue(QUEUE, { ...common(image, [inside]), volumeName: `${prefix}-queue` }));
@@ -65,13 +72,14 @@ export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
   const stages = running
     .filter((image) => !isQueue(image))
     .map((image) => {
-      const { models, internet, secrets: wanted } = image.service ?? {};
+      const { models, internet, secrets: wanted } = image.service;
       const granted = wanted === undefined ? undefined : secrets;
       const stage = new StageService(
         image.name,
         {
           ...common(image, internet && outside ? [inside, outside] : [inside]),
           queueUrl: queue.url,
+          accelerator: accelerator(settings, image.name, image.service),
           mounts: [...args.films.mounts, ...(models ? [cache.mount] : []), ...(granted ? [granted.mount] : [])],
           environment: {
             LOG_LEVEL: settings.logLevel,

@@ -14,6 +14,9 @@ interface ContainerInputs {
   readonly envs: string[];
   readonly mounts: { source: string; target: string; readOnly?: boolean }[];
   readonly networksAdvanced: { name: string }[];
+  readonly healthcheck: { tests: string[] };
+  readonly deviceRequests?: object[];
+  readonly shmSize?: number;
 }
 
 const containersOf = (resources: readonly RecordedResource[]): Map<string, ContainerInputs> =>
@@ -79,6 +82,34 @@ describe("the program of stack dev", () => {
   it("protects the model cache", () => {
     const fill = resources.find(({ name }) => name === "model-cache-fill");
     expect(fill?.inputs).toMatchObject({ environment: { VOLUME: "cp-whisperx-dev-model-cache" } });
+  });
+});
+
+describe("the program on a GPU host", () => {
+  let containers: Map<string, ContainerInputs>;
+  beforeAll(async () => {
+    const values = {
+      "cp-whisperx:variant": "cuda",
+      "cp-whisperx:gpu": '{"devices":["0"],"memoryMegabytes":15360}',
+      "cp-whisperx:allowCpu": "false",
+      "cp-whisperx:shmMegabytes": "512",
+    };
+    containers = containersOf(await declareProgram("gpu", values));
+  });
+
+  it("gives the six stages with a model the GPU, a probe and shared memory, and no other service", () => {
+    const gpuStages = ["silero-vad", "pyannote-vad", "diarization", "asr", "second-pass-translation", "lyrics-detection"];
+    for (const [name, inputs] of containers) {
+      const expected = gpuStages.includes(name);
+      expect([name, inputs.deviceRequests]).toEqual([
+        name,
+        expected ? [{ driver: "nvidia", capabilities: ["gpu"], deviceIds: ["0"] }] : undefined,
+      ]);
+      expect([name, inputs.shmSize]).toEqual([name, expected ? 512 : undefined]);
+      expect(inputs.healthcheck.tests[1]?.endsWith("&& python -m cp_whisperx.devices --check")).toBe(expected);
+      expect(inputs.envs.includes("ALLOW_CPU=false")).toBe(expected);
+      expect(inputs.image).toContain(`cp-whisperx-app-${name}@`);
+    }
   });
 });
 
