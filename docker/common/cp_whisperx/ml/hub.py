@@ -76,6 +76,11 @@ def torch_is_here() -> bool:
     return find_spec("torch") is not None
 
 
+def uses_torch_models() -> bool:
+    """Whether the hub's models that need torch are to be used: images without it do with the packaged ones."""
+    return from_hub() and torch_is_here()
+
+
 def hub_list(cache: Path) -> Path:
     """The path of hub.json in a model cache."""
     return cache / "hub.json"
@@ -107,7 +112,10 @@ def _has_size(path: Path, size: int) -> bool:
 
 
 def snapshot(repository: str) -> Path:
-    """The folder with the files of a hub model; ModelAbsent, with the reason and a way out, where it is not whole."""
+    """The folder with the files of a hub model.
+
+    Raises ModelAbsent, with the reason, where the prefetch did not bring it; StageError where files of it have gone.
+    """
     environment = load_settings(HubEnvironment)
     listed = read_hub_models(environment.model_cache)
     found = listed.models.get(repository)
@@ -115,7 +123,7 @@ def snapshot(repository: str) -> Path:
         raise _absent(repository, environment, listed.absent.get(repository))
     folder = snapshot_folder(environment.hf_hub_cache, repository, found.commit)
     if lacking := lacking_files(folder, found.files):
-        raise ModelAbsent(
+        raise StageError(
             f"The model {repository} is damaged in the model cache: {', '.join(lacking)} in {folder} "
             f"(HF_HUB_CACHE={environment.hf_hub_cache}).",
             _WAY_OUT,
