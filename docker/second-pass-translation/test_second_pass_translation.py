@@ -148,9 +148,7 @@ def test_nllb_gives_other_languages_than_english(tmp_path: Path, hub: Callable[.
     assert chosen(tmp_path, "es", target_language="hi") == ("nllb", [])
 
 
-def test_where_nothing_gives_the_language_the_best_reason_is_told(
-    tmp_path: Path, hub: Callable[..., None]
-) -> None:
+def test_where_nothing_gives_the_language_the_best_reason_is_told(tmp_path: Path, hub: Callable[..., None]) -> None:
     hub(OPUS)
     with pytest.raises(ModelAbsent, match=NLLB):
         chosen(tmp_path, "es", target_language="hi")
