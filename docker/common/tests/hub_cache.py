@@ -46,6 +46,7 @@ class HubCache:
 @contextmanager
 def hub_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubCache]:
     """An empty cache of a worker with models of the hub; whatever asks the hub while the block runs fails the test."""
+    folder.mkdir(exist_ok=True)
     monkeypatch.setenv("MODELS_SOURCE", "hub")
     monkeypatch.setenv("MODEL_CACHE", str(folder))
     monkeypatch.setenv("HF_HUB_CACHE", str(folder / "huggingface/hub"))
