@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from huggingface_hub import HfApi, scan_cache_dir, snapshot_download
+from huggingface_hub import HfApi, configure_http_backend, scan_cache_dir, snapshot_download
 from huggingface_hub.hf_api import RepoSibling
+from requests import PreparedRequest, Response, Session
+from requests.adapters import HTTPAdapter
 
 from cp_whisperx.errors import StageError
 from cp_whisperx.files import sha256_of
@@ -52,6 +54,30 @@ class _Listing:
     def sizes(self) -> dict[str, int]:
         """Bytes of each file."""
         return {name: file.size or 0 for name, file in self.files.items()}
+
+
+class _BoundedAdapter(HTTPAdapter):
+    """Waits for an answer no longer than it is told; the library waits for some of them for ever."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:  # noqa: ANN401 - as there
+        """Sends a request."""
+        return super().send(request, *arguments, **{**options, "timeout": options.get("timeout") or self._seconds})
+
+
+def wait_for_answers(seconds: float) -> None:
+    """Sets how long the library waits for an answer where it sets no limit itself."""
+
+    def session() -> Session:
+        made = Session()
+        for scheme in ("https://", "http://"):
+            made.mount(scheme, _BoundedAdapter(seconds))
+        return made
+
+    configure_http_backend(backend_factory=session)
 
 
 def fetch(model: WantedModel, hub: Hub) -> HubModel:

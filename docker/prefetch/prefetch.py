@@ -7,6 +7,7 @@ is written nowhere. What is there and whole stays; what was cut off goes on wher
 last: the stages find their models by it. A run that finds everything there needs no network.
 """
 
+import math
 import os
 import re
 import sys
@@ -142,9 +143,10 @@ def read_token() -> str:
     return token
 
 
-def prepare_environment(certificates: str) -> None:
+def prepare_environment(certificates: str, answer_seconds: float) -> None:
     """Sets what huggingface_hub reads when it is imported; `certificates` are trusted beside the public ones."""
-    os.environ.update(_ENVIRONMENT)
+    limit = str(math.ceil(answer_seconds))
+    os.environ.update({**_ENVIRONMENT, "HF_HUB_DOWNLOAD_TIMEOUT": limit, "HF_HUB_ETAG_TIMEOUT": limit})
     if certificates:
         import certifi  # noqa: PLC0415 - used nowhere else
 
@@ -195,6 +197,14 @@ def prepare_environment(certificates: str) -> None:
     help="Seconds before the second try; each further one waits twice as long.",
 )
 @click.option(
+    "--answer-seconds",
+    type=click.FloatRange(min=1),
+    envvar="PREFETCH_ANSWER_SECONDS",
+    default=30.0,
+    show_default=True,
+    help="Seconds without a word from the hub that count as a broken connection.",
+)
+@click.option(
     "--report-seconds",
     type=click.FloatRange(min=0.1),
     envvar="PREFETCH_REPORT_SECONDS",
@@ -212,13 +222,15 @@ def main(  # noqa: PLR0913 - one for each option
     time_limit: int,
     attempts: int,
     pause: float,
+    answer_seconds: float,
     report_seconds: float,
     certificates: str,
 ) -> None:
     """Bring the models of a hub into the model cache; the token comes in one line of standard input.
 
     Every option is also an environment variable: PREFETCH_MODELS, HF_ENDPOINT, MODEL_CACHE, HF_HUB_CACHE,
-    PREFETCH_TIME_LIMIT, PREFETCH_ATTEMPTS, PREFETCH_PAUSE, PREFETCH_REPORT_SECONDS, PREFETCH_CERTIFICATES.
+    PREFETCH_TIME_LIMIT, PREFETCH_ATTEMPTS, PREFETCH_PAUSE, PREFETCH_ANSWER_SECONDS, PREFETCH_REPORT_SECONDS,
+    PREFETCH_CERTIFICATES.
     """
     token = ""
 
@@ -227,10 +239,11 @@ def main(  # noqa: PLR0913 - one for each option
 
     try:
         token = read_token()
-        prepare_environment(certificates)
+        prepare_environment(certificates, answer_seconds)
         # huggingface_hub reads the environment once, when it is imported.
-        from download import Hub  # noqa: PLC0415
+        from download import Hub, wait_for_answers  # noqa: PLC0415
 
+        wait_for_answers(answer_seconds)
         patience = Patience(time.monotonic() + time_limit, attempts, pause, report_seconds)
         places = Cache(cache, hub_cache or cache / "huggingface/hub")
         hub = Hub(endpoint=endpoint.rstrip("/"), token=token, cache=places.hub, patience=patience, say=say)

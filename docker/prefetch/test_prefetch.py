@@ -200,6 +200,13 @@ def test_a_hub_that_stays_busy_is_given_up(prefetch: Prefetch) -> None:
     assert prefetch.hub.busy == 997
 
 
+def test_a_hub_that_says_nothing_is_asked_again(prefetch: Prefetch) -> None:
+    prefetch.hub.mute = 2
+    prefetch.environment = {"PREFETCH_ANSWER_SECONDS": "1"}
+    said = prefetch.succeed(prefetch.wanted(WHISPER))
+    assert "interrupted (ReadTimeout)" in said
+
+
 def test_a_damaged_file_is_fetched_again(prefetch: Prefetch) -> None:
     prefetch.hub.damaged["model.bin"] = 1
     said = prefetch.succeed(prefetch.wanted(WHISPER))
@@ -373,7 +380,7 @@ def test_two_at_once_do_the_work_once(prefetch: Prefetch) -> None:
 
 def test_the_hosts_own_certificates_are_trusted_beside_the_public_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
-    prepare_environment("-----BEGIN CERTIFICATE-----\nthe proxy's\n-----END CERTIFICATE-----")
+    prepare_environment("-----BEGIN CERTIFICATE-----\nthe proxy's\n-----END CERTIFICATE-----", 30)
     bundle = Path(os.environ["REQUESTS_CA_BUNDLE"])
     content = bundle.read_text()
     bundle.unlink()

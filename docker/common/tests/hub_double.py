@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ TOKEN: Final = "hf_testTokenThatIsNowhereElse"  # noqa: S105 - of this double
 LARGE: Final = 10_000
 """Bytes from which a file lies on the other host."""
 _CHUNK: Final = 64 * 1024
+_MUTE_SECONDS: Final = 3.0
 
 
 @dataclass
@@ -61,6 +63,8 @@ class HubDouble:
     """By file: how many of its next answers have another content of the same length."""
     busy: int = 0
     """How many of the next requests are answered with 503."""
+    mute: int = 0
+    """How many of the next requests are not answered for three seconds, and then not at all."""
     slow: float = 0.0
     """Seconds before each 64 KiB of a large file."""
     requests: list[Request] = field(default_factory=list)
@@ -145,12 +149,16 @@ class _Handler(BaseHTTPRequestHandler):
         except _Refusal as refusal:
             self._send(refusal.status, refusal.headers, b"")
         except ConnectionError:
-            self.close_connection = True  # the program was killed
+            self.close_connection = True
 
     def _check_credentials(self, token: str | None) -> None:
         if self.hub.busy > 0:
             self.hub.busy -= 1
             raise _Refusal(503)
+        if self.hub.mute > 0:
+            self.hub.mute -= 1
+            time.sleep(_MUTE_SECONDS)
+            raise ConnectionAbortedError
         if token is not None and token not in self.hub.accepted:
             raise _Refusal(401, message="Invalid credentials in Authorization header")
 
@@ -237,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
         sent = content if cut is None else content[:cut]
         for start in range(0, len(sent), _CHUNK):
             if self.hub.slow:
-                threading.Event().wait(self.hub.slow)
+                time.sleep(self.hub.slow)
             self.wfile.write(sent[start : start + _CHUNK])
         if cut is not None:
             self.close_connection = True
