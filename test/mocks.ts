@@ -64,8 +64,14 @@ function optionsOf(request: Registration): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => isSet(value)));
 }
 
-/** Installs the mocks; the returned list fills while resources are declared. */
-export async function mockPulumi(stack: string): Promise<RecordedResource[]> {
+/**
+ * Installs the mocks; the returned list fills while resources are declared. `answers` are the outputs of the commands that
+ * a program runs while it is evaluated, by a part of the command.
+ */
+export async function mockPulumi(
+  stack: string,
+  answers: Readonly<Record<string, string>> = {},
+): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
   const options = new Map<string, Record<string, unknown>>();
   await pulumi.runtime.setMocks(
@@ -76,7 +82,13 @@ export async function mockPulumi(stack: string): Promise<RecordedResource[]> {
         recorded.push({ type, name, inputs: values, digest: made.digest, options: options.get(`${type} ${name}`) ?? {} });
         return { id: `${name}-id`, state: { ...values, ...made } };
       },
-      call: ({ token }) => (token === "command:local:run" ? { stdout: "2026-01-01T00:00:00Z" } : {}),
+      call: ({ token, inputs }) => {
+        if (token !== "command:local:run") return {};
+        const { command } = inputs as { command: string };
+        const [, answer] = Object.entries(answers).find(([part]) => command.includes(part)) ?? [];
+        if (answer === undefined) throw new Error(`no answer to ${command}`);
+        return { stdout: answer };
+      },
     },
     "cp-whisperx",
     stack,

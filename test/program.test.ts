@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
 import { catalog, MODEL_IMAGES } from "../images/catalog";
 import { stackNodes } from "../images/plan";
-import type { RecordedResource } from "./mocks";
-import { declareProgram, withoutSecrets } from "./program";
+import { mockPulumi, settled, type RecordedResource } from "./mocks";
+import { declareProgram, runProgram, withoutSecrets } from "./program";
 
 const KEY = "a key nobody may see";
 
@@ -110,6 +110,16 @@ describe("the program on a GPU host", () => {
       expect(inputs.envs.includes("ALLOW_CPU=false")).toBe(expected);
       expect(inputs.image).toContain(`cp-whisperx-app-${name}@`);
     }
+  });
+});
+
+describe("the program on a host that lacks something", () => {
+  it("says it, and declares nothing", async () => {
+    const config = { "cp-whisperx:variant": "cuda" };
+    const recorded = await mockPulumi("gpu", { "preflight.sh": "There is no GPU; way out: buy one" });
+    await expect(runProgram(config)).rejects.toThrow("Stack gpu cannot be deployed yet:\n\n  There is no GPU; way out: buy one");
+    await settled();
+    expect(recorded).toEqual([]);
   });
 });
 

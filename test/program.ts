@@ -9,17 +9,23 @@ import { mockPulumi, settled, type RecordedResource } from "./mocks";
 /** The signature by which a value on the wire says that it is a secret, which the state holds encrypted. */
 const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
 
-/** Declares every resource of the stack with this configuration. */
+/** Runs the program with this configuration; the mocks must be installed. */
+export async function runProgram(config: Record<string, string>, secretKeys: string[] = []): Promise<unknown> {
+  vi.resetModules();
+  process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
+  pulumi.runtime.setAllConfig(config, secretKeys);
+  const { default: program } = await import("../index");
+  return program();
+}
+
+/** Declares every resource of the stack with this configuration, on a machine that has all it needs. */
 export async function declareProgram(
   stack: string,
   config: Record<string, string>,
   secretKeys: string[] = [],
 ): Promise<RecordedResource[]> {
-  vi.resetModules();
-  const recorded = await mockPulumi(stack);
-  process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
-  pulumi.runtime.setAllConfig(config, secretKeys);
-  await import("../index");
+  const recorded = await mockPulumi(stack, { "volume inspect": "2026-01-01T00:00:00Z", "preflight.sh": "" });
+  await runProgram(config, secretKeys);
   await settled();
   return recorded;
 }
