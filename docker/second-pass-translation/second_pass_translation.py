@@ -17,10 +17,11 @@ from pydantic import Field
 from cp_whisperx.cli import main
 from cp_whisperx.contract import AsrResult, DemuxResult, SpokenSegment, TranslatedSegment, TranslationResult
 from cp_whisperx.ml.hub import ModelAbsent, from_hub, hub_version, snapshot, torch_is_here, uses_torch_models
-from cp_whisperx.ml.models import model_version
 from cp_whisperx.ml.sound import Sound, open_sound
-from cp_whisperx.ml.whisper import WhisperSettings, model_for
+from cp_whisperx.ml.whisper_models import WhisperSettings, load_first, model_for, steps_for, within_memory
+from cp_whisperx.ml.whisper_weights import weights_version
 from cp_whisperx.stage import Context, Skip, Stage, StageError
+from cp_whisperx.whisper_choice import WhisperStep
 
 _log: Final = logging.getLogger("cp_whisperx.second_pass_translation")
 
@@ -185,14 +186,24 @@ def translated_by_whisper(
     context: Context[TranslationSettings], text: AsrResult
 ) -> tuple[list[TranslatedSegment], str]:
     """The segments in English, from their sound, and the name of the model."""
-    settings = context.settings
-    model = model_for(settings)
     sound = open_sound(context.path(context.read(DemuxResult).audio))
+
+    def work(step: WhisperStep) -> tuple[list[TranslatedSegment], str]:
+        return _translated(context, text, sound, step), f"whisper {step.model}"
+
+    return within_memory(context, steps_for(context.settings, batch_size=1), work)
+
+
+def _translated(
+    context: Context[TranslationSettings], text: AsrResult, sound: Sound, step: WhisperStep
+) -> list[TranslatedSegment]:
+    settings = context.settings
+    model = model_for(step)
     segments: list[TranslatedSegment] = []
     for index, segment in enumerate(text.segments):
         context.progress(index / len(text.segments), f"translating {text.language} to {settings.target_language}")
         segments.append(translate(model, sound, segment, text.language, settings.whisper_beam_size))
-    return segments, f"whisper {settings.whisper_model}"
+    return segments
 
 
 def translate(
@@ -246,7 +257,7 @@ def load(settings: TranslationSettings) -> None:
 
 def _load(backend: Backend, settings: TranslationSettings) -> None:
     if backend == "whisper":
-        model_for(settings)
+        load_first(steps_for(settings, batch_size=1))
         return
     folder = hub_folder(backend, settings)
     from hub_translation import load_model  # noqa: PLC0415 - needs torch, which few images have
@@ -256,7 +267,7 @@ def _load(backend: Backend, settings: TranslationSettings) -> None:
 
 def version(settings: TranslationSettings) -> str:
     """Which weights the result depends on."""
-    whisper = model_version(f"whisper/{settings.whisper_model}")
+    whisper = weights_version(steps_for(settings)[0].model)
     return f"{hub_version(*HUB_MODELS.values())} {whisper}" if from_hub() else whisper
 
 

@@ -72,7 +72,7 @@ def _is_about_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or any(_is_torchs(kind) for kind in type(error).__mro__):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError | StageError) and any(message in text for message in _MESSAGES)
+    return isinstance(error, RuntimeError) and any(message in text for message in _MESSAGES)
 
 
 def _is_torchs(kind: type) -> bool:

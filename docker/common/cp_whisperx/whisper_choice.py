@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 
 from cp_whisperx.devices import DeviceKind
-from cp_whisperx.hardware import HardwareProfile
+from cp_whisperx.hardware import Gpu, HardwareProfile
 
 SIZES: Final = ("large-v3", "medium", "small", "base", "tiny")
 """From the best, which needs most, to the least."""
@@ -36,7 +36,10 @@ class Recommendation(NamedTuple):
 
 class _CardRow(NamedTuple):
     least_gigabytes: int
-    choice: Recommendation
+    """Of the whole card."""
+    least_share: int
+    """Gigabytes of it that this stage may use."""
+    model: str
 
 
 class _ProcessorRow(NamedTuple):
@@ -45,39 +48,40 @@ class _ProcessorRow(NamedTuple):
     choice: Recommendation
 
 
-_BY_CARD: Final = (
-    _CardRow(24, Recommendation("large-v3", 24)),
-    _CardRow(16, Recommendation("large-v3", 16)),
-    _CardRow(10, Recommendation("large-v3", 8)),
-    _CardRow(6, Recommendation("medium", 8)),
-    _CardRow(0, Recommendation("base", 8)),
-)
+_MODEL_BY_CARD: Final = (_CardRow(10, 6, "large-v3"), _CardRow(6, 3, "medium"), _CardRow(0, 0, "base"))
+_BATCH_BY_SHARE: Final = ((12, 24), (8, 16), (6, 8), (4, 4), (0, 2))
+"""Gigabytes of a card that this stage may use, and the batch: large-v3 as float16 in batches of 8 takes 6."""
 _BY_PROCESSOR: Final = (
     _ProcessorRow(8, 4, Recommendation("medium", 4)),
     _ProcessorRow(0, 0, Recommendation("base", 4)),
 )
 
 
-def recommend(profile: HardwareProfile, available: Collection[str]) -> Recommendation:
+def recommend(
+    profile: HardwareProfile, available: Collection[str], share_megabytes: int | None = None
+) -> Recommendation:
     """The model and the batch for the first card of a profile, or for the processor where it has none.
 
-    Only models of the cache are recommended: the next smaller one where the right one is not there, and a larger one
-    only where nothing else is.
+    `share_megabytes` are the MiB of the card that this stage may use, all where it is None. Only models of the cache
+    are recommended: the next smaller one where the right one is not there, and a larger one only where nothing else is.
     """
-    best = _best(profile)
+    best = _for_card(profile.gpus[0], share_megabytes) if profile.gpus else _for_processor(profile)
     smaller = [size for size in SIZES[SIZES.index(best.model) :] if size in available]
     larger = [size for size in reversed(SIZES) if size in available]
     return best._replace(model=[*smaller, *larger, PACKAGED][0])
 
 
-def _best(profile: HardwareProfile) -> Recommendation:
-    if profile.gpus:
-        gigabytes = _gigabytes(profile.gpus[0].memory_megabytes)
-        return next(row.choice for row in _BY_CARD if gigabytes >= row.least_gigabytes)
+def _for_card(card: Gpu, share_megabytes: int | None) -> Recommendation:
+    gigabytes = _gigabytes(card.memory_megabytes)
+    share = gigabytes if share_megabytes is None else min(gigabytes, _gigabytes(share_megabytes))
+    rows = (row for row in _MODEL_BY_CARD if gigabytes >= row.least_gigabytes and share >= row.least_share)
+    return Recommendation(next(rows).model, next(batch for least, batch in _BATCH_BY_SHARE if share >= least))
+
+
+def _for_processor(profile: HardwareProfile) -> Recommendation:
     gigabytes = _gigabytes(profile.memory_megabytes)
-    return next(
-        row.choice for row in _BY_PROCESSOR if gigabytes >= row.least_gigabytes and profile.cores >= row.least_cores
-    )
+    rows = (row for row in _BY_PROCESSOR if gigabytes >= row.least_gigabytes and profile.cores >= row.least_cores)
+    return next(rows).choice
 
 
 def _gigabytes(mebibytes: int) -> float:

@@ -21,13 +21,13 @@ def machine(card: int | None = None, *, memory: int = 64_000, cores: int = 16) -
     ("profile", "expected"),
     [
         (machine(81_559), ("large-v3", 24)),
-        (machine(15_095), ("large-v3", 8)),
-        (machine(16_376), ("large-v3", 16)),
-        (machine(10_018), ("large-v3", 8)),  # what a card of 10 GB has
-        (machine(9_500), ("medium", 8)),
+        (machine(23_034), ("large-v3", 24)),
+        (machine(11_264), ("large-v3", 16)),
+        (machine(10_018), ("large-v3", 16)),  # what a card of 10 GB has
+        (machine(9_500), ("medium", 16)),
         (machine(5_934), ("medium", 8)),  # what a card of 6 GB has
-        (machine(5_700), ("base", 8)),
-        (machine(0), ("base", 8)),
+        (machine(5_700), ("base", 4)),
+        (machine(0), ("base", 2)),
         (machine(memory=64_000), ("medium", 4)),
         (machine(memory=64_000, cores=2), ("base", 4)),
         (machine(memory=4_096), ("base", 4)),
@@ -36,6 +36,21 @@ def machine(card: int | None = None, *, memory: int = 64_000, cores: int = 16) -
 )
 def test_the_table(profile: HardwareProfile, expected: tuple[str, int]) -> None:
     assert recommend(profile, ALL) == expected
+
+
+@pytest.mark.parametrize(
+    ("card", "share", "expected"),
+    [
+        (81_559, 6_144, ("large-v3", 8)),  # the share that asr has unless it is set
+        (81_559, 5_000, ("medium", 4)),
+        (81_559, 2_000, ("base", 2)),
+        (8_000, 6_144, ("medium", 8)),
+        (8_000, 100_000, ("medium", 16)),
+        (None, 6_144, ("medium", 4)),
+    ],
+)
+def test_a_stage_that_shares_a_card_keeps_to_its_share(card: int | None, share: int, expected: tuple[str, int]) -> None:
+    assert recommend(machine(card), ALL, share) == expected
 
 
 @pytest.mark.parametrize(
