@@ -7,20 +7,22 @@ import { runServices } from "./services/services";
 import { readSettings } from "./settings";
 import { FilmFolders } from "./volumes/film-folders";
 import { ModelCache } from "./volumes/model-cache";
+import { hubArgs } from "./volumes/prefetch";
 
 export = async () => {
   const settings = readSettings();
   await preflight(settings);
 
+  const certificates = readCertificates(settings.certificates);
   const hierarchy = buildHierarchy({
     registry: settings.registry,
     namespace: settings.namespace,
     variant: settings.variant,
-    images: MODEL_IMAGES.packaged,
+    images: MODEL_IMAGES[settings.models.source],
     platform: settings.platform,
     builder: settings.builder,
     externalImages: settings.baseImages,
-    certificates: readCertificates(settings.certificates),
+    certificates,
     sources: "docker",
     staging: "build/contexts",
   });
@@ -28,6 +30,7 @@ export = async () => {
   const modelCache = new ModelCache("model-cache", {
     volumeName: `cp-whisperx-${settings.stack}-model-cache`,
     modelsImage: imageNamed(hierarchy, "models").reference,
+    hub: hubArgs(settings, hierarchy, certificates),
     user: settings.user,
   });
   const films = new FilmFolders("films", { ...settings.films, user: settings.user });

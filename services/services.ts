@@ -4,7 +4,7 @@ import { catalog, type ImageDefinition, type ServiceNeeds } from "../images/cata
 import { imageNamed, type Hierarchy } from "../images/hierarchy";
 import type { Settings } from "../settings";
 import type { FilmFolders } from "../volumes/film-folders";
-import { modelCacheAccess, type ModelCache } from "../volumes/model-cache";
+import type { ModelCache } from "../volumes/model-cache";
 import { SecretFiles } from "../volumes/secret-files";
 import { accelerator } from "./accelerator";
 import { Queue } from "./queue";
@@ -68,7 +68,7 @@ export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
     .map((image) => new Queue(QUEUE, { ...common(image, [inside]), volumeName: `${prefix}-queue` }));
   if (queue === undefined) throw new Error(`images/catalog.ts: no service ${QUEUE}`);
 
-  const cache = modelCacheAccess(args.modelCache.volumeName, true);
+  const cache = args.modelCache.access;
   const stages = running
     .filter((image) => !isQueue(image))
     .map((image) => {
@@ -88,7 +88,7 @@ export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
             ...stageEnvironment(settings, image.name),
           },
         },
-        { dependsOn: [queue.container, args.films.made, ...(models ? [args.modelCache.filled] : []), ...(granted?.written ?? [])] },
+        { dependsOn: [queue.container, args.films.made, ...(models ? args.modelCache.filled : []), ...(granted?.written ?? [])] },
       );
       return [image.name, describe(stage.container)] as const;
     });

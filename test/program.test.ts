@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
 import { catalog, MODEL_IMAGES } from "../images/catalog";
 import { stackNodes } from "../images/plan";
+import type { HubModel } from "../volumes/hub-models";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
 import { declareProgram, runProgram, withoutSecrets } from "./program";
 
@@ -110,6 +111,54 @@ describe("the program on a GPU host", () => {
       expect(inputs.envs.includes("ALLOW_CPU=false")).toBe(expected);
       expect(inputs.image).toContain(`cp-whisperx-app-${name}@`);
     }
+  });
+});
+
+describe("the program with models of the hub", () => {
+  const declare = (models: object): Promise<RecordedResource[]> =>
+    declareProgram("gpu", { "cp-whisperx:models": JSON.stringify({ source: "hub", ...models }) }, ["cp-whisperx:models"]);
+  const prefetchOf = (resources: readonly RecordedResource[]): RecordedResource => {
+    const found = resources.find(({ name }) => name === "model-cache-prefetch");
+    if (found === undefined) throw new Error("no prefetch was declared");
+    return found;
+  };
+
+  it("fetches them before a stage runs that reads models; the stages ask no hub", async () => {
+    const resources = await declare({});
+    const { inputs, options } = prefetchOf(resources);
+    expect(options.dependsOn).toEqual(expect.arrayContaining(["model-cache", "model-cache-fill", "prefetch"]));
+    const models = JSON.parse((inputs.environment as Record<string, string>).PREFETCH_MODELS ?? "") as HubModel[];
+    expect(models.map(({ repository }) => repository)).toContain("Systran/faster-whisper-large-v3");
+    expect(models.filter(({ torch }) => torch)).toEqual([]);
+    expect(inputs).toMatchObject({
+      logging: "stdoutAndStderr",
+      triggers: [JSON.stringify(models), expect.stringContaining("cp-whisperx-app-prefetch@sha256:"), "2026-01-01T00:00:00Z"],
+    });
+    for (const [name, { envs }] of containersOf(resources)) {
+      const stage = resources.find(({ type, name: other }) => type === "cp-whisperx:services:Stage" && other === name);
+      const reads = envs.some((variable) => variable.startsWith("MODEL_CACHE="));
+      expect([name, (stage?.options.dependsOn as string[] | undefined)?.includes("model-cache-prefetch") ?? false]).toEqual([name, reads]);
+      if (reads) expect(envs).toEqual(expect.arrayContaining(["HF_HUB_OFFLINE=1", "MODELS_SOURCE=hub"]));
+    }
+  });
+
+  it("hands the token to the prefetch alone, on its standard input", async () => {
+    const resources = await declare({ token: KEY, endpoint: "https://hub.example.org" });
+    const { inputs } = prefetchOf(resources);
+    expect(inputs.environment).toMatchObject({ HF_ENDPOINT: "https://hub.example.org" });
+    expect(inputs.create).toContain("--env HF_ENDPOINT");
+    expect(inputs.create).not.toContain("--network host");
+    expect(JSON.stringify(inputs.stdin)).toContain(KEY);
+    const holders = resources.filter(({ inputs: one }) => JSON.stringify(one).includes(KEY)).map(({ name }) => name);
+    expect(holders).toEqual(["model-cache-prefetch"]);
+    expect(JSON.stringify(resources.map(({ inputs: one }) => withoutSecrets(one)))).not.toContain(KEY);
+  });
+
+  it("reaches a hub on this machine, and leaves out what is to be left out", async () => {
+    const leaveOut = ["Systran/faster-whisper-large-v3"];
+    const { inputs } = prefetchOf(await declare({ endpoint: "http://127.0.0.1:8080", leaveOut }));
+    expect(inputs.create).toContain("--network host");
+    expect((inputs.environment as Record<string, string>).PREFETCH_MODELS).not.toContain("large-v3");
   });
 });
 

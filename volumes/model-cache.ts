@@ -1,33 +1,33 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { prefetch, type HubArgs } from "./prefetch";
 
 /** Where every container finds the shared models. */
-export const MODEL_CACHE_PATH = "/models";
+const MODEL_CACHE_PATH = "/models";
 
-/**
- * The mount of the model cache and every variable that a library looks for its models by, together: a mount that no
- * variable points to is how containers come to download their models again.
- */
-export function modelCacheAccess(
-  volume: pulumi.Input<string>,
-  readOnly: boolean,
-): { mount: docker.types.input.ContainerMount; environment: Record<string, string> } {
-  return {
-    mount: { type: "volume", source: volume, target: MODEL_CACHE_PATH, readOnly },
-    environment: {
-      MODEL_CACHE: MODEL_CACHE_PATH,
-      HF_HOME: `${MODEL_CACHE_PATH}/huggingface`,
-      HF_HUB_CACHE: `${MODEL_CACHE_PATH}/huggingface/hub`,
-      HF_HUB_OFFLINE: "1",
-      TORCH_HOME: `${MODEL_CACHE_PATH}/torch`,
-      NLTK_DATA: `${MODEL_CACHE_PATH}/nltk`,
-      XDG_CACHE_HOME: `${MODEL_CACHE_PATH}/cache`,
-      SPACY_DATA: `${MODEL_CACHE_PATH}/spacy`,
-      WHISPER_CACHE: `${MODEL_CACHE_PATH}/whisper`,
-      PYANNOTE_CACHE: `${MODEL_CACHE_PATH}/pyannote`,
-    },
-  };
+const HUB_ENVIRONMENT = {
+  MODEL_CACHE: MODEL_CACHE_PATH,
+  HF_HOME: `${MODEL_CACHE_PATH}/huggingface`,
+  HF_HUB_CACHE: `${MODEL_CACHE_PATH}/huggingface/hub`,
+};
+
+/** Every variable that a library looks for its models by. A service never downloads one. */
+const CACHE_ENVIRONMENT = {
+  ...HUB_ENVIRONMENT,
+  HF_HUB_OFFLINE: "1",
+  TORCH_HOME: `${MODEL_CACHE_PATH}/torch`,
+  NLTK_DATA: `${MODEL_CACHE_PATH}/nltk`,
+  XDG_CACHE_HOME: `${MODEL_CACHE_PATH}/cache`,
+  SPACY_DATA: `${MODEL_CACHE_PATH}/spacy`,
+  WHISPER_CACHE: `${MODEL_CACHE_PATH}/whisper`,
+  PYANNOTE_CACHE: `${MODEL_CACHE_PATH}/pyannote`,
+};
+
+/** What a service gets of the model cache: a mount, and what points to it. */
+export interface ModelCacheAccess {
+  readonly mount: docker.types.input.ContainerMount;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface ModelCacheArgs {
@@ -35,18 +35,25 @@ export interface ModelCacheArgs {
   readonly volumeName: string;
   /** `repository@digest` of the image that holds the packaged models. */
   readonly modelsImage: pulumi.Input<string>;
+  /** The models that come from the hub, beside the packaged ones. */
+  readonly hub?: HubArgs;
   /** uid:gid that owns the models. */
   readonly user: string;
 }
 
 /**
  * The volume with the models of all stages, filled once from the `models` image: it copies what the volume lacks and
- * repairs what does not match its checksum.
+ * repairs what does not match its checksum. Models of the hub are fetched into it before any service runs.
  */
 export class ModelCache extends pulumi.ComponentResource {
   public readonly volumeName: pulumi.Output<string>;
-  /** Resolves when the models are there; stages that read them depend on it. */
-  public readonly filled: command.local.Command;
+  /**
+   * The mount and its variables, together: a mount that no variable points to is how containers come to download their
+   * models again.
+   */
+  public readonly access: ModelCacheAccess;
+  /** Resolve when the models are there; stages that read them depend on them. */
+  public readonly filled: command.local.Command[];
 
   constructor(name: string, args: ModelCacheArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:volumes:ModelCache", name, {}, options);
@@ -65,7 +72,7 @@ export class ModelCache extends pulumi.ComponentResource {
       { parent: this },
     ).stdout;
     this.volumeName = volume.name;
-    this.filled = new command.local.Command(
+    const packaged = new command.local.Command(
       `${name}-fill`,
       {
         create: [
@@ -77,6 +84,14 @@ export class ModelCache extends pulumi.ComponentResource {
       },
       { parent: this, deleteBeforeReplace: true, customTimeouts: { create: "30m" } },
     );
+    const { hub, user } = args;
+    const cache = { volume: volume.name, volumeCreated: created, cachePath: MODEL_CACHE_PATH, cacheEnvironment: HUB_ENVIRONMENT };
+    const fetched = hub && prefetch(`${name}-prefetch`, { ...hub, ...cache, user }, { parent: this, dependsOn: packaged });
+    this.filled = fetched === undefined ? [packaged] : [packaged, fetched];
+    this.access = {
+      mount: { type: "volume", source: volume.name, target: MODEL_CACHE_PATH, readOnly: true },
+      environment: { ...CACHE_ENVIRONMENT, MODELS_SOURCE: hub === undefined ? "packaged" : "hub" },
+    };
     this.registerOutputs({ volumeName: this.volumeName });
   }
 }
