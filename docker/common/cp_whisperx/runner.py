@@ -87,9 +87,9 @@ class _Attempt:
         try:
             settings = load_settings(self.stage.settings)
             device = device_in_use() if self.environment.device else None
+            key = stage_key(self.stage, self.job, settings, inputs, self.environment.cp_whisperx_image)
         except StageError as error:
             return self._fail(error)
-        key = stage_key(self.stage, self.job, settings, inputs, self.environment.cp_whisperx_image)
         if not force:
             settled = self._settled(record, key)
             if settled:

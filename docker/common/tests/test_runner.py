@@ -183,6 +183,15 @@ def test_a_wrong_setting_names_itself(runs: Runs, monkeypatch: pytest.MonkeyPatc
     assert "'ten'" in (runs.record.reason or "")
 
 
+def test_a_model_whose_version_cannot_be_read_fails_the_stage(runs: Runs) -> None:
+    def damaged(_settings: Settings) -> str:
+        raise StageError("The list of models is damaged.", "Fetch them again.")
+
+    runs.stage = replace(runs.stage, depends=damaged)
+    assert runs.again() == "failed"
+    assert (runs.record.reason, runs.record.way_out) == ("The list of models is damaged.", "Fetch them again.")
+
+
 def test_the_old_result_stands_until_the_new_one_is_whole(runs: Runs) -> None:
     runs.again()
 
