@@ -42,7 +42,5 @@ class Environment(BaseSettings):
     """MiB of its GPU that this stage may use beside the others there; None: all."""
     device_file: Path = Path("/tmp/device")  # noqa: S108 - as above
     """Where the worker notes its device for the health check."""
-    execution_mode: Literal["container", "native"] = "container"
-    """native: the host's own Python environment brings the libraries."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
