@@ -101,7 +101,7 @@ class StageRecord(Part):
     progress: float | None = Field(default=None, ge=0, le=1)
     note: str | None = None
     device: str | None = None
-    """What its models compute on, such as `cuda:0 (NVIDIA L4)` or `cpu`; None for a stage without models."""
+    """What its models computed on, such as `cuda:0 (NVIDIA L4)` or `cpu`; None for a stage that never uses a GPU."""
     warnings: tuple[str, ...] = ()
     """What went other than asked, though the work went on: one sentence each."""
 

@@ -133,7 +133,7 @@ class _Attempt:
                 image=self.environment.cp_whisperx_image,
                 inputs=inputs,
                 reason=now.reason if now.attempts else None,
-                device=device.title if device else None,
+                device="cpu" if device else None,  # a stage that uses the GPU says so
                 warnings=self._missed(device),
             )
         )

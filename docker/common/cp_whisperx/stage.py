@@ -56,7 +56,7 @@ class Context(Generic[S]):
     warn: Callable[[str], None] = _unheard
     """Tells the user in a sentence what goes other than asked while the work goes on: a smaller model, a stand-in."""
     computes_on: Callable[[Device], None] = _unheard
-    """Notes that it is another device than the worker's own."""
+    """Notes the device that models use from here on; until then it is the processor."""
 
     def read(self, model: type[Model]) -> Model:
         """The result of an earlier stage, checked.

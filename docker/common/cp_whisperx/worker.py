@@ -83,7 +83,7 @@ def _take_device(stage: AnyStage, environment: Environment) -> None:
     device = device_in_use()
     note_device(device, environment.device_file)
     if device.kind == "cuda":
-        _log.info("%s runs on %s, of %d MiB", stage.name, device.title, device.memory_megabytes)
+        _log.info("%s has %s, of %d MiB", stage.name, device.title, device.memory_megabytes)
         return
     level = logging.WARNING if environment.device == "cuda" else logging.INFO
     _log.log(level, "%s runs on CPU: %s", stage.name, device.reason or f"DEVICE={environment.device}")

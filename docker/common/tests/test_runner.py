@@ -306,11 +306,11 @@ def test_the_device_is_told_of_a_stage_with_models(runs: Runs, on_device: Callab
     on_device("auto", CARD)
     runs.again(force=True)
     devices.append(runs.record.device)
-    assert stage_lines("subtitle-gen", runs.record)[0].endswith("on cuda:0 (NVIDIA L4)")
-    on_device("auto", Device("cpu", "processor", 1, reason="there is none"))
+    runs.act = lambda context: context.computes_on(CARD)
     runs.again(force=True)
     devices.append(runs.record.device)
-    assert devices == [None, "cuda:0 (NVIDIA L4)", "cpu"]
+    assert stage_lines("subtitle-gen", runs.record)[0].endswith("on cuda:0 (NVIDIA L4)")
+    assert devices == [None, "cpu", "cuda:0 (NVIDIA L4)"]
     assert not runs.record.warnings
 
 
@@ -339,6 +339,7 @@ def test_warnings_stay_with_the_result_and_go_with_it(runs: Runs, on_device: Cal
     on_device("auto", CARD)
 
     def act(context: Context[Settings]) -> None:
+        context.computes_on(CARD)
         context.warn("The GPU was full.")
         context.warn("A smaller model was taken.")
         context.computes_on(Device("cpu", "processor", 1))
@@ -354,7 +355,7 @@ def test_warnings_stay_with_the_result_and_go_with_it(runs: Runs, on_device: Cal
     ]
     runs.act = lambda _context: None
     runs.again(force=True)
-    assert (runs.record.device, runs.record.warnings) == ("cuda:0 (NVIDIA L4)", ())
+    assert (runs.record.device, runs.record.warnings) == ("cpu", ())
 
 
 OLD_MANIFEST = """{

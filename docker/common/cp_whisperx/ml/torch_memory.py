@@ -74,5 +74,7 @@ class Room:
 
 def room_for(context: Context[Any], batch: int, move: Callable[[str], None]) -> Room:
     """The room on the device of this worker, at the start of a job."""
-    steps = steps_down(device_in_use(), batch, allow_cpu=load_settings(Environment).allow_cpu)
+    device = device_in_use()
+    context.computes_on(device)
+    steps = steps_down(device, batch, allow_cpu=load_settings(Environment).allow_cpu)
     return Room(list(steps), move, context)

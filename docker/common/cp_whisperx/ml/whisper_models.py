@@ -147,7 +147,7 @@ def load_first(steps: Sequence[WhisperStep]) -> None:
 
 
 def within_memory(context: Context[Any], steps: Sequence[WhisperStep], work: Callable[[WhisperStep], T]) -> T:
-    """What the work makes of the first step for which the memory suffices; the job tells what was given up for it.
+    """What the work makes of the first step for which the memory suffices; the job tells where, and what was given up.
 
     Raises OutOfMemoryError where it suffices for none.
     """
@@ -157,4 +157,5 @@ def within_memory(context: Context[Any], steps: Sequence[WhisperStep], work: Cal
         if following.device != step.device:
             context.computes_on(processor())
 
+    context.computes_on(device_in_use())
     return with_backoff(steps, work, means_out_of_memory, report)

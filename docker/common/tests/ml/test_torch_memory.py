@@ -1,6 +1,7 @@
 """A graphics card that is too full for a model of torch."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 
 from cp_whisperx.backoff import OutOfMemoryError
 from cp_whisperx.devices import Device
-from cp_whisperx.ml.torch_memory import Room, steps_down
+from cp_whisperx.ml import torch_memory
+from cp_whisperx.ml.torch_memory import Room, room_for, steps_down
 from cp_whisperx.stage import Context, StageSettings
 from cp_whisperx_testing import context_for, make_job
 
@@ -102,3 +104,12 @@ def test_a_processor_has_smaller_batches_alone() -> None:
         (host, 2),
         (host, 1),
     ]
+
+
+def test_a_job_tells_the_device_that_it_begins_on(card: FullCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Device] = []
+    monkeypatch.setattr(torch_memory, "device_in_use", lambda: CARD)
+    room = room_for(replace(card.context, computes_on=told.append), 8, card.move)
+    assert told == [CARD]
+    assert room.compute(lambda _batch: "done") == "done"
+    assert card.place == CARD.torch_name

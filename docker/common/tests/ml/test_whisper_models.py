@@ -223,7 +223,10 @@ def context(tmp_path: Path) -> Context[WhisperSettings]:
     return context_for(make_job(tmp_path / "job"), WhisperSettings())
 
 
-def test_a_job_tells_each_step_that_it_goes_down(context: Context[WhisperSettings]) -> None:
+def test_a_job_tells_its_device_and_each_step_that_it_goes_down(
+    context: Context[WhisperSettings], on_device: Callable[[Device], None]
+) -> None:
+    on_device(CARD)
     warnings: list[str] = []
     devices: list[str] = []
     told = replace_hooks(context, warnings, devices)
@@ -242,7 +245,7 @@ def test_a_job_tells_each_step_that_it_goes_down(context: Context[WhisperSetting
     assert warnings == [
         f"The memory does not suffice for {step}: it goes on with {following}." for step, following in pairwise(steps)
     ]
-    assert devices == ["cpu"]
+    assert devices == [CARD.title, "cpu"]
     with pytest.raises(OutOfMemoryError, match="not even for base as float16 in batches of 1 on cuda:0"):
         within_memory(told, steps[:2], work)
 
