@@ -2,6 +2,7 @@
 import { MODEL_IMAGES } from "./images/catalog";
 import { readCertificates } from "./images/certificates";
 import { buildHierarchy, imageNamed } from "./images/hierarchy";
+import { Engine } from "./services/engine";
 import { preflight } from "./services/preflight";
 import { runServices } from "./services/services";
 import { readSettings } from "./settings";
@@ -22,18 +23,26 @@ export = async () => {
     platform: settings.platform,
     builder: settings.builder,
     externalImages: settings.baseImages,
+    registryLogin: settings.registryLogin,
     certificates,
     sources: "docker",
     staging: "build/contexts",
   });
 
+  const engine = new Engine(settings);
   const modelCache = new ModelCache("model-cache", {
+    engine,
     volumeName: `cp-whisperx-${settings.stack}-model-cache`,
     modelsImage: imageNamed(hierarchy, "models").reference,
     hub: hubArgs(settings, hierarchy, certificates),
     user: settings.user,
   });
-  const films = new FilmFolders("films", { ...settings.films, user: settings.user });
+  const films = new FilmFolders("films", {
+    ...settings.films,
+    user: settings.user,
+    engine,
+    image: imageNamed(hierarchy, "base").reference,
+  });
 
   return {
     /** Every image: what to pull it by, its digest, and the tag that names its sources. */
@@ -41,7 +50,7 @@ export = async () => {
       Object.entries(hierarchy.images).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
     ),
     /** Every service: its container, the image it runs and how to see its logs. */
-    services: runServices({ settings, images: hierarchy, modelCache, films }),
+    services: runServices({ settings, engine, images: hierarchy, modelCache, films }),
     volumes: { modelCache: modelCache.volumeName },
     /** Folders on the host: films to subtitle, jobs and results, files for the stages. */
     films: { in: films.in, out: films.out, config: films.config },

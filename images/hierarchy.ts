@@ -2,7 +2,7 @@ import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { catalog, EXTERNAL, type ImageDefinition, type Variant } from "./catalog";
 import { hashContext, readContext, stageContext, type ContextFile } from "./context";
-import { StageImage } from "./image";
+import { StageImage, type RegistryLogin } from "./image";
 import { definitionOf, nodeOf, planImages, type Naming, type Wanted } from "./plan";
 
 export interface HierarchyArgs extends Naming, Wanted {
@@ -10,6 +10,7 @@ export interface HierarchyArgs extends Naming, Wanted {
   readonly platform: string;
   /** The images from outside that the hierarchy starts from, as `name@digest`; that of `cpu` serves all where alone. */
   readonly externalImages: { readonly cpu: string; readonly cuda?: string };
+  readonly registryLogin?: RegistryLogin;
   /** PEM certificates that builds trust. */
   readonly certificates?: string;
   /** Folder with one build context per image. */
@@ -33,7 +34,7 @@ export function imageNamed({ variant, images }: Hierarchy, name: string): StageI
 
 /** Declares every image that the stack needs, each built from the digests of those it depends on. */
 export function buildHierarchy(args: HierarchyArgs, definitions: readonly ImageDefinition[] = catalog): Hierarchy {
-  const { builder, platform, certificates, externalImages } = args;
+  const { builder, platform, registryLogin, certificates, externalImages } = args;
   const contexts = new Map<string, ContextFile[]>();
   const contextOf = (name: string): ContextFile[] => {
     const files = contexts.get(name) ?? readContext(path.join(args.sources, name));
@@ -46,8 +47,15 @@ export function buildHierarchy(args: HierarchyArgs, definitions: readonly ImageD
     const context = path.join(args.staging, image.definition.name);
     stageContext(contextOf(image.definition.name), context);
     const external = (image.variant === "cpu" ? undefined : externalImages.cuda) ?? externalImages.cpu;
-    const known = { ...references, [EXTERNAL]: external };
-    const built = new StageImage(image.name, { image, context, references: known, builder, platform, certificates });
+    const built = new StageImage(image.name, {
+      image,
+      context,
+      references: { ...references, [EXTERNAL]: external },
+      builder,
+      platform,
+      registryLogin,
+      certificates,
+    });
     images[image.name] = built;
     references[image.name] = built.reference;
   }

@@ -162,6 +162,80 @@ describe("the program with models of the hub", () => {
   });
 });
 
+describe("the program for the engine of another machine", () => {
+  const HOST = "ssh://me@gpu-1";
+  let resources: RecordedResource[];
+  beforeAll(async () => {
+    const values = {
+      host: HOST,
+      registry: "registry.example.org",
+      registryLogin: `{"username":"me","password":"${KEY}"}`,
+      films: '{"in":"/srv/in","out":"/srv/out","config":"/srv/config"}',
+      models: '{"source":"hub"}',
+      tmdbApiKey: "a key",
+    };
+    const config = Object.fromEntries(Object.entries(values).map(([key, value]) => [`cp-whisperx:${key}`, value]));
+    resources = await declareProgram("cpu", config, ["cp-whisperx:registryLogin", "cp-whisperx:tmdbApiKey"]);
+  });
+
+  it("makes every resource of the engine there, and every docker command", () => {
+    const ofEngine = resources.filter(({ type }) => type.startsWith("docker:index/"));
+    expect(new Set(ofEngine.map(({ type }) => type.split(":").at(-1)))).toEqual(
+      new Set(["Container", "Network", "RemoteImage", "Volume"]),
+    );
+    expect(ofEngine.filter(({ options }) => options.provider !== "engine")).toEqual([]);
+    const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
+    expect(provider?.inputs).toMatchObject({ host: HOST });
+    const commands = resources.filter(({ type }) => type === "command:local:Command");
+    expect(commands.map(({ name }) => name).sort()).toEqual([
+      "films",
+      "model-cache-fill",
+      "model-cache-prefetch",
+      "secrets-tmdb_api_key",
+    ]);
+    for (const { inputs } of commands) expect(inputs.environment).toMatchObject({ DOCKER_HOST: HOST });
+  });
+
+  it("lets that engine make the folders of films, and nothing on this machine", () => {
+    const made = resources.find(({ name, type }) => name === "films" && type.startsWith("command"));
+    expect(made?.inputs.create).toMatch(/^docker run .*--volume "\$OUT:\/films\/out"/);
+    expect(made?.inputs.create).not.toContain("mkdir");
+    expect(made?.inputs.environment).toMatchObject({ OUT: "/srv/out", IN: "/srv/in", OWNER: "1000:1000" });
+  });
+
+  it("logs in to push and to pull, and shows the password nowhere", () => {
+    const login = { address: "registry.example.org", username: "me", password: KEY };
+    for (const { inputs } of resources.filter(({ type }) => type === "docker-build:index:Image")) {
+      expect(inputs.registries).toMatchObject({ value: [login] });
+    }
+    const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
+    expect(JSON.stringify(provider?.inputs)).toContain(KEY);
+    // What a command runs was pulled with the login before.
+    for (const name of ["films", "model-cache", "model-cache-prefetch", "secrets"]) {
+      expect(resources.map(({ type, name: one }) => `${type} ${one}`)).toContain(`docker:index/remoteImage:RemoteImage ${name}`);
+    }
+    expect(JSON.stringify(resources.map(({ inputs }) => withoutSecrets(inputs)))).not.toContain(KEY);
+  });
+});
+
+describe("the program with the host's own environment", () => {
+  it("mounts it where torch is missing, read-only, and says so to the six stages with a model", async () => {
+    const values = { "cp-whisperx:variant": "cuda-slim", "cp-whisperx:native": '{"environment":"/opt/.bollyenv"}' };
+    const containers = containersOf(await declareProgram("native", values));
+    const mounting = [...containers].filter(([, { mounts }]) => mounts.some(({ target }) => target === "/app/.bollyenv"));
+    expect(mounting.map(([name]) => name).sort()).toEqual(
+      ["asr", "diarization", "lyrics-detection", "pyannote-vad", "second-pass-translation", "silero-vad"],
+    );
+    for (const [, { mounts, envs }] of mounting) {
+      expect(mounts).toContainEqual({ type: "bind", source: "/opt/.bollyenv", target: "/app/.bollyenv", readOnly: true });
+      expect(envs).toContain("EXECUTION_MODE=native");
+      expect(envs.find((variable) => variable.startsWith("PATH="))).toContain(":/app/.bollyenv/bin:");
+      expect(envs).toContain("PYTHONPATH=/opt/cp-whisperx:/app/.bollyenv/lib/python3.11/site-packages");
+    }
+    expect(containers.get("demux")?.envs.join()).not.toContain("EXECUTION_MODE");
+  });
+});
+
 describe("the program on a host that lacks something", () => {
   it("says it, and declares nothing", async () => {
     const config = { "cp-whisperx:variant": "cuda" };

@@ -1,6 +1,7 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { Engine } from "../services/engine";
 import { prefetch, type HubArgs } from "./prefetch";
 
 /** Where every container finds the shared models. */
@@ -26,11 +27,12 @@ const CACHE_ENVIRONMENT = {
 
 /** What a service gets of the model cache: a mount, and what points to it. */
 export interface ModelCacheAccess {
-  readonly mount: docker.types.input.ContainerMount;
+  readonly mounts: docker.types.input.ContainerMount[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface ModelCacheArgs {
+  readonly engine: Engine;
   /** Name of the volume in the engine; another name is another, empty cache. */
   readonly volumeName: string;
   /** `repository@digest` of the image that holds the packaged models. */
@@ -56,7 +58,8 @@ export class ModelCache extends pulumi.ComponentResource {
   public readonly filled: command.local.Command[];
 
   constructor(name: string, args: ModelCacheArgs, options?: pulumi.ComponentResourceOptions) {
-    super("cp-whisperx:volumes:ModelCache", name, {}, options);
+    super("cp-whisperx:volumes:ModelCache", name, {}, { ...options, ...args.engine.options });
+    const { engine, hub, user } = args;
     const volume = new docker.Volume(
       name,
       { name: args.volumeName },
@@ -67,7 +70,7 @@ export class ModelCache extends pulumi.ComponentResource {
     const created = command.local.runOutput(
       {
         command: `docker volume inspect --format '{{.CreatedAt}}' "$VOLUME" 2>/dev/null || echo absent`,
-        environment: { VOLUME: volume.name },
+        environment: { ...engine.environment, VOLUME: volume.name },
       },
       { parent: this },
     ).stdout;
@@ -79,17 +82,21 @@ export class ModelCache extends pulumi.ComponentResource {
           'docker run --rm --user "$USER_AND_GROUP" --read-only --network none --cap-drop ALL',
           `--security-opt no-new-privileges --volume "$VOLUME:${MODEL_CACHE_PATH}" "$IMAGE"`,
         ].join(" "),
-        environment: { IMAGE: args.modelsImage, VOLUME: volume.name, USER_AND_GROUP: args.user },
+        environment: {
+          ...engine.environment,
+          IMAGE: engine.pulled(name, args.modelsImage, this),
+          VOLUME: volume.name,
+          USER_AND_GROUP: user,
+        },
         triggers: [args.modelsImage, created],
       },
       { parent: this, deleteBeforeReplace: true, customTimeouts: { create: "30m" } },
     );
-    const { hub, user } = args;
     const cache = { volume: volume.name, volumeCreated: created, cachePath: MODEL_CACHE_PATH, cacheEnvironment: HUB_ENVIRONMENT };
-    const fetched = hub && prefetch(`${name}-prefetch`, { ...hub, ...cache, user }, { parent: this, dependsOn: packaged });
+    const fetched = hub && prefetch(`${name}-prefetch`, { ...hub, ...cache, user, engine }, this, packaged);
     this.filled = fetched === undefined ? [packaged] : [packaged, fetched];
     this.access = {
-      mount: { type: "volume", source: volume.name, target: MODEL_CACHE_PATH, readOnly: true },
+      mounts: [{ type: "volume", source: volume.name, target: MODEL_CACHE_PATH, readOnly: true }],
       environment: { ...CACHE_ENVIRONMENT, MODELS_SOURCE: hub === undefined ? "packaged" : "hub" },
     };
     this.registerOutputs({ volumeName: this.volumeName });

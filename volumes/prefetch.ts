@@ -1,6 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { imageNamed, type Hierarchy } from "../images/hierarchy";
+import type { Engine } from "../services/engine";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
 import { wantedHubModels, type HubModel } from "./hub-models";
@@ -27,6 +28,7 @@ export function hubArgs(settings: Settings, hierarchy: Hierarchy, certificates: 
 }
 
 export interface PrefetchArgs extends HubArgs {
+  readonly engine: Engine;
   /** Name of the volume, and when it was made: a new one is empty. */
   readonly volume: pulumi.Input<string>;
   readonly volumeCreated: pulumi.Input<string>;
@@ -53,7 +55,8 @@ function network(endpoint: string | undefined): string[] {
 export function prefetch(
   name: string,
   args: PrefetchArgs,
-  options: pulumi.CustomResourceOptions,
+  parent: pulumi.Resource,
+  after: pulumi.Resource,
 ): command.local.Command {
   const passed = {
     ...args.cacheEnvironment,
@@ -72,11 +75,17 @@ export function prefetch(
         ...[...Object.keys(passed), ...PROXIES].map((variable) => `--env ${variable}`),
         '"$IMAGE"',
       ].join(" "),
-      environment: { ...passed, IMAGE: args.image, VOLUME: args.volume, USER_AND_GROUP: args.user },
+      environment: {
+        ...args.engine.environment,
+        ...passed,
+        IMAGE: args.engine.pulled(name, args.image, parent),
+        VOLUME: args.volume,
+        USER_AND_GROUP: args.user,
+      },
       stdin: pulumi.secret(args.token ?? ""),
       logging: command.local.Logging.StdoutAndStderr,
       triggers: [passed.PREFETCH_MODELS, args.image, args.volumeCreated],
     },
-    { ...options, deleteBeforeReplace: true, customTimeouts: { create: "5h", update: "5h" } },
+    { parent, dependsOn: after, deleteBeforeReplace: true, customTimeouts: { create: "5h", update: "5h" } },
   );
 }
