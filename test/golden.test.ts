@@ -7,7 +7,7 @@ import { goldenText } from "./golden";
 import type { RecordedResource } from "./mocks";
 import { declareProgram, stackConfig } from "./program";
 
-const STACKS = ["dev"];
+const STACKS = ["dev", "cpu", "gpu", "native"];
 /** What `make up` sets in a stack's file for one machine. */
 const OF_THE_MACHINE = ["cp-whisperx:baseImages", "cp-whisperx:registry"];
 

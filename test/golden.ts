@@ -17,9 +17,18 @@ function plainText(resources: readonly RecordedResource[]): (text: string) => st
       .replaceAll(CHECKOUT, "<checkout>");
 }
 
+/** What a text holds that is JSON in itself, so that a diff shows which part of it changed. */
+function unpacked(text: string): unknown {
+  try {
+    return /^[[{]/.test(text) ? { "<JSON>": JSON.parse(text) as unknown } : text;
+  } catch {
+    return text;
+  }
+}
+
 /** The value with the keys of every object in alphabetical order, and every text as `plain` writes it. */
 function normalised(value: unknown, plain: (text: string) => string): unknown {
-  if (typeof value === "string") return plain(value);
+  if (typeof value === "string") return unpacked(plain(value));
   if (Array.isArray(value)) return value.map((inner) => normalised(inner, plain));
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));

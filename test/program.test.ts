@@ -132,7 +132,7 @@ describe("the program with models of the hub", () => {
     expect(models.filter(({ torch }) => torch)).toEqual([]);
     expect(inputs).toMatchObject({
       logging: "stdoutAndStderr",
-      triggers: [JSON.stringify(models), expect.stringContaining("cp-whisperx-app-prefetch@sha256:"), "2026-01-01T00:00:00Z"],
+      triggers: [models.map(({ repository, revision }) => `${repository}@${revision}`), expect.stringContaining("cp-whisperx-app-prefetch@sha256:"), "2026-01-01T00:00:00Z"],
     });
     for (const [name, { envs }] of containersOf(resources)) {
       const stage = resources.find(({ type, name: other }) => type === "cp-whisperx:services:Stage" && other === name);

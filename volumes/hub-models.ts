@@ -5,6 +5,8 @@ import list from "../docker/prefetch/models.json";
 /** One repository of the hub, as far as the program reads it; the prefetch reads the rest. */
 export interface HubModel {
   readonly repository: string;
+  /** A commit, or a branch that is looked up once. */
+  readonly revision: string;
   /** Stages that use it. */
   readonly stages: readonly string[];
   /** Whether they need torch for it, which no cpu image has. */

@@ -84,7 +84,7 @@ export function prefetch(
       },
       stdin: pulumi.secret(args.token ?? ""),
       logging: command.local.Logging.StdoutAndStderr,
-      triggers: [passed.PREFETCH_MODELS, args.image, args.volumeCreated],
+      triggers: [args.models.map(({ repository, revision }) => `${repository}@${revision}`), args.image, args.volumeCreated],
     },
     { parent, dependsOn: after, deleteBeforeReplace: true, customTimeouts: { create: "5h", update: "5h" } },
   );
