@@ -12,17 +12,23 @@ export interface NativeEnvironment {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** The folder on the engine's host, where slim images take torch from one. */
+export function nativeFolder({ variant, native }: Pick<Settings, "variant" | "native">): string | undefined {
+  return variant === "cuda-slim" && native.environment !== undefined ? path.resolve(native.environment) : undefined;
+}
+
 /**
  * The mount of the environment and the variables by which Python finds it, for a stage with a model in a stack of slim
  * images. The image's own programs and the package all stages share come first.
  */
 export function nativeEnvironment(
-  { variant, native }: Pick<Settings, "variant" | "native">,
+  settings: Pick<Settings, "variant" | "native">,
   needs: ServiceNeeds,
 ): NativeEnvironment | undefined {
-  if (variant !== "cuda-slim" || native.environment === undefined || needs.gpuMemoryMegabytes === undefined) return undefined;
+  const folder = nativeFolder(settings);
+  if (folder === undefined || needs.gpuMemoryMegabytes === undefined) return undefined;
   return {
-    mounts: [{ type: "bind", source: path.resolve(native.environment), target: PLACE, readOnly: true }],
+    mounts: [{ type: "bind", source: folder, target: PLACE, readOnly: true }],
     environment: {
       EXECUTION_MODE: "native",
       PATH: `/opt/venv/bin:${PLACE}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,

@@ -9,6 +9,7 @@
 # GPU_COUNT          how many GPUs the services share; empty for all, or where GPU_IDS says which
 # GPU_IDS            indices and UUIDs of those GPUs with spaces between them; empty for any
 # GPU_MEGABYTES      GPU memory that the services want together, in MiB
+# NATIVE_ENVIRONMENT folder of the Python environment that containers take torch from; empty for none
 # REGISTRY           host:port of a registry to try; empty for none
 # REGISTRY_SCHEME    http or https
 # REGISTRY_USER      who logs in there; empty for nobody
@@ -25,7 +26,7 @@ TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/lates
 
 PROBLEMS=0
 : "${STACK:=dev}" "${DISK_MEGABYTES:=0}" "${GPU_DRIVER:=}" "${GPU_COUNT:=}" "${GPU_IDS:=}" "${GPU_MEGABYTES:=0}"
-: "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
+: "${NATIVE_ENVIRONMENT:=}" "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
 
 # missing SENTENCE WAY_OUT
 missing() {
@@ -140,6 +141,13 @@ check_memory() {
     "lower gpuMemoryMegabytes (a smaller WHISPER_MODEL goes with it), or pulumi config set device cpu --stack $STACK"
 }
 
+# check_native_environment: the engine mounts no folder that is not there. Whether it fits, each worker finds out itself.
+check_native_environment() {
+  on_host test -d "$NATIVE_ENVIRONMENT" && return
+  missing "There is no Python environment in $NATIVE_ENVIRONMENT on $(place) (native.environment)" \
+    'make native-environment there makes one'
+}
+
 # check_disk: room where the engine keeps images and volumes. A stack that is deployed already has most of what it takes.
 check_disk() {
   local root free wanted=$DISK_MEGABYTES
@@ -190,5 +198,6 @@ if check_engine; then
   esac
   check_disk
 fi
+if [[ -n $NATIVE_ENVIRONMENT ]]; then check_native_environment; fi
 if [[ -n $REGISTRY ]]; then check_registry; fi
 ((PROBLEMS == 0))

@@ -157,6 +157,14 @@ describe("preflight.sh", () => {
     expect(preflight(GPU)).toEqual(NOTHING_MISSING);
   });
 
+  it("wants the host's Python environment where containers are to mount it", () => {
+    host();
+    const native = { ...GPU, NATIVE_ENVIRONMENT: path.join(folder, "environment") };
+    expect(preflight(native)).toEqual(missing(/^There is no Python environment in .*environment on this machine .*; way out: make native-environment/));
+    mkdirSync(native.NATIVE_ENVIRONMENT);
+    expect(preflight(native)).toEqual(NOTHING_MISSING);
+  });
+
   it("asks no driver where no GPU is used", () => {
     host();
     double("nvidia-smi", "exit 9");
@@ -227,6 +235,11 @@ describe("questions", () => {
       GPU_MEGABYTES: "14336",
     });
     expect(of({ variant: "cuda", device: "cpu" })).not.toHaveProperty("GPU_DRIVER");
+  });
+
+  it("are about the host's Python environment for slim images", () => {
+    expect(of({ variant: "cuda-slim", native: '{"environment":"/opt/env"}' }).NATIVE_ENVIRONMENT).toBe("/opt/env");
+    expect(of({ variant: "cuda" }).NATIVE_ENVIRONMENT).toBe("");
   });
 
   it("count the models of the hub into the room, and know how the registry is spoken to", () => {

@@ -7,6 +7,7 @@ import type { Settings } from "../settings";
 import { gpuMemory, isLoopback } from "../settings/contradictions";
 import { wantedHubModels } from "../volumes/hub-models";
 import { usesGpu } from "./accelerator";
+import { nativeFolder } from "./native";
 
 /** MiB that the images of a stack take in the engine while they are pulled, unpacked and compressed side by side. */
 const IMAGES_MEGABYTES: Readonly<Record<Variant, number>> = { cpu: 3000, cuda: 15_000, "cuda-slim": 4000 };
@@ -39,6 +40,7 @@ export function questions(settings: Settings): Record<string, string> {
     ...(host === undefined ? {} : { DOCKER_HOST: host }),
     DISK_MEGABYTES: String(megabytes),
     ...gpuQuestions(settings),
+    NATIVE_ENVIRONMENT: nativeFolder(settings) ?? "",
     REGISTRY: registry,
     REGISTRY_SCHEME: (registryTls ?? !isLoopback(registry)) ? "https" : "http",
     REGISTRY_USER: registryLogin?.username ?? "",
