@@ -193,7 +193,10 @@ describe("the program for the engine of another machine", () => {
       "model-cache-prefetch",
       "secrets-tmdb_api_key",
     ]);
-    for (const { inputs } of commands) expect(inputs.environment).toMatchObject({ DOCKER_HOST: HOST });
+    for (const { inputs, options } of commands) {
+      expect(inputs.environment).toMatchObject({ DOCKER_HOST: HOST });
+      expect(options).not.toHaveProperty("provider");
+    }
   });
 
   it("lets that engine make the folders of films, and nothing on this machine", () => {
