@@ -5,10 +5,10 @@ export STACK
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down film preview env check test
+.PHONY: help up down film preview env sizes native-environment check test
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 up: ## Install and start what is missing, deploy the stack, subtitle the sample film
 	@toolchain/up.sh
@@ -24,6 +24,12 @@ preview: ## Show what make up would change
 
 env: ## Print the exports for a Pulumi of your own: eval "$$(make --silent env)"
 	@toolchain/env.sh
+
+sizes: ## Write what the deployed stack's images weigh into docs/sizes.md
+	@toolchain/sizes.sh
+
+native-environment: ## Make the Python environment that stack native mounts: make native-environment [FOLDER=.bollyenv]
+	@toolchain/native-environment.sh
 
 check: ## Every check and test that needs no engine
 	@toolchain/test.sh check

@@ -1,38 +1,58 @@
 /** A speech-to-subtitles application as one Pulumi program: settings, images, volumes, services, outputs. */
+import { MODEL_IMAGES } from "./images/catalog";
 import { readCertificates } from "./images/certificates";
 import { buildHierarchy, imageNamed } from "./images/hierarchy";
+import { Engine } from "./services/engine";
+import { preflight } from "./services/preflight";
 import { runServices } from "./services/services";
 import { readSettings } from "./settings";
 import { FilmFolders } from "./volumes/film-folders";
 import { ModelCache } from "./volumes/model-cache";
+import { hubArgs } from "./volumes/prefetch";
 
-const settings = readSettings();
+export = async () => {
+  const settings = readSettings();
+  await preflight(settings);
 
-const hierarchy = buildHierarchy({
-  registry: settings.registry,
-  namespace: settings.namespace,
-  variant: settings.variant,
-  platform: settings.platform,
-  builder: settings.builder,
-  externalImage: settings.baseImages[settings.variant],
-  certificates: readCertificates(settings.certificates),
-  sources: "docker",
-  staging: "build/contexts",
-});
+  const certificates = readCertificates(settings.certificates);
+  const hierarchy = buildHierarchy({
+    registry: settings.registry,
+    namespace: settings.namespace,
+    variant: settings.variant,
+    images: MODEL_IMAGES[settings.models.source],
+    platform: settings.platform,
+    builder: settings.builder,
+    externalImages: settings.baseImages,
+    registryLogin: settings.registryLogin,
+    certificates,
+    sources: "docker",
+    staging: "build/contexts",
+  });
 
-const modelCache = new ModelCache("model-cache", {
-  volumeName: `cp-whisperx-${settings.stack}-model-cache`,
-  modelsImage: imageNamed(hierarchy, "models").reference,
-  user: settings.user,
-});
-const filmFolders = new FilmFolders("films", { ...settings.films, user: settings.user });
+  const engine = new Engine(settings);
+  const modelCache = new ModelCache("model-cache", {
+    engine,
+    volumeName: `cp-whisperx-${settings.stack}-model-cache`,
+    modelsImage: imageNamed(hierarchy, "models").reference,
+    hub: hubArgs(settings, hierarchy, certificates),
+    user: settings.user,
+  });
+  const films = new FilmFolders("films", {
+    ...settings.films,
+    user: settings.user,
+    engine,
+    image: imageNamed(hierarchy, "base").reference,
+  });
 
-/** Every image: what to pull it by, its digest, and the tag that names its sources. */
-export const images = Object.fromEntries(
-  Object.entries(hierarchy).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
-);
-/** Every service: its container, the image it runs and how to see its logs. */
-export const services = runServices({ settings, images: hierarchy, modelCache, films: filmFolders });
-export const volumes = { modelCache: modelCache.volumeName };
-/** Folders on the host: films to subtitle, jobs and results, files for the stages. */
-export const films = { in: filmFolders.in, out: filmFolders.out, config: filmFolders.config };
+  return {
+    /** Every image: what to pull it by, its digest, and the tag that names its sources. */
+    images: Object.fromEntries(
+      Object.entries(hierarchy.images).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
+    ),
+    /** Every service: its container, the image it runs and how to see its logs. */
+    services: runServices({ settings, engine, images: hierarchy, modelCache, films }),
+    volumes: { modelCache: modelCache.volumeName },
+    /** Folders on the host: films to subtitle, jobs and results, files for the stages. */
+    films: { in: films.in, out: films.out, config: films.config },
+  };
+};

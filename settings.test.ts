@@ -65,12 +65,26 @@ describe("parseSettings", () => {
     }
   });
 
-  it("refuses a secret in plain text, and never repeats it", () => {
-    const report = reportOf(raw({ tmdbApiKey: "hunter2" }));
+  it.each([
+    ["tmdbApiKey", '"hunter2"', "pulumi config set --secret 'cp-whisperx:tmdbApiKey' VALUE"],
+    ["models", '{"source":"hub","token":"hunter2"}', "pulumi config set --secret --path 'cp-whisperx:models.token' VALUE"],
+    [
+      "registryLogin",
+      '{"username":"me","password":"hunter2"}',
+      "pulumi config set --secret --path 'cp-whisperx:registryLogin.password' VALUE",
+    ],
+  ])("refuses a secret of %s in plain text, and never repeats it", (key, value, mend) => {
+    const report = reportOf(raw({ [key]: value }));
+    expect(report).toContain("1 problem");
     expect(report).toContain("plain text");
-    expect(report).toContain("pulumi config set --secret 'cp-whisperx:tmdbApiKey' VALUE");
+    expect(report).toContain(mend);
     expect(report).not.toContain("hunter2");
-    expect(parseSettings(raw({ tmdbApiKey: "hunter2" }, ["tmdbApiKey"])).tmdbApiKey).toBe("hunter2");
+    expect(JSON.stringify(parseSettings(raw({ [key]: value }, [key])))).toContain("hunter2");
+  });
+
+  it("never repeats a secret of a value that is wrong as a whole", () => {
+    expect(reportOf(raw({ models: '"hunter2"' }, ["models"]))).not.toContain("hunter2");
+    expect(reportOf(raw({ models: '{"token":["hunter2"],"source":"hub"}' }))).not.toContain("hunter2");
   });
 
   it.each([
@@ -81,6 +95,86 @@ describe("parseSettings", () => {
     expect(reportOf(raw({ films: JSON.stringify({ in: input, out: output }) }))).toContain(
       `cp-whisperx:films.in: overlaps films.out (${output})`,
     );
+  });
+
+  it("takes what a GPU host says", () => {
+    const settings = parseSettings(
+      raw({
+        variant: "cuda",
+        gpu: '{"devices":["0","GPU-1"],"driver":"cdi","memoryMegabytes":16384}',
+        gpuMemoryMegabytes: '{"asr":8192}',
+        host: "ssh://me@gpu-1:2222",
+        registry: "registry.example.org",
+        films: '{"in":"/films/in","out":"/films/out","config":"/films/config"}',
+        allowCpu: "false",
+      }),
+    );
+    expect(settings).toMatchObject({ device: "auto", allowCpu: false, shmMegabytes: 1024, gpuMemoryMegabytes: { asr: 8192 } });
+  });
+
+  const slim = { variant: "cuda-slim", native: '{"environment":"/opt/.bollyenv"}' };
+  const cuda = { variant: "cuda" };
+  it.each<[string, Record<string, string>, string, string]>([
+    ["gpu.* in a cpu stack", { gpu: '{"devices":2}' }, "gpu: is for stacks with CUDA", "pulumi config rm 'cp-whisperx:gpu'"],
+    ["GPU memory in a cpu stack", { gpuMemoryMegabytes: '{"asr":512}' }, "gpuMemoryMegabytes: is for", "config rm"],
+    ["shared memory in a cpu stack", { shmMegabytes: "2048" }, "shmMegabytes: is for stacks with CUDA", "config rm"],
+    [
+      "a base image for CUDA in a cpu stack",
+      { baseImages: `{"cuda":"nvidia/cuda@sha256:${"0".repeat(64)}"}` },
+      "baseImages.cuda: is for stacks with CUDA",
+      "pulumi config rm --path 'cp-whisperx:baseImages.cuda'",
+    ],
+    ["a GPU for the images of variant cpu", { device: "cuda" }, "device: asks for a GPU", "set 'cp-whisperx:device' \"auto\""],
+    ["no GPU and no processor, by variant", { allowCpu: "false" }, "variant is cpu", "set 'cp-whisperx:allowCpu' true"],
+    ["no GPU and no processor, by device", { ...cuda, device: "cpu", allowCpu: "false" }, "device is cpu", "allowCpu"],
+    [
+      "slim images without the host's environment",
+      { variant: "cuda-slim" },
+      "native.environment: is missing",
+      "pulumi config set --path 'cp-whisperx:native.environment' VALUE",
+    ],
+    ["the host's environment for whole images", { ...cuda, native: slim.native }, "variant is cuda", "config rm --path"],
+    [
+      "an address of a hub that nobody asks",
+      { models: '{"endpoint":"https://hub.example.org"}' },
+      "models.endpoint: is for models of the hub, and models.source is packaged",
+      "pulumi config rm --path 'cp-whisperx:models.endpoint'",
+    ],
+    ["a model that the hub's list has not", { models: '{"source":"hub","leaveOut":["me/mine"]}' }, "models.leaveOut.0", "Systran/"],
+    ["a host without ssh", { host: "tcp://machine" }, "not ssh://user@machine", "config set 'cp-whisperx:host'"],
+    ["this machine's registry for another host", { host: "ssh://machine" }, "registry: is this machine's own", "config set"],
+    ["a relative folder on another host", { host: "ssh://machine" }, "films.in: is relative (films/in)", "--path"],
+    ["a count of GPUs that is none", { ...cuda, gpu: '{"devices":"some"}' }, "gpu.devices: not all, a count or a list", '"all" or integer'],
+  ])("refuses %s, with the way out", (_, values, problem, mend) => {
+    const report = reportOf(raw(values));
+    expect(report).toContain(problem);
+    expect(report).toContain(mend);
+  });
+
+  it("refuses a password that would travel in plain text, and takes it on the way to this machine's registry", () => {
+    const login = { registryLogin: '{"username":"me","password":"hunter2"}', registryTls: "false" };
+    const config = (registry: string): RawConfig => raw({ ...login, registry }, ["registryLogin"]);
+    expect(reportOf(config("registry.example.org"))).toContain("registryTls: would send the password");
+    expect(parseSettings(config("localhost:5001")).registryTls).toBe(false);
+  });
+
+  it("refuses services that want more of a GPU than it has, and names what would fit", () => {
+    const config = (megabytes: number, devices: string): RawConfig =>
+      raw({ ...cuda, gpu: `{"devices":${devices},"memoryMegabytes":${megabytes}}` });
+    const report = reportOf(config(12_288, '"all"'));
+    expect(report).toContain("gpu.memoryMegabytes: the services want 14336 MiB (asr 6144, second-pass-translation 4096");
+    expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 4096");
+    expect(parseSettings(config(12_288, "2")).gpu.devices).toBe(2);
+    expect(parseSettings(config(14_336, '"all"')).gpu.memoryMegabytes).toBe(14_336);
+    expect(reportOf(config(6_143, '["0","1","2"]'))).toContain("gpuMemoryMegabytes.asr' 6143");
+    expect(reportOf(config(1024, '"all"'))).toContain("pulumi config set 'cp-whisperx:device' cpu");
+  });
+
+  it("tells contradictions also where another setting is wrong by itself", () => {
+    const report = reportOf(raw({ logLevel: "loud", colour: "red", gpu: '{"devices":2,"driver":"amd"}' }));
+    for (const part of ["4 problems", "logLevel", "colour", "gpu.driver", "gpu: is for stacks with CUDA"]) {
+      expect(report).toContain(part);
+    }
   });
 
   it("refuses root as the containers' user", () => {

@@ -12,24 +12,64 @@ export interface Layer {
   readonly bytes: number;
 }
 
+/** One layer of an image as it lies in the registry. */
+export interface StoredLayer {
+  /** As in the engine. */
+  readonly id: string;
+  /** Digest of its compressed content; the registry keeps each one once. */
+  readonly blob: string;
+  /** Bytes of its compressed content. */
+  readonly compressedBytes: number;
+}
+
+interface Configuration {
+  readonly rootfs: { readonly diff_ids: readonly string[] };
+  readonly history: readonly { readonly empty_layer?: boolean }[];
+}
+
 async function docker(args: readonly string[]): Promise<string> {
   return (await run("docker", [...args], { maxBuffer: 2 ** 26 })).stdout;
 }
 
+async function configurationOf(reference: string): Promise<Configuration> {
+  return JSON.parse(
+    await docker(["buildx", "imagetools", "inspect", reference, "--format", "{{json .Image}}"]),
+  ) as Configuration;
+}
+
+/** Whether the engine holds the image. */
+export async function isInEngine(reference: string): Promise<boolean> {
+  return docker(["image", "inspect", reference]).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The layers of one image, its base's first. The engine must hold the image and the registry its configuration. */
-async function imageLayers(reference: string): Promise<Layer[]> {
-  const [configuration, sizes] = await Promise.all([
-    docker(["buildx", "imagetools", "inspect", reference, "--format", "{{json .Image}}"]),
+export async function imageLayers(reference: string): Promise<Layer[]> {
+  const [{ rootfs, history }, sizes] = await Promise.all([
+    configurationOf(reference),
     docker(["history", "--human=false", "--no-trunc", "--format", "{{.Size}}", reference]),
   ]);
-  const { rootfs, history } = JSON.parse(configuration) as {
-    rootfs: { diff_ids: string[] };
-    history: { empty_layer?: boolean }[];
-  };
   const bytes = sizes.trim().split("\n").map(Number).reverse();
   const filled = bytes.filter((_, index) => history[index]?.empty_layer !== true);
   if (filled.length !== rootfs.diff_ids.length) throw new Error(`${reference}: its history does not match its layers`);
   return rootfs.diff_ids.map((id, index) => ({ id, bytes: filled[index] ?? 0 }));
+}
+
+/** The layers of one image as the registry keeps them, its base's first; of an image for one platform. */
+export async function storedLayers(reference: string): Promise<StoredLayer[]> {
+  const [{ rootfs }, manifest] = await Promise.all([
+    configurationOf(reference),
+    docker(["buildx", "imagetools", "inspect", "--raw", reference]),
+  ]);
+  const { layers } = JSON.parse(manifest) as { layers?: { digest: string; size: number }[] };
+  if (layers?.length !== rootfs.diff_ids.length) throw new Error(`${reference}: its manifest does not match its layers`);
+  return layers.map(({ digest, size }, index) => ({
+    id: rootfs.diff_ids[index] ?? "",
+    blob: digest,
+    compressedBytes: size,
+  }));
 }
 
 /** The layers of several images, each image's in order; a shared one stands once for every image that has it. */

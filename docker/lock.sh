@@ -32,10 +32,18 @@ lock() {
     compile "${own%.in}.lock" "${constraints[@]}" "$@"
 }
 
+# Locks what a stage with a GPU needs: all of it, and the part that a slim image has itself, at the same versions.
+lock_graphics() {
+    compile docker/base-ml/requirements.cuda.lock --emit-build-options \
+        --constraint "${base%.in}.lock" docker/base-ml/requirements.cuda.in "$base"
+    compile docker/base-ml/requirements.cuda-slim.lock --constraint docker/base-ml/requirements.cuda.lock \
+        docker/base-ml/requirements.cuda-slim.in "$base"
+}
+
 # Locks what the tests and checks of all Python run with: the images' versions, and the tools.
 lock_development() {
     local locked constraints=()
-    for locked in docker/{base-spacy,tmdb,subtitle-gen,models}/requirements.lock docker/base-whisper/requirements.cpu.lock; do
+    for locked in docker/{base-spacy,tmdb,subtitle-gen,models,prefetch}/requirements.lock docker/base-whisper/requirements.cpu.lock; do
         constraints+=(--constraint "$locked")
     done
     compile docker/development.lock "${constraints[@]}" --group docker/pyproject.toml:dev
@@ -49,8 +57,10 @@ lock "$base"
 lock docker/base-spacy/requirements.in "$base"
 lock "$machine_learning" "$base"
 lock docker/base-whisper/requirements.cpu.in "$machine_learning" "$base"
+lock_graphics
 lock docker/models/requirements.in "$base"
 compile docker/models/weights.lock --no-deps docker/models/weights.in
+lock docker/prefetch/requirements.in "$base"
 lock docker/tmdb/requirements.in "$base"
 lock docker/subtitle-gen/requirements.in "$base"
 lock samples/requirements.in

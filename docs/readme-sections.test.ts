@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { catalog } from "../images/catalog";
+import { catalog, MODEL_IMAGES, VARIANTS } from "../images/catalog";
+import { stackNodes } from "../images/plan";
 import { hierarchyPicture, withSections } from "./readme-sections";
 
 const readme = readFileSync(path.join(__dirname, "..", "README.md"), "utf8");
@@ -10,6 +11,10 @@ it("README.md says what the catalogue, the stages and the settings say (npm run 
   expect(withSections(readme)).toBe(readme);
 });
 
-it("the picture shows every image", () => {
-  for (const { name } of catalog) expect(hierarchyPicture()).toContain(name);
+it("the picture shows every image of the variant", () => {
+  for (const variant of VARIANTS) {
+    for (const { name } of stackNodes(catalog, { variant, images: MODEL_IMAGES.hub })) {
+      expect(hierarchyPicture(variant)).toMatch(new RegExp(`(--> | & |\\.-> |^ +)${name}(?![\\w-])`, "m"));
+    }
+  }
 });

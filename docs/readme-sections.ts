@@ -2,17 +2,20 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import stages from "../docker/common/cp_whisperx/stages.json";
-import { catalog, EXTERNAL, SCRATCH } from "../images/catalog";
+import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH, type ImageDefinition, type Variant } from "../images/catalog";
+import { stackNodes } from "../images/plan";
 import { allowed, settingsJsonSchema } from "../settings";
+import { PER_SERVICE } from "../settings/schema";
 
 type Schema = typeof settingsJsonSchema;
 
 const README = path.join(__dirname, "..", "README.md");
 
-/** The hierarchy as a Mermaid graph: full arrows to children, dotted ones to what is copied in. */
-export function hierarchyPicture(): string {
-  const copied = catalog.filter(({ uses }) => uses?.includes("common")).map(({ name }) => name);
-  const arrows = catalog
+/** The hierarchy of a variant as a Mermaid graph: full arrows to children, dotted ones to what is copied in. */
+export function hierarchyPicture(variant: Variant): string {
+  const nodes = stackNodes(catalog, { variant, images: MODEL_IMAGES.hub });
+  const copied = nodes.filter(({ uses }) => uses?.includes("common")).map(({ name }) => name);
+  const arrows = nodes
     .filter(({ parent }) => parent !== SCRATCH)
     .map(({ name, parent }) => `  ${parent === EXTERNAL ? "external[python:3.11-slim]" : parent} --> ${name}`);
   return ["```mermaid", "graph LR", ...arrows, `  common -.-> ${copied.join(" & ")}`, "```"].join("\n");
@@ -23,9 +26,18 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
+function parentsOfVariants({ parentOfVariant }: ImageDefinition): string[] {
+  return Object.entries(parentOfVariant ?? {}).map(([variant, parent]) => `${variant}: ${parent}`);
+}
+
 function imageTable(): string {
-  const rows = catalog.map(({ name, parent, description }) => [`\`${name}\``, parent, description]);
-  return table(["image", "built on", "holds"], rows);
+  const rows = catalog.map((image) => [
+    `\`${image.name}\``,
+    [image.parent, ...parentsOfVariants(image)].join("; "),
+    (image.variants ?? ["cpu"]).join(", "),
+    image.description,
+  ]);
+  return table(["image", "built on", "variants", "holds"], rows);
 }
 
 function stageTable(): string {
@@ -44,7 +56,7 @@ function settingRows(schema: Schema, prefix: string): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
     const description = property as Schema;
     const name = `${prefix}${key}`;
-    const own = name === "stages" || name === "memoryMegabytes";
+    const own = (PER_SERVICE as readonly string[]).includes(name);
     if (description.properties !== undefined && !own) return settingRows(description, `${name}.`);
     const value = description.default === undefined || own ? "" : `\`${JSON.stringify(description.default)}\``;
     return [[`\`${name}\``, description.description ?? "", own ? "per service" : allowed(description), value]];
@@ -54,7 +66,8 @@ function settingRows(schema: Schema, prefix: string): string[][] {
 /** Every generated part by the name in its marker. */
 export function sections(): Readonly<Record<string, string>> {
   return {
-    hierarchy: hierarchyPicture(),
+    hierarchy: hierarchyPicture("cpu"),
+    "hierarchy with CUDA": hierarchyPicture("cuda"),
     images: imageTable(),
     stages: stageTable(),
     settings: table(["setting", "meaning", "allowed", "default"], settingRows(settingsJsonSchema, "")),

@@ -3,13 +3,16 @@
  * tests, the outputs and the picture in the README all derive from this table.
  */
 
-/** A build of an image for one kind of hardware; the suffix of its tag. */
-export type Variant = "cpu";
+/** Kinds of builds of an image; also their tags. `cuda-slim` leaves out torch: the host's own environment brings it. */
+export const VARIANTS = ["cpu", "cuda", "cuda-slim"] as const;
+export type Variant = (typeof VARIANTS)[number];
 
 /** What a service made from an image needs at run time. */
 export interface ServiceNeeds {
   /** Memory limit of the container in MiB; beyond it the kernel ends the worker and the job is tried again. */
   readonly memoryMegabytes: number;
+  /** GPU memory that its models take in MiB, where they can run on a GPU. */
+  readonly gpuMemoryMegabytes?: number;
   /** Whether it reads the shared model cache. */
   readonly models?: boolean;
   /** Whether it calls the internet while it runs (only with the secrets it names). */
@@ -24,6 +27,12 @@ export interface ImageDefinition {
   readonly description: string;
   /** Image that `BASE_IMAGE` names: one of this table, `external` (settings, baseImages) or `scratch`. */
   readonly parent: string;
+  /** Parents of single variants where they differ from `parent`. */
+  readonly parentOfVariant?: Readonly<Partial<Record<Variant, string>>>;
+  /** The variants it can be built in, cpu alone where undefined; several reach its build as argument `VARIANT`. */
+  readonly variants?: readonly Variant[];
+  /** Tags of single variants beside the variant's own. */
+  readonly tagsOfVariant?: Readonly<Partial<Record<Variant, readonly string[]>>>;
   /** Other images of this table that its Dockerfile copies from or mounts, as build argument `<NAME>_IMAGE`. */
   readonly uses?: readonly string[];
   /** Whether its build reaches package registries, and so trusts the host's certificates. */
@@ -36,6 +45,12 @@ export interface ImageDefinition {
 export const EXTERNAL = "external";
 export const SCRATCH = "scratch";
 
+/** The images that fill the model cache, by the setting models.source. */
+export const MODEL_IMAGES = {
+  packaged: ["models"],
+  hub: ["models", "prefetch"],
+} as const satisfies Record<string, readonly string[]>;
+
 const stage = (
   name: string,
   parent: string,
@@ -43,11 +58,25 @@ const stage = (
   service: ServiceNeeds,
 ): ImageDefinition => ({ name, parent, description, uses: ["common"], service });
 
+/** A stage whose model can run on a GPU; its build imports the libraries of its variant. */
+const modelStage = (...args: Parameters<typeof stage>): ImageDefinition => ({
+  ...stage(...args),
+  variants: VARIANTS,
+  uses: ["common", "build-tools"],
+});
+
+/** base-whisper is for processors: with torch beside it, or on the host, ctranslate2 is part of base-ml. */
+const whisperStage = (name: string, description: string, service: ServiceNeeds): ImageDefinition => ({
+  ...modelStage(name, "base-whisper", description, service),
+  parentOfVariant: { cuda: "base-ml", "cuda-slim": "base-ml" },
+});
+
 export const catalog: readonly ImageDefinition[] = [
   {
     name: "base",
     parent: EXTERNAL,
     description: "Python, tini, the unprivileged user and the packages that every stage shares",
+    variants: ["cpu", "cuda"],
     uses: ["build-tools"],
     network: true,
   },
@@ -79,7 +108,9 @@ export const catalog: readonly ImageDefinition[] = [
   {
     name: "base-ml",
     parent: "base",
-    description: "numpy and onnxruntime, once for all audio stages",
+    description: "numpy and onnxruntime, once for all audio stages; with CUDA also torch and the Whisper packages",
+    variants: VARIANTS,
+    tagsOfVariant: { cuda: ["cuda-full"] },
     uses: ["build-tools"],
     network: true,
   },
@@ -94,6 +125,13 @@ export const catalog: readonly ImageDefinition[] = [
     name: "models",
     parent: "base",
     description: "the packaged models, converted and checked; fills the model cache",
+    uses: ["common", "build-tools"],
+    network: true,
+  },
+  {
+    name: "prefetch",
+    parent: "base",
+    description: "downloads models of pinned revisions from the model hub into the model cache",
     uses: ["common", "build-tools"],
     network: true,
   },
@@ -119,21 +157,35 @@ export const catalog: readonly ImageDefinition[] = [
     memoryMegabytes: 1024,
     models: true,
   }),
-  stage("silero-vad", "base-ml", "where somebody speaks", { memoryMegabytes: 1024, models: true }),
-  stage("pyannote-vad", "base-ml", "where somebody speaks, refined", {
+  modelStage("silero-vad", "base-ml", "where somebody speaks", {
+    memoryMegabytes: 1024,
+    gpuMemoryMegabytes: 512,
+    models: true,
+  }),
+  modelStage("pyannote-vad", "base-ml", "where somebody speaks, refined", {
     memoryMegabytes: 2048,
+    gpuMemoryMegabytes: 1024,
     models: true,
   }),
-  stage("diarization", "base-ml", "who speaks when", { memoryMegabytes: 2048, models: true }),
-  stage("asr", "base-whisper", "speech to text with word times", {
+  modelStage("diarization", "base-ml", "who speaks when", {
+    memoryMegabytes: 2048,
+    gpuMemoryMegabytes: 2048,
+    models: true,
+  }),
+  whisperStage("asr", "speech to text with word times", {
     memoryMegabytes: 4096,
+    gpuMemoryMegabytes: 6144,
     models: true,
   }),
-  stage("second-pass-translation", "base-whisper", "translation of foreign speech", {
+  whisperStage("second-pass-translation", "translation of foreign speech", {
     memoryMegabytes: 4096,
+    gpuMemoryMegabytes: 4096,
     models: true,
   }),
-  stage("lyrics-detection", "base-ml", "where music plays", { memoryMegabytes: 2048 }),
+  modelStage("lyrics-detection", "base-ml", "where music plays", {
+    memoryMegabytes: 2048,
+    gpuMemoryMegabytes: 512,
+  }),
   stage("post-ner", "base-spacy", "names put right in the text", {
     memoryMegabytes: 1024,
     models: true,

@@ -4,13 +4,13 @@ import * as path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mockPulumi, settled, type RecordedResource } from "../test/mocks";
-import { randomCatalog } from "../test/random-catalog";
+import { randomStack } from "../test/random-catalog";
 import type { ImageDefinition } from "./catalog";
 import { buildHierarchy } from "./hierarchy";
-import { descendants } from "./plan";
+import { descendants, stackNodes, type Wanted } from "./plan";
 
 const DIGEST = /^\S+@sha256:[0-9a-f]{64}$/;
-const EXTERNAL_IMAGE = `registry/python@sha256:${"0".repeat(64)}`;
+const EXTERNAL_IMAGES = { cpu: `registry/python@sha256:${"0".repeat(64)}`, cuda: `registry/cuda@sha256:${"1".repeat(64)}` };
 
 function writeSources(folder: string, catalog: readonly ImageDefinition[], dockerfile: (name: string) => string): void {
   for (const { name } of catalog) {
@@ -20,16 +20,16 @@ function writeSources(folder: string, catalog: readonly ImageDefinition[], docke
 }
 
 /** The image resources of a catalogue, as the engine sees them. */
-async function declare(folder: string, catalog: readonly ImageDefinition[]): Promise<RecordedResource[]> {
+async function declare(folder: string, catalog: readonly ImageDefinition[], wanted: Wanted): Promise<RecordedResource[]> {
   const recorded = await mockPulumi("test");
   buildHierarchy(
     {
       registry: "127.0.0.1:5000",
       namespace: "test",
-      variant: "cpu",
+      ...wanted,
       platform: "linux/amd64",
       builder: "builder",
-      externalImage: EXTERNAL_IMAGE,
+      externalImages: EXTERNAL_IMAGES,
       certificates: "-----BEGIN CERTIFICATE-----",
       sources: folder,
       staging: path.join(folder, "staged"),
@@ -58,17 +58,22 @@ const changedNames = (before: RecordedResource[], after: RecordedResource[]): st
     .map(({ name }) => name)
     .sort();
 
-describe("buildHierarchy", () => {
-  it("changes exactly the edited image and its descendants, in any hierarchy", async () => {
+// Each of the random stacks is written to disk and declared twice, which takes its time on a busy machine.
+describe("buildHierarchy", { timeout: 120_000 }, () => {
+  it("changes exactly the nodes of the edited image and their descendants, in any hierarchy and variant", async () => {
     await fc.assert(
-      fc.asyncProperty(randomCatalog, fc.nat(), async (catalog, pick) => {
+      fc.asyncProperty(randomStack, fc.nat(), async ({ catalog, wanted }, pick) => {
         await inTemporaryFolder(async (folder) => {
           const edited = catalog[pick % catalog.length]?.name ?? "";
           writeSources(folder, catalog, () => "FROM scratch\n");
-          const before = await declare(folder, catalog);
+          const before = await declare(folder, catalog, wanted);
           writeSources(folder, catalog, (name) => (name === edited ? "FROM scratch\nLABEL edited=yes\n" : "FROM scratch\n"));
-          const after = await declare(folder, catalog);
-          expect(changedNames(before, after)).toEqual([...descendants(catalog, edited)].sort());
+          const after = await declare(folder, catalog, wanted);
+          const nodes = stackNodes(catalog, wanted);
+          const reached = nodes
+            .filter(({ definition }) => definition.name === edited)
+            .flatMap(({ name }) => [...descendants(nodes, name)]);
+          expect(changedNames(before, after)).toEqual([...new Set(reached)].sort());
         });
       }),
       { numRuns: 40 },
@@ -77,12 +82,12 @@ describe("buildHierarchy", () => {
 
   it("changes nothing for a comment in a Dockerfile", async () => {
     await fc.assert(
-      fc.asyncProperty(randomCatalog, async (catalog) => {
+      fc.asyncProperty(randomStack, async ({ catalog, wanted }) => {
         await inTemporaryFolder(async (folder) => {
           writeSources(folder, catalog, () => "FROM scratch\n");
-          const before = await declare(folder, catalog);
+          const before = await declare(folder, catalog, wanted);
           writeSources(folder, catalog, () => "# why\nFROM scratch\n# and how\n");
-          expect(changedNames(before, await declare(folder, catalog))).toEqual([]);
+          expect(changedNames(before, await declare(folder, catalog, wanted))).toEqual([]);
         });
       }),
       { numRuns: 20 },
@@ -91,16 +96,16 @@ describe("buildHierarchy", () => {
 
   it("refers to every image by digest, builds only in up, and keeps one cache per image", async () => {
     await fc.assert(
-      fc.asyncProperty(randomCatalog, async (catalog) => {
+      fc.asyncProperty(randomStack, async ({ catalog, wanted }) => {
         await inTemporaryFolder(async (folder) => {
           writeSources(folder, catalog, () => "FROM scratch\n");
-          const images = await declare(folder, catalog);
-          expect(images).toHaveLength(catalog.length);
+          const images = await declare(folder, catalog, wanted);
+          expect(images.map(({ name }) => name).sort()).toEqual(stackNodes(catalog, wanted).map(({ name }) => name).sort());
           const caches = images.map(({ inputs }) => JSON.stringify(inputs.cacheTo));
           expect(new Set(caches).size).toBe(images.length);
           for (const { inputs } of images) {
-            for (const reference of Object.values(inputs.buildArgs as Record<string, string>)) {
-              expect(reference).toMatch(DIGEST);
+            for (const [argument, value] of Object.entries(inputs.buildArgs as Record<string, string>)) {
+              if (argument !== "VARIANT") expect(value).toMatch(DIGEST);
             }
             expect(inputs).toMatchObject({ push: true, buildOnPreview: false });
             const { secrets, ...visible } = inputs;
@@ -111,5 +116,21 @@ describe("buildHierarchy", () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it("tells an image of several variants which one is built, and starts it from the image for that hardware", async () => {
+    const catalog: ImageDefinition[] = [
+      { name: "both", description: "", parent: "external", variants: ["cpu", "cuda"], service: { memoryMegabytes: 1 } },
+      { name: "light", description: "", parent: "both", service: { memoryMegabytes: 1 } },
+    ];
+    await inTemporaryFolder(async (folder) => {
+      writeSources(folder, catalog, () => "FROM scratch\n");
+      const images = await declare(folder, catalog, { variant: "cuda", images: [] });
+      const inputs = Object.fromEntries(images.map((image) => [image.name, image.inputs]));
+      expect(inputs.both?.buildArgs).toEqual({ BASE_IMAGE: EXTERNAL_IMAGES.cpu, VARIANT: "cpu" });
+      expect(inputs["both-cuda"]?.buildArgs).toEqual({ BASE_IMAGE: EXTERNAL_IMAGES.cuda, VARIANT: "cuda" });
+      expect(inputs.light?.buildArgs).toEqual({ BASE_IMAGE: expect.stringMatching(DIGEST) as string });
+      expect(inputs["both-cuda"]?.context).toEqual(inputs.both?.context);
+    });
   });
 });

@@ -1,15 +1,16 @@
 import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
-import { catalog, EXTERNAL, type ImageDefinition } from "./catalog";
-import { hashContext, readContext, stageContext } from "./context";
-import { StageImage } from "./image";
-import { planImages, type Naming } from "./plan";
+import { catalog, EXTERNAL, type ImageDefinition, type Variant } from "./catalog";
+import { hashContext, readContext, stageContext, type ContextFile } from "./context";
+import { StageImage, type RegistryLogin } from "./image";
+import { definitionOf, nodeOf, planImages, type Naming, type Wanted } from "./plan";
 
-export interface HierarchyArgs extends Naming {
+export interface HierarchyArgs extends Naming, Wanted {
   readonly builder: string;
   readonly platform: string;
-  /** The image from outside that the hierarchy starts from, as `name@digest`. */
-  readonly externalImage: string;
+  /** The images from outside that the hierarchy starts from, as `name@digest`; that of `cpu` serves all where alone. */
+  readonly externalImages: { readonly cpu: string; readonly cuda?: string };
+  readonly registryLogin?: RegistryLogin;
   /** PEM certificates that builds trust. */
   readonly certificates?: string;
   /** Folder with one build context per image. */
@@ -18,32 +19,45 @@ export interface HierarchyArgs extends Naming {
   readonly staging: string;
 }
 
-/** The images of a stack by name, in build order. */
-export type Hierarchy = Readonly<Record<string, StageImage>>;
+/** The images of a stack by node name (see plan.ts), in build order. */
+export interface Hierarchy {
+  readonly variant: Variant;
+  readonly images: Readonly<Record<string, StageImage>>;
+}
 
-/** The image of that name. @throws Error where the catalogue has none. */
-export function imageNamed(hierarchy: Hierarchy, name: string): StageImage {
-  const image = hierarchy[name];
-  if (image === undefined) throw new Error(`images/catalog.ts: there is no image ${name}`);
+/** The image of that name in the variant that the stack builds. @throws Error where the stack has none. */
+export function imageNamed({ variant, images }: Hierarchy, name: string): StageImage {
+  const image = images[nodeOf(definitionOf(catalog, name), variant)];
+  if (image === undefined) throw new Error(`${name}: this stack does not build that image`);
   return image;
 }
 
-/** Declares every image of the catalogue, each built from the digests of those it depends on. */
-export function buildHierarchy(
-  args: HierarchyArgs,
-  definitions: readonly ImageDefinition[] = catalog,
-): Hierarchy {
-  const contexts = new Map(definitions.map(({ name }) => [name, readContext(path.join(args.sources, name))]));
-  const plan = planImages(definitions, args, (name) => hashContext(contexts.get(name) ?? []));
+/** Declares every image that the stack needs, each built from the digests of those it depends on. */
+export function buildHierarchy(args: HierarchyArgs, definitions: readonly ImageDefinition[] = catalog): Hierarchy {
+  const { builder, platform, registryLogin, certificates, externalImages } = args;
+  const contexts = new Map<string, ContextFile[]>();
+  const contextOf = (name: string): ContextFile[] => {
+    const files = contexts.get(name) ?? readContext(path.join(args.sources, name));
+    contexts.set(name, files);
+    return files;
+  };
   const images: Record<string, StageImage> = {};
-  const references: Record<string, pulumi.Input<string>> = { [EXTERNAL]: args.externalImage };
-  for (const image of plan) {
-    const { name } = image.definition;
-    const context = path.join(args.staging, name);
-    stageContext(contexts.get(name) ?? [], context);
-    const { builder, platform, certificates } = args;
-    images[name] = new StageImage(name, { image, context, references: { ...references }, builder, platform, certificates });
-    references[name] = images[name].reference;
+  const references: Record<string, pulumi.Input<string>> = {};
+  for (const image of planImages(definitions, args, args, (name) => hashContext(contextOf(name)))) {
+    const context = path.join(args.staging, image.definition.name);
+    stageContext(contextOf(image.definition.name), context);
+    const external = (image.variant === "cpu" ? undefined : externalImages.cuda) ?? externalImages.cpu;
+    const built = new StageImage(image.name, {
+      image,
+      context,
+      references: { ...references, [EXTERNAL]: external },
+      builder,
+      platform,
+      registryLogin,
+      certificates,
+    });
+    images[image.name] = built;
+    references[image.name] = built.reference;
   }
-  return images;
+  return { variant: args.variant, images };
 }

@@ -2,6 +2,12 @@ import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
 import type { PlannedImage } from "./plan";
 
+/** Who pushes to the registry and pulls from it. */
+export interface RegistryLogin {
+  readonly username: string;
+  readonly password: string;
+}
+
 export interface StageImageArgs {
   readonly image: PlannedImage;
   /** Folder of the staged build context, relative to the program. */
@@ -12,6 +18,8 @@ export interface StageImageArgs {
   readonly builder: string;
   /** Target platform, for example `linux/amd64`. */
   readonly platform: string;
+  /** Login for the registry, where it wants one. */
+  readonly registryLogin?: RegistryLogin;
   /** PEM certificates that a build with network access trusts; the image's own where undefined. */
   readonly certificates?: string;
 }
@@ -37,19 +45,21 @@ export class StageImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: StageImageArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:images:StageImage", name, {}, options);
-    const { definition, repository, tags, cacheReference, references } = args.image;
+    const { definition, variant, repository, tags, cacheReference, references } = args.image;
     const trusted = definition.network && args.certificates !== undefined;
     const built = new dockerBuild.Image(
       name,
       {
         tags: [...tags],
         context: { location: args.context },
-        buildArgs: Object.fromEntries(
-          Object.entries(references).map(([argument, image]) => [argument, reference(args, image)]),
-        ),
+        buildArgs: {
+          ...Object.fromEntries(Object.entries(references).map(([argument, image]) => [argument, reference(args, image)])),
+          ...((definition.variants?.length ?? 1) > 1 ? { VARIANT: variant } : {}),
+        },
         // A certificate bundle is no secret, but a secret mount leaves it in no layer. It alone rebuilds nothing.
         secrets: trusted ? { ca: args.certificates } : undefined,
         ignoreSecretsInDiffCalculation: trusted ? ["ca"] : undefined,
+        registries: registryLogins(args),
         builder: { name: args.builder },
         platforms: [args.platform as dockerBuild.Platform],
         cacheFrom: [{ registry: { ref: cacheReference } }],
@@ -67,8 +77,15 @@ export class StageImage extends pulumi.ComponentResource {
   }
 }
 
+/** The login beside the registry's address; whoever deploys need not have run `docker login`. */
+function registryLogins({ image, registryLogin }: StageImageArgs): dockerBuild.types.input.RegistryArgs[] | undefined {
+  if (registryLogin === undefined) return undefined;
+  const [address = ""] = image.repository.split("/");
+  return [{ address, username: registryLogin.username, password: pulumi.secret(registryLogin.password) }];
+}
+
 function reference(args: StageImageArgs, image: string): pulumi.Input<string> {
   const found = args.references[image];
-  if (found === undefined) throw new Error(`${args.image.definition.name}: no reference given for image ${image}`);
+  if (found === undefined) throw new Error(`${args.image.name}: no reference given for image ${image}`);
   return found;
 }

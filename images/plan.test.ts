@@ -1,23 +1,35 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { randomCatalog } from "../test/random-catalog";
-import { catalog, type ImageDefinition } from "./catalog";
-import { buildArgument, dependencies, descendants, inBuildOrder, planImages, sourceTag } from "./plan";
+import { randomCatalog, randomStack } from "../test/random-catalog";
+import { catalog, MODEL_IMAGES, VARIANTS, type ImageDefinition, type Variant } from "./catalog";
+import {
+  buildArgument,
+  builtVariant,
+  dependencies,
+  descendants,
+  inBuildOrder,
+  planImages,
+  sourceTag,
+  stackNodes,
+  type Dependent,
+} from "./plan";
 
-const naming = { registry: "127.0.0.1:5000", namespace: "rajiup", variant: "cpu" } as const;
+const naming = { registry: "127.0.0.1:5000", namespace: "rajiup" };
 const image = (name: string, parent: string, uses: string[] = []): ImageDefinition => ({
   name,
   parent,
   uses,
   description: "test",
 });
+const names = (images: Iterable<Dependent>): string[] => [...images].map(({ name }) => name);
+const wanted = (variant: Variant) => ({ variant, images: MODEL_IMAGES.packaged });
 
 describe("inBuildOrder", () => {
   it("puts every image after all it depends on, and drops none", () => {
     fc.assert(
       fc.property(randomCatalog, (random) => {
-        const order = inBuildOrder(random).map(({ name }) => name);
-        expect([...order].sort()).toEqual(random.map(({ name }) => name).sort());
+        const order = names(inBuildOrder(random));
+        expect([...order].sort()).toEqual(names(random).sort());
         for (const definition of random) {
           for (const dependency of dependencies(definition)) {
             expect(order.indexOf(dependency)).toBeLessThan(order.indexOf(definition.name));
@@ -42,38 +54,130 @@ describe("descendants", () => {
         const byName = new Map(random.map((definition) => [definition.name, definition]));
         const reaches = (name: string): boolean =>
           name === edited || dependencies(byName.get(name) ?? image(name, "scratch")).some(reaches);
-        expect([...descendants(random, edited)].sort()).toEqual(random.map(({ name }) => name).filter(reaches).sort());
+        expect([...descendants(random, edited)].sort()).toEqual(names(random).filter(reaches).sort());
       }),
     );
   });
 });
 
+describe("builtVariant", () => {
+  it.each<[Variant[] | undefined, Variant, Variant]>([
+    [undefined, "cuda", "cpu"],
+    [["cpu", "cuda"], "cuda", "cuda"],
+    [["cpu", "cuda"], "cuda-slim", "cuda"],
+    [["cpu", "cuda", "cuda-slim"], "cuda-slim", "cuda-slim"],
+    [["cpu", "cuda", "cuda-slim"], "cpu", "cpu"],
+  ])("of an image with %s is, where %s is wanted, %s", (variants, asked, built) => {
+    expect(builtVariant({ ...image("a", "scratch"), variants }, asked)).toBe(built);
+  });
+});
+
+describe("stackNodes", () => {
+  it("are the nodes that a wanted image reaches, no other, each after all it depends on", () => {
+    fc.assert(
+      fc.property(randomStack, ({ catalog: random, wanted: asked }) => {
+        const nodes = stackNodes(random, asked);
+        const byName = new Map(nodes.map((node) => [node.name, node]));
+        const roots = random.filter(({ name, service }) => service ?? asked.images.includes(name));
+        const reached = new Set<string>();
+        const visit = (name: string): void => {
+          reached.add(name);
+          dependencies(byName.get(name) ?? image(name, "scratch")).forEach(visit);
+        };
+        for (const root of roots) {
+          const variant = builtVariant(root, asked.variant);
+          visit(variant === "cpu" ? root.name : `${root.name}-${variant}`);
+        }
+        expect(names(nodes).sort()).toEqual([...reached].sort());
+        for (const [index, node] of nodes.entries()) {
+          for (const dependency of dependencies(node)) expect(names(nodes).slice(0, index)).toContain(dependency);
+        }
+      }),
+    );
+  });
+
+  it("are built from the same variant of a parent that has it, and from no GPU variant in a cpu stack", () => {
+    fc.assert(
+      fc.property(randomStack, ({ catalog: random, wanted: asked }) => {
+        const nodes = stackNodes(random, asked);
+        const byName = new Map(nodes.map((node) => [node.name, node]));
+        for (const node of nodes) {
+          for (const parent of dependencies(node).map((name) => byName.get(name))) {
+            if (parent !== undefined) expect(parent.variant).toBe(builtVariant(parent.definition, node.variant));
+          }
+        }
+        if (asked.variant === "cpu") expect(nodes.filter(({ variant }) => variant !== "cpu")).toEqual([]);
+      }),
+    );
+  });
+
+  it("of the catalogue with cuda: torch once, Whisper from the same image, light stages as they are", () => {
+    const nodes = new Map(stackNodes(catalog, wanted("cuda")).map((node) => [node.name, node]));
+    expect(nodes.get("asr-cuda")).toMatchObject({ parent: "base-ml-cuda", uses: ["common", "build-tools"] });
+    expect(nodes.get("base-ml-cuda")?.parent).toBe("base-cuda");
+    expect(nodes.get("demux")?.parent).toBe("base-ffmpeg");
+    for (const absent of ["asr", "base-ml", "base-whisper", "prefetch"]) expect([...nodes.keys()]).not.toContain(absent);
+  });
+
+  it("of the catalogue with cuda-slim: no image with torch", () => {
+    const nodes = stackNodes(catalog, wanted("cuda-slim"));
+    expect(nodes.filter(({ variant }) => variant === "cuda").map(({ name }) => name)).toEqual(["base-cuda"]);
+    expect(names(nodes)).toContain("base-ml-cuda-slim");
+  });
+
+  it("of the catalogue with models from the hub: the program that fetches them too", () => {
+    expect(names(stackNodes(catalog, { variant: "cpu", images: MODEL_IMAGES.hub }))).toContain("prefetch");
+  });
+
+  it("has every image of the catalogue in some stack", () => {
+    const built = VARIANTS.flatMap((variant) => stackNodes(catalog, { variant, images: MODEL_IMAGES.hub }));
+    expect(new Set(built.map(({ definition }) => definition.name))).toEqual(new Set(names(catalog)));
+  });
+});
+
 describe("planImages", () => {
-  const plan = planImages(catalog, naming, (name) => `hash of ${name}`);
+  const plan = planImages(catalog, wanted("cpu"), naming, (name) => `hash of ${name}`);
+  const cuda = planImages(catalog, wanted("cuda"), naming, (name) => `hash of ${name}`);
 
   it("names repository, tags and cache of every image, all different", () => {
-    const base = plan.find(({ definition }) => definition.name === "base");
+    const base = plan.find(({ name }) => name === "base");
     expect(base?.repository).toBe("127.0.0.1:5000/rajiup/cp-whisperx-app-base");
     expect(base?.tags[0]).toBe("127.0.0.1:5000/rajiup/cp-whisperx-app-base:cpu");
     expect(base?.tags[1]).toMatch(/:cpu-[0-9a-f]{12}$/);
-    const references = plan.flatMap(({ tags, cacheReference }) => [...tags, cacheReference]);
-    expect(new Set(references).size).toBe(references.length);
+    for (const one of [plan, cuda]) {
+      const references = one.flatMap(({ tags, cacheReference }) => [...tags, cacheReference]);
+      expect(new Set(references).size).toBe(references.length);
+    }
   });
 
-  it("changes the source tag of the edited image alone", () => {
+  it("keeps the variants of an image in one repository, by tag", () => {
+    const [cpu, gpu] = ["base", "base-cuda"].map((name) => cuda.find((one) => one.name === name));
+    expect(gpu?.repository).toBe(cpu?.repository);
+    expect(gpu?.tags.map((tag) => tag.split(":").at(-1))).toEqual(["cuda", expect.stringMatching(/^cuda-[0-9a-f]{12}$/)]);
+    expect(gpu?.cacheReference).toMatch(/cp-whisperx-app-base:cuda-cache$/);
+    expect(cuda.find(({ name }) => name === "base-ml-cuda")?.tags.at(-1)).toMatch(/:cuda-full$/);
+  });
+
+  it("changes the source tags of the edited image alone, in all its variants", () => {
     fc.assert(
-      fc.property(fc.constantFrom(...catalog.map(({ name }) => name)), (edited) => {
-        const after = planImages(catalog, naming, (name) => `hash of ${name}${name === edited ? " edited" : ""}`);
-        const changed = plan.filter((before, index) => before.tags[1] !== after[index]?.tags[1]);
-        expect(changed.map(({ definition }) => definition.name)).toEqual([edited]);
+      fc.property(fc.constantFrom(...VARIANTS), fc.constantFrom(...names(catalog)), (variant, edited) => {
+        const [before, after] = ["", " edited"].map((change) =>
+          planImages(catalog, wanted(variant), naming, (name) => `hash of ${name}${name === edited ? change : ""}`),
+        );
+        const changed = before?.filter(({ tags }, index) => tags[1] !== after?.[index]?.tags[1]);
+        expect(changed).toEqual(before?.filter(({ definition }) => definition.name === edited));
       }),
     );
   });
 
   it("refers to parents and used images by the build arguments of their names", () => {
-    const asr = plan.find(({ definition }) => definition.name === "asr");
-    expect(asr?.references).toEqual({ BASE_IMAGE: "base-whisper", COMMON_IMAGE: "common" });
+    const asr = plan.find(({ name }) => name === "asr");
+    expect(asr?.references).toEqual({ BASE_IMAGE: "base-whisper", COMMON_IMAGE: "common", BUILD_TOOLS_IMAGE: "build-tools" });
     expect(buildArgument("build-tools")).toBe("BUILD_TOOLS_IMAGE");
     expect(sourceTag("cpu", "x")).not.toBe(sourceTag("cpu", "y"));
+    const used = [image("tool", "scratch"), { ...image("user", "scratch", ["tool"]), service: { memoryMegabytes: 1 } }];
+    const variants: ImageDefinition[] = used.map((one) => ({ ...one, variants: ["cpu", "cuda"] }));
+    const [, user] = stackNodes(variants, { variant: "cuda", images: [] });
+    expect(user?.references).toEqual({ TOOL_IMAGE: "tool-cuda" });
   });
 });

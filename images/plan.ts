@@ -2,61 +2,96 @@
 import { createHash } from "node:crypto";
 import { EXTERNAL, SCRATCH, type ImageDefinition, type Variant } from "./catalog";
 
-/** Where images are kept and which variant of them is wanted. */
+/** Where images are kept. */
 export interface Naming {
   /** Host and port of the registry. */
   readonly registry: string;
   readonly namespace: string;
-  readonly variant: Variant;
 }
 
-/** An image as this stack builds it. */
-export interface PlannedImage {
+/** What depends on what, by name: an image of the catalogue, or one variant of it. */
+export interface Dependent {
+  readonly name: string;
+  readonly parent: string;
+  readonly uses?: readonly string[];
+}
+
+/** One variant of an image, with the variants that it is built from. */
+export interface ImageNode extends Dependent {
+  /** The image's name, and the variant where it is not cpu: `asr`, `asr-cuda`. Names its resources, too. */
+  readonly name: string;
   readonly definition: ImageDefinition;
-  /** `<registry>/<namespace>/cp-whisperx-app-<image>`, without tag. */
-  readonly repository: string;
-  /** The tag that names the variant, and the tag that changes with the sources (see `sourceTag`). */
-  readonly tags: readonly [string, string];
-  /** Where BuildKit keeps this image's cache: a tag of its own, never one of the image's. */
-  readonly cacheReference: string;
-  /** Build argument name to the image of the catalogue, or EXTERNAL, that it refers to. */
+  readonly variant: Variant;
+  /** Build argument name to the node, or EXTERNAL, that it refers to. */
   readonly references: Readonly<Record<string, string>>;
 }
 
-/** The images that the definition's build reads, its parent first. */
-export function dependencies(definition: ImageDefinition): string[] {
-  const parent = [EXTERNAL, SCRATCH].includes(definition.parent) ? [] : [definition.parent];
-  return [...parent, ...(definition.uses ?? [])];
+/** An image as this stack builds it. */
+export interface PlannedImage extends ImageNode {
+  /** `<registry>/<namespace>/cp-whisperx-app-<image>`, without tag. */
+  readonly repository: string;
+  /** The tag that names the variant, the tag that changes with the sources (see `sourceTag`), and any others. */
+  readonly tags: readonly [string, string, ...string[]];
+  /** Where BuildKit keeps this image's cache: a tag of its own, never one of the image's. */
+  readonly cacheReference: string;
+}
+
+/** What a stack is built for. */
+export interface Wanted {
+  readonly variant: Variant;
+  /** Images beside the services' that the stack uses. */
+  readonly images: readonly string[];
+}
+
+/** The images that the build reads, its parent first. */
+export function dependencies({ parent, uses }: Dependent): string[] {
+  return [...([EXTERNAL, SCRATCH].includes(parent) ? [] : [parent]), ...(uses ?? [])];
 }
 
 /**
- * The definitions so that each one comes after all it depends on; otherwise in the catalogue's order.
+ * The images so that each one comes after all it depends on; otherwise in the given order.
  * @throws Error where a name is unknown or twice there, or where images depend on each other in a circle.
  */
-export function inBuildOrder(catalog: readonly ImageDefinition[]): ImageDefinition[] {
-  const byName = new Map(catalog.map((definition) => [definition.name, definition]));
-  if (byName.size !== catalog.length) throw new Error("images/catalog.ts: an image name stands there twice");
-  const ordered: ImageDefinition[] = [];
+export function inBuildOrder<T extends Dependent>(images: readonly T[]): T[] {
+  const byName = new Map(images.map((image) => [image.name, image]));
+  if (byName.size !== images.length) throw new Error("images/catalog.ts: an image name stands there twice");
+  const ordered = new Set<T>();
   const visit = (name: string, path: readonly string[]): void => {
     const trail = [...path, name];
-    const definition = byName.get(name);
-    if (definition === undefined) throw new Error(`images/catalog.ts: unknown image in ${trail.join(" -> ")}`);
+    const image = byName.get(name);
+    if (image === undefined) throw new Error(`images/catalog.ts: unknown image in ${trail.join(" -> ")}`);
     if (path.includes(name)) throw new Error(`images/catalog.ts: circle ${trail.join(" -> ")}`);
-    if (ordered.includes(definition)) return;
-    for (const dependency of dependencies(definition)) visit(dependency, trail);
-    ordered.push(definition);
+    if (ordered.has(image)) return;
+    for (const dependency of dependencies(image)) visit(dependency, trail);
+    ordered.add(image);
   };
-  for (const definition of catalog) visit(definition.name, []);
-  return ordered;
+  for (const { name } of images) visit(name, []);
+  return [...ordered];
 }
 
 /** Names of the image and of all that is built from it, directly or not. */
-export function descendants(catalog: readonly ImageDefinition[], name: string): Set<string> {
+export function descendants(images: readonly Dependent[], name: string): Set<string> {
   const reached = new Set([name]);
-  for (const definition of inBuildOrder(catalog)) {
-    if (dependencies(definition).some((dependency) => reached.has(dependency))) reached.add(definition.name);
+  for (const image of inBuildOrder(images)) {
+    if (dependencies(image).some((dependency) => reached.has(dependency))) reached.add(image.name);
   }
   return reached;
+}
+
+/** The variant in which an image is built where `wanted` is asked for: the slim one may fall back on cuda, all on cpu. */
+export function builtVariant({ variants = ["cpu"] }: ImageDefinition, wanted: Variant): Variant {
+  const choices: readonly Variant[] = wanted === "cuda-slim" ? ["cuda-slim", "cuda"] : [wanted];
+  return choices.find((choice) => variants.includes(choice)) ?? "cpu";
+}
+
+/** The name of an image's node: cpu goes without saying. */
+export function nodeName(image: string, variant: Variant): string {
+  return variant === "cpu" ? image : `${image}-${variant}`;
+}
+
+/** The name of the node that is built of an image where `wanted` is asked for. */
+export function nodeOf(definition: ImageDefinition, wanted: Variant): string {
+  return nodeName(definition.name, builtVariant(definition, wanted));
 }
 
 /** The build argument that names another image: `build-tools` is `BUILD_TOOLS_IMAGE`. */
@@ -64,10 +99,47 @@ export function buildArgument(image: string): string {
   return `${image.replaceAll("-", "_").toUpperCase()}_IMAGE`;
 }
 
-function references(definition: ImageDefinition): Record<string, string> {
-  const used = (definition.uses ?? []).map((name) => [buildArgument(name), name] as const);
-  const parent = definition.parent === SCRATCH ? [] : [["BASE_IMAGE", definition.parent] as const];
-  return Object.fromEntries([...parent, ...used]);
+/** The definition of that name. @throws Error where the catalogue has none. */
+export function definitionOf(catalog: readonly ImageDefinition[], name: string): ImageDefinition {
+  const definition = catalog.find((one) => one.name === name);
+  if (definition === undefined) throw new Error(`images/catalog.ts: unknown image ${name}`);
+  return definition;
+}
+
+function node(catalog: readonly ImageDefinition[], definition: ImageDefinition, variant: Variant): ImageNode {
+  const at = (name: string): string =>
+    [EXTERNAL, SCRATCH].includes(name) ? name : nodeOf(definitionOf(catalog, name), variant);
+  const parent = at(definition.parentOfVariant?.[variant] ?? definition.parent);
+  const used = (definition.uses ?? []).map((name) => [buildArgument(name), at(name)] as const);
+  return {
+    name: nodeName(definition.name, variant),
+    definition,
+    variant,
+    parent,
+    uses: used.map(([, name]) => name),
+    references: Object.fromEntries([...(parent === SCRATCH ? [] : [["BASE_IMAGE", parent] as const]), ...used]),
+  };
+}
+
+/**
+ * The nodes that a stack's services and other wanted images need, and no more, in build order. A node of one variant is
+ * built from the same variant of its parents where they have it.
+ * @throws Error as `inBuildOrder` does.
+ */
+export function stackNodes(catalog: readonly ImageDefinition[], wanted: Wanted): ImageNode[] {
+  const all = catalog.flatMap((definition) =>
+    (definition.variants ?? ["cpu"]).map((variant) => node(catalog, definition, variant)),
+  );
+  const ordered = inBuildOrder(all);
+  const needed = new Set(
+    catalog
+      .filter(({ name, service }) => service !== undefined || wanted.images.includes(name))
+      .map((definition) => nodeOf(definition, wanted.variant)),
+  );
+  for (const image of ordered.toReversed()) {
+    if (needed.has(image.name)) for (const dependency of dependencies(image)) needed.add(dependency);
+  }
+  return ordered.filter(({ name }) => needed.has(name));
 }
 
 /**
@@ -84,18 +156,23 @@ export function sourceTag(variant: Variant, contextHash: string): string {
 /** The plan of a whole stack, in build order. `contextHash` yields the hash of an image's sources. */
 export function planImages(
   catalog: readonly ImageDefinition[],
+  wanted: Wanted,
   naming: Naming,
   contextHash: (image: string) => string,
 ): PlannedImage[] {
-  return inBuildOrder(catalog).map((definition) => {
+  return stackNodes(catalog, wanted).map((image) => {
+    const { definition, variant } = image;
     const repository = `${naming.registry}/${naming.namespace}/cp-whisperx-app-${definition.name}`;
-    const tag = sourceTag(naming.variant, contextHash(definition.name));
+    const tagged = (tag: string): string => `${repository}:${tag}`;
     return {
-      definition,
+      ...image,
       repository,
-      tags: [`${repository}:${naming.variant}`, `${repository}:${tag}`],
-      cacheReference: `${repository}:${naming.variant}-cache`,
-      references: references(definition),
+      tags: [
+        tagged(variant),
+        tagged(sourceTag(variant, contextHash(definition.name))),
+        ...(definition.tagsOfVariant?.[variant] ?? []).map(tagged),
+      ],
+      cacheReference: tagged(`${variant}-cache`),
     };
   });
 }

@@ -12,6 +12,10 @@ export interface HardenedContainerArgs {
   readonly networks: docker.types.input.ContainerNetworksAdvanced[];
   readonly mounts: docker.types.input.ContainerMount[];
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Devices that the engine hands to the container. */
+  readonly deviceRequests?: docker.types.input.ContainerDeviceRequest[];
+  /** Size of /dev/shm in MiB, the engine's own default where undefined. */
+  readonly shmMegabytes?: number;
   /** Shell command that succeeds while the service is well. */
   readonly healthcheck: string;
   readonly healthcheckSeconds: number;
@@ -68,6 +72,8 @@ export function hardenedContainer(
       tmpfs: { "/tmp": "rw,nosuid,nodev,noexec,size=512m,mode=1777" },
       capabilities: { drops: ["ALL"] },
       securityOpts: ["no-new-privileges"],
+      deviceRequests: args.deviceRequests,
+      shmSize: args.shmMegabytes,
       memory: args.memoryMegabytes,
       // No swap beyond the memory: a stage that outgrows its limit fails at once instead of stalling the host.
       memorySwap: args.memoryMegabytes,
@@ -87,7 +93,8 @@ export function hardenedContainer(
       mustRun: true,
       destroyGraceSeconds: args.stopSeconds,
     },
-    // The provider accepts a change of these on a running container without effect.
+    // The provider accepts a change of these on a running container without effect. Devices and shared memory are among
+    // those for which it replaces the container by itself.
     { ...options, deleteBeforeReplace: true, replaceOnChanges: ["tmpfs", "init"] },
   );
 }

@@ -1,11 +1,14 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { catalog, type ImageDefinition } from "../images/catalog";
+import { catalog, type ImageDefinition, type ServiceNeeds } from "../images/catalog";
 import { imageNamed, type Hierarchy } from "../images/hierarchy";
 import type { Settings } from "../settings";
 import type { FilmFolders } from "../volumes/film-folders";
-import { modelCacheAccess, type ModelCache } from "../volumes/model-cache";
+import type { ModelCache } from "../volumes/model-cache";
 import { SecretFiles } from "../volumes/secret-files";
+import { accelerator } from "./accelerator";
+import type { Engine } from "./engine";
+import { nativeEnvironment } from "./native";
 import { Queue } from "./queue";
 import { StageService } from "./stage";
 
@@ -14,6 +17,7 @@ const QUEUE = "queue";
 
 export interface ServicesArgs {
   readonly settings: Settings;
+  readonly engine: Engine;
   readonly images: Hierarchy;
   readonly modelCache: ModelCache;
   readonly films: FilmFolders;
@@ -26,70 +30,111 @@ export interface ServiceOutput {
   readonly logs: pulumi.Output<string>;
 }
 
-function describe(container: docker.Container): ServiceOutput {
+function describe(container: docker.Container, engine: Engine): ServiceOutput {
   return {
     container: container.name,
     image: container.image,
-    logs: pulumi.interpolate`docker logs --follow ${container.name}`,
+    logs: pulumi.interpolate`${engine.command} logs --follow ${container.name}`,
   };
+}
+
+type ServiceImage = ImageDefinition & { readonly service: ServiceNeeds };
+
+function isService(image: ImageDefinition): image is ServiceImage {
+  return image.service !== undefined;
+}
+
+/** What the services of a stack share. */
+interface Place extends ServicesArgs {
+  /** What the names in the engine begin with. */
+  readonly prefix: string;
+  /** The network of the queue and all workers; it leads nowhere else. */
+  readonly inside: docker.Network;
+  /** The network that leads to the internet; there where a stage has a secret for something in it. */
+  readonly outside?: docker.Network;
+  readonly secrets?: SecretFiles;
 }
 
 /** Runs the queue and one worker per stage on networks of their own, and tells where each can be seen. */
 export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
-  const { settings } = args;
+  const { settings, engine } = args;
   const prefix = `cp-whisperx-${settings.stack}`;
-  // Workers reach the queue and nothing else; with a secret for it, a stage that says so also reaches the internet.
-  const inside = new docker.Network("inside", { name: `${prefix}-inside`, internal: true });
+  const inside = new docker.Network("inside", { name: `${prefix}-inside`, internal: true }, engine.options);
   const secrets = secretFiles(args, prefix);
-  const outside = secrets && new docker.Network("outside", { name: `${prefix}-outside` });
+  const outside = secrets && new docker.Network("outside", { name: `${prefix}-outside` }, engine.options);
+  const place = { ...args, prefix, inside, outside, secrets };
 
-  const common = ({ name, service }: ImageDefinition, networks: docker.Network[]) => ({
+  const running = catalog.filter(isService);
+  const [queue] = running.filter(isQueue).map((image) => {
+    return new Queue(QUEUE, { ...containerArgs(place, image), volumeName: `${prefix}-queue` }, engine.options);
+  });
+  if (queue === undefined) throw new Error(`images/catalog.ts: no service ${QUEUE}`);
+  const stages = running
+    .filter((image) => !isQueue(image))
+    .map((image) => [image.name, describe(runStage(place, queue, image).container, engine)] as const);
+  return { [QUEUE]: describe(queue.container, engine), ...Object.fromEntries(stages) };
+}
+
+function isQueue({ name }: ImageDefinition): boolean {
+  return name === QUEUE;
+}
+
+/** What the containers of all services have. */
+function containerArgs({ settings, prefix, images, inside, outside }: Place, { name, service }: ServiceImage) {
+  return {
     containerName: `${prefix}-${name}`,
-    image: imageNamed(args.images, name).reference,
+    image: imageNamed(images, name).reference,
     user: settings.user,
-    memoryMegabytes: settings.memoryMegabytes[name] ?? service?.memoryMegabytes ?? 0,
-    networks: networks.map((network) => ({ name: network.name })),
+    memoryMegabytes: settings.memoryMegabytes[name] ?? service.memoryMegabytes,
+    networks: [inside, ...(service.internet && outside ? [outside] : [])].map((network) => ({ name: network.name })),
     healthcheckSeconds: settings.healthcheckSeconds,
     stopSeconds: settings.stopSeconds,
     labels: { "cp-whisperx.stack": settings.stack, "cp-whisperx.service": name },
-  });
-
-  const isQueue = (image: ImageDefinition): boolean => image.name === QUEUE;
-  const running = catalog.filter((image) => image.service !== undefined);
-  const [queue] = running
-    .filter(isQueue)
-    .map((image) => new Queue(QUEUE, { ...common(image, [inside]), volumeName: `${prefix}-queue` }));
-  if (queue === undefined) throw new Error(`images/catalog.ts: no service ${QUEUE}`);
-
-  const cache = modelCacheAccess(args.modelCache.volumeName, true);
-  const stages = running
-    .filter((image) => !isQueue(image))
-    .map((image) => {
-      const { models, internet, secrets: wanted } = image.service ?? {};
-      const granted = wanted === undefined ? undefined : secrets;
-      const stage = new StageService(
-        image.name,
-        {
-          ...common(image, internet && outside ? [inside, outside] : [inside]),
-          queueUrl: queue.url,
-          mounts: [...args.films.mounts, ...(models ? [cache.mount] : []), ...(granted ? [granted.mount] : [])],
-          environment: {
-            LOG_LEVEL: settings.logLevel,
-            LOG_FORMAT: settings.logFormat,
-            ...(models ? cache.environment : {}),
-            ...stageEnvironment(settings, image.name),
-          },
-        },
-        { dependsOn: [queue.container, args.films.made, ...(models ? [args.modelCache.filled] : []), ...(granted?.written ?? [])] },
-      );
-      return [image.name, describe(stage.container)] as const;
-    });
-  return { [QUEUE]: describe(queue.container), ...Object.fromEntries(stages) };
+  };
 }
 
-function secretFiles({ settings, images }: ServicesArgs, prefix: string): SecretFiles | undefined {
+/** Something that a stage is given: what it mounts, what points there, and what must be done before it starts. */
+interface Grant {
+  readonly mounts: docker.types.input.ContainerMount[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly ready?: pulumi.Resource[];
+}
+
+function grants({ settings, films, modelCache, secrets }: Place, { service }: ServiceImage): Grant[] {
+  const native = nativeEnvironment(settings, service);
+  return [
+    { mounts: films.mounts, ready: [films.made] },
+    ...(service.models ? [{ ...modelCache.access, ready: modelCache.filled }] : []),
+    ...(service.secrets && secrets ? [{ mounts: [secrets.mount], ready: secrets.written }] : []),
+    ...(native ? [native] : []),
+  ];
+}
+
+function runStage(place: Place, queue: Queue, image: ServiceImage): StageService {
+  const { settings, engine } = place;
+  const granted = grants(place, image);
+  return new StageService(
+    image.name,
+    {
+      ...containerArgs(place, image),
+      queueUrl: queue.url,
+      accelerator: accelerator(settings, image.name, image.service),
+      mounts: granted.flatMap(({ mounts }) => mounts),
+      environment: {
+        LOG_LEVEL: settings.logLevel,
+        LOG_FORMAT: settings.logFormat,
+        ...Object.fromEntries(granted.flatMap(({ environment = {} }) => Object.entries(environment))),
+        ...stageEnvironment(settings, image.name),
+      },
+    },
+    { ...engine.options, dependsOn: [queue.container, ...granted.flatMap(({ ready }) => ready ?? [])] },
+  );
+}
+
+function secretFiles({ settings, engine, images }: ServicesArgs, prefix: string): SecretFiles | undefined {
   if (settings.tmdbApiKey === undefined) return undefined;
   return new SecretFiles("secrets", {
+    engine,
     volumeName: `${prefix}-secrets`,
     secrets: { tmdb_api_key: settings.tmdbApiKey },
     image: imageNamed(images, "base").reference,

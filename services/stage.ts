@@ -1,8 +1,11 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { Accelerator } from "./accelerator";
 import { hardenedContainer, type HardenedContainerArgs } from "./container";
 
-export type StageServiceArgs = Omit<HardenedContainerArgs, "healthcheck"> & {
+export type StageServiceArgs = Omit<HardenedContainerArgs, "healthcheck" | "deviceRequests" | "shmMegabytes"> & {
+  /** What it gets of the host's GPUs, where it has a model that could use one. */
+  readonly accelerator?: Accelerator;
   readonly queueUrl: string;
 };
 
@@ -15,17 +18,21 @@ export class StageService extends pulumi.ComponentResource {
 
   constructor(name: string, args: StageServiceArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:services:Stage", name, {}, options);
+    const { accelerator, ...container } = args;
     this.container = hardenedContainer(
       name,
       {
-        ...args,
+        ...container,
+        deviceRequests: accelerator?.deviceRequests,
+        shmMegabytes: accelerator?.shmMegabytes,
         environment: {
           ...args.environment,
+          ...accelerator?.environment,
           REDIS_URL: args.queueUrl,
           // Part of the key of each result: what another image made is made again.
           CP_WHISPERX_IMAGE: args.image,
         },
-        healthcheck: HEALTHCHECK,
+        healthcheck: [HEALTHCHECK, ...(accelerator?.healthcheck ? [accelerator.healthcheck] : [])].join(" && "),
       },
       { parent: this },
     );

@@ -6,6 +6,29 @@ export interface RecordedResource {
   readonly type: string;
   readonly name: string;
   readonly inputs: Record<string, unknown>;
+  /** The manifest digest, where it is an image. */
+  readonly digest?: string;
+  /** What the engine is told about the resource beside its inputs; only what is set. */
+  readonly options: Record<string, unknown>;
+}
+
+/** The request by which a program declares a resource, as far as the mocks read it. */
+interface Registration {
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getDependenciesList(): string[];
+  getProtect(): boolean | undefined;
+  getRetainondelete(): boolean | undefined;
+  getDeletebeforereplace(): boolean;
+  getReplaceonchangesList(): string[];
+  getIgnorechangesList(): string[];
+  getProvider(): string;
+  getCustomtimeouts(): { toObject(): Record<string, string> } | undefined;
+}
+
+interface Monitor {
+  registerResource(request: Registration, answer: unknown): Promise<void>;
 }
 
 /** The manifest digest that a build of these inputs would have: a function of sources and references. */
@@ -14,27 +37,70 @@ function digestOf(inputs: Record<string, unknown>): string {
   return `sha256:${createHash("sha256").update(JSON.stringify([tags[1], buildArgs])).digest("hex")}`;
 }
 
-const outputs: Readonly<Record<string, (inputs: Record<string, unknown>) => object>> = {
+const outputs: Readonly<Record<string, (inputs: Record<string, unknown>) => Record<string, string>>> = {
   "docker-build:index:Image": (inputs) => ({ digest: digestOf(inputs), ref: "mocked" }),
   "command:local:Command": () => ({ stdout: "", stderr: "" }),
 };
 
-/** Installs the mocks; the returned list fills while resources are declared. */
-export async function mockPulumi(stack: string): Promise<RecordedResource[]> {
+const nameIn = (urn: string): string => urn.split("::")[3] ?? "";
+
+function isSet(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : Boolean(value);
+}
+
+function optionsOf(request: Registration): Record<string, unknown> {
+  const timeouts = Object.entries(request.getCustomtimeouts()?.toObject() ?? {}).filter(([, value]) => value !== "");
+  const options = {
+    parent: nameIn(request.getParent()),
+    provider: nameIn(request.getProvider()),
+    dependsOn: request.getDependenciesList().map(nameIn).sort(),
+    protect: request.getProtect(),
+    retainOnDelete: request.getRetainondelete(),
+    deleteBeforeReplace: request.getDeletebeforereplace(),
+    replaceOnChanges: request.getReplaceonchangesList(),
+    ignoreChanges: request.getIgnorechangesList(),
+    timeouts: timeouts.length > 0 ? Object.fromEntries(timeouts) : undefined,
+  };
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => isSet(value)));
+}
+
+/**
+ * Installs the mocks; the returned list fills while resources are declared. `answers` are the outputs of the commands that
+ * a program runs while it is evaluated, by a part of the command.
+ */
+export async function mockPulumi(
+  stack: string,
+  answers: Readonly<Record<string, string>> = {},
+): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
+  const options = new Map<string, Record<string, unknown>>();
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
         const values = inputs as Record<string, unknown>;
-        recorded.push({ type, name, inputs: values });
-        return { id: `${name}-id`, state: { ...values, ...outputs[type]?.(values) } };
+        const made = outputs[type]?.(values) ?? {};
+        recorded.push({ type, name, inputs: values, digest: made.digest, options: options.get(`${type} ${name}`) ?? {} });
+        return { id: `${name}-id`, state: { ...values, ...made } };
       },
-      call: ({ token }) => (token === "command:local:run" ? { stdout: "the-identity-of-a-volume" } : {}),
+      call: ({ token, inputs }) => {
+        if (token !== "command:local:run") return {};
+        const { command } = inputs as { command: string };
+        const [, answer] = Object.entries(answers).find(([part]) => command.includes(part)) ?? [];
+        if (answer === undefined) throw new Error(`no answer to ${command}`);
+        return { stdout: answer };
+      },
     },
     "cp-whisperx",
     stack,
     false,
   );
+  // The mocks hand on the inputs alone; the request also says what a resource depends on and what protects it.
+  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, answer) => {
+    options.set(`${request.getType()} ${request.getName()}`, optionsOf(request));
+    return register(request, answer);
+  };
   return recorded;
 }
 

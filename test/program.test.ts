@@ -1,8 +1,10 @@
-import * as pulumi from "@pulumi/pulumi";
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
-import { catalog } from "../images/catalog";
+import { catalog, MODEL_IMAGES } from "../images/catalog";
+import { stackNodes } from "../images/plan";
+import type { HubModel } from "../volumes/hub-models";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
+import { declareProgram, runProgram, withoutSecrets } from "./program";
 
 const KEY = "a key nobody may see";
 
@@ -13,27 +15,9 @@ interface ContainerInputs {
   readonly envs: string[];
   readonly mounts: { source: string; target: string; readOnly?: boolean }[];
   readonly networksAdvanced: { name: string }[];
-}
-
-/** Declares the whole program of a stack under mocks. */
-async function declareProgram(config: Record<string, string>, secretKeys: string[] = []): Promise<RecordedResource[]> {
-  vi.resetModules();
-  const recorded = await mockPulumi("dev");
-  process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
-  pulumi.runtime.setAllConfig(config, secretKeys);
-  await import("../index");
-  await settled();
-  return recorded;
-}
-
-/** The signature by which a value on the wire says that it is a secret, which the state holds encrypted. */
-const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
-
-function withoutSecrets(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutSecrets);
-  if (typeof value !== "object" || value === null) return value;
-  if (Object.values(value).includes(SECRET_SIGNATURE)) return "[secret]";
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
+  readonly healthcheck: { tests: string[] };
+  readonly deviceRequests?: object[];
+  readonly shmSize?: number;
 }
 
 const containersOf = (resources: readonly RecordedResource[]): Map<string, ContainerInputs> =>
@@ -47,15 +31,16 @@ describe("the program of stack dev", () => {
   let resources: RecordedResource[];
   let containers: Map<string, ContainerInputs>;
   beforeAll(async () => {
-    resources = await declareProgram({
+    resources = await declareProgram("dev", {
       "cp-whisperx:stages": '{"asr":{"WHISPER_BEAM_SIZE":3}}',
     });
     containers = containersOf(resources);
   });
 
-  it("builds every image of the catalogue and runs a service for every stage, and the queue", () => {
+  it("builds every image that the stack needs and runs a service for every stage, and the queue", () => {
     const built = resources.filter(({ type }) => type === "docker-build:index:Image").map(({ name }) => name);
-    expect(built.sort()).toEqual(catalog.map(({ name }) => name).sort());
+    const needed = stackNodes(catalog, { variant: "cpu", images: MODEL_IMAGES.packaged });
+    expect(built.sort()).toEqual(needed.map(({ name }) => name).sort());
     expect([...containers.keys()].sort()).toEqual(["queue", ...stages.map(({ name }) => name)].sort());
   });
 
@@ -106,9 +91,172 @@ describe("the program of stack dev", () => {
   });
 });
 
+describe("the program on a GPU host", () => {
+  let containers: Map<string, ContainerInputs>;
+  beforeAll(async () => {
+    const values = {
+      "cp-whisperx:variant": "cuda",
+      "cp-whisperx:gpu": '{"devices":["0"],"memoryMegabytes":15360}',
+      "cp-whisperx:allowCpu": "false",
+      "cp-whisperx:shmMegabytes": "512",
+    };
+    containers = containersOf(await declareProgram("gpu", values));
+  });
+
+  it("gives the six stages with a model the GPU, a probe and shared memory, and no other service", () => {
+    const gpuStages = ["silero-vad", "pyannote-vad", "diarization", "asr", "second-pass-translation", "lyrics-detection"];
+    for (const [name, inputs] of containers) {
+      const expected = gpuStages.includes(name);
+      expect([name, inputs.deviceRequests]).toEqual([
+        name,
+        expected ? [{ driver: "nvidia", capabilities: ["gpu"], deviceIds: ["0"] }] : undefined,
+      ]);
+      expect([name, inputs.shmSize]).toEqual([name, expected ? 512 : undefined]);
+      expect(inputs.healthcheck.tests[1]?.endsWith("&& python -m cp_whisperx.devices --check")).toBe(expected);
+      expect(inputs.envs.includes("ALLOW_CPU=false")).toBe(expected);
+      expect(inputs.image).toContain(`cp-whisperx-app-${name}@`);
+    }
+  });
+});
+
+describe("the program with models of the hub", () => {
+  const declare = (models: object): Promise<RecordedResource[]> =>
+    declareProgram("gpu", { "cp-whisperx:models": JSON.stringify({ source: "hub", ...models }) }, ["cp-whisperx:models"]);
+  const prefetchOf = (resources: readonly RecordedResource[]): RecordedResource => {
+    const found = resources.find(({ name }) => name === "model-cache-prefetch");
+    if (found === undefined) throw new Error("no prefetch was declared");
+    return found;
+  };
+
+  it("fetches them before a stage runs that reads models; the stages ask no hub", async () => {
+    const resources = await declare({});
+    const { inputs, options } = prefetchOf(resources);
+    expect(options.dependsOn).toEqual(expect.arrayContaining(["model-cache", "model-cache-fill", "prefetch"]));
+    const models = JSON.parse((inputs.environment as Record<string, string>).PREFETCH_MODELS ?? "") as HubModel[];
+    expect(models.map(({ repository }) => repository)).toContain("Systran/faster-whisper-large-v3");
+    expect(models.filter(({ torch }) => torch)).toEqual([]);
+    expect(inputs).toMatchObject({
+      logging: "stdoutAndStderr",
+      triggers: [models.map(({ repository, revision }) => `${repository}@${revision}`), expect.stringContaining("cp-whisperx-app-prefetch@sha256:"), "the-identity-of-a-volume"],
+    });
+    for (const [name, { envs }] of containersOf(resources)) {
+      const stage = resources.find(({ type, name: other }) => type === "cp-whisperx:services:Stage" && other === name);
+      const reads = envs.some((variable) => variable.startsWith("MODEL_CACHE="));
+      expect([name, (stage?.options.dependsOn as string[] | undefined)?.includes("model-cache-prefetch") ?? false]).toEqual([name, reads]);
+      if (reads) expect(envs).toEqual(expect.arrayContaining(["HF_HUB_OFFLINE=1", "MODELS_SOURCE=hub"]));
+    }
+  });
+
+  it("hands the token to the prefetch alone, on its standard input", async () => {
+    const resources = await declare({ token: KEY, endpoint: "https://hub.example.org" });
+    const { inputs } = prefetchOf(resources);
+    expect(inputs.environment).toMatchObject({ HF_ENDPOINT: "https://hub.example.org" });
+    expect(inputs.create).toContain("--env HF_ENDPOINT");
+    expect(inputs.create).not.toContain("--network host");
+    expect(JSON.stringify(inputs.stdin)).toContain(KEY);
+    const holders = resources.filter(({ inputs: one }) => JSON.stringify(one).includes(KEY)).map(({ name }) => name);
+    expect(holders).toEqual(["model-cache-prefetch"]);
+    expect(JSON.stringify(resources.map(({ inputs: one }) => withoutSecrets(one)))).not.toContain(KEY);
+  });
+
+  it("reaches a hub on this machine, and leaves out what is to be left out", async () => {
+    const leaveOut = ["Systran/faster-whisper-large-v3"];
+    const { inputs } = prefetchOf(await declare({ endpoint: "http://127.0.0.1:8080", leaveOut }));
+    expect(inputs.create).toContain("--network host");
+    expect((inputs.environment as Record<string, string>).PREFETCH_MODELS).not.toContain("large-v3");
+  });
+});
+
+describe("the program for the engine of another machine", () => {
+  const HOST = "ssh://me@gpu-1";
+  let resources: RecordedResource[];
+  beforeAll(async () => {
+    const values = {
+      host: HOST,
+      registry: "registry.example.org",
+      registryLogin: `{"username":"me","password":"${KEY}"}`,
+      films: '{"in":"/srv/in","out":"/srv/out","config":"/srv/config"}',
+      models: '{"source":"hub"}',
+      tmdbApiKey: "a key",
+    };
+    const config = Object.fromEntries(Object.entries(values).map(([key, value]) => [`cp-whisperx:${key}`, value]));
+    resources = await declareProgram("cpu", config, ["cp-whisperx:registryLogin", "cp-whisperx:tmdbApiKey"]);
+  });
+
+  it("makes every resource of the engine there, and every docker command", () => {
+    const ofEngine = resources.filter(({ type }) => type.startsWith("docker:index/"));
+    expect(new Set(ofEngine.map(({ type }) => type.split(":").at(-1)))).toEqual(
+      new Set(["Container", "Network", "RemoteImage", "Volume"]),
+    );
+    expect(ofEngine.filter(({ options }) => options.provider !== "engine")).toEqual([]);
+    const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
+    expect(provider?.inputs).toMatchObject({ host: HOST });
+    const commands = resources.filter(({ type }) => type === "command:local:Command");
+    expect(commands.map(({ name }) => name).sort()).toEqual([
+      "films",
+      "model-cache-fill",
+      "model-cache-prefetch",
+      "secrets-tmdb_api_key",
+    ]);
+    for (const { inputs, options } of commands) {
+      expect(inputs.environment).toMatchObject({ DOCKER_HOST: HOST });
+      expect(options).not.toHaveProperty("provider");
+    }
+  });
+
+  it("lets that engine make the folders of films, and nothing on this machine", () => {
+    const made = resources.find(({ name, type }) => name === "films" && type.startsWith("command"));
+    expect(made?.inputs.create).toMatch(/^docker run .*--volume "\$OUT:\/films\/out"/);
+    expect(made?.inputs.create).not.toContain("mkdir");
+    expect(made?.inputs.environment).toMatchObject({ OUT: "/srv/out", IN: "/srv/in", OWNER: "1000:1000" });
+  });
+
+  it("logs in to push and to pull, and shows the password nowhere", () => {
+    const login = { address: "registry.example.org", username: "me", password: KEY };
+    for (const { inputs } of resources.filter(({ type }) => type === "docker-build:index:Image")) {
+      expect(inputs.registries).toMatchObject({ value: [login] });
+    }
+    const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
+    expect(JSON.stringify(provider?.inputs)).toContain(KEY);
+    // What a command runs was pulled with the login before.
+    for (const name of ["films", "model-cache", "model-cache-prefetch", "secrets"]) {
+      expect(resources.map(({ type, name: one }) => `${type} ${one}`)).toContain(`docker:index/remoteImage:RemoteImage ${name}`);
+    }
+    expect(JSON.stringify(resources.map(({ inputs }) => withoutSecrets(inputs)))).not.toContain(KEY);
+  });
+});
+
+describe("the program with the host's own environment", () => {
+  it("mounts it where torch is missing, read-only, and says so to the six stages with a model", async () => {
+    const values = { "cp-whisperx:variant": "cuda-slim", "cp-whisperx:native": '{"environment":"/opt/.bollyenv"}' };
+    const containers = containersOf(await declareProgram("native", values));
+    const mounting = [...containers].filter(([, { mounts }]) => mounts.some(({ target }) => target === "/app/.bollyenv"));
+    expect(mounting.map(([name]) => name).sort()).toEqual(
+      ["asr", "diarization", "lyrics-detection", "pyannote-vad", "second-pass-translation", "silero-vad"],
+    );
+    for (const [, { mounts, envs }] of mounting) {
+      expect(mounts).toContainEqual({ type: "bind", source: "/opt/.bollyenv", target: "/app/.bollyenv", readOnly: true });
+      expect(envs).toContain("EXECUTION_MODE=native");
+      expect(envs.find((variable) => variable.startsWith("PATH="))).toContain(":/app/.bollyenv/bin:");
+      expect(envs).toContain("PYTHONPATH=/opt/cp-whisperx:/app/.bollyenv/lib/python3.11/site-packages");
+    }
+    expect(containers.get("demux")?.envs.join()).not.toContain("EXECUTION_MODE");
+  });
+});
+
+describe("the program on a host that lacks something", () => {
+  it("says it, and declares nothing", async () => {
+    const config = { "cp-whisperx:variant": "cuda" };
+    const recorded = await mockPulumi("gpu", { "preflight.sh": "There is no GPU; way out: buy one" });
+    await expect(runProgram(config)).rejects.toThrow("Stack gpu cannot be deployed yet:\n\n  There is no GPU; way out: buy one");
+    await settled();
+    expect(recorded).toEqual([]);
+  });
+});
+
 describe("the program with a key for themoviedb.org", () => {
   it("hands it to tmdb as a file, and shows it nowhere else", async () => {
-    const resources = await declareProgram({ "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"]);
+    const resources = await declareProgram("dev", { "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"]);
     const containers = containersOf(resources);
     const reading = [...containers].filter(([, { mounts }]) => mounts.some(({ target }) => target === "/run/secrets"));
     expect(reading.map(([name]) => name)).toEqual(["tmdb"]);

@@ -1,8 +1,10 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { Engine } from "../services/engine";
 
 export interface SecretFilesArgs {
+  readonly engine: Engine;
   readonly volumeName: string;
   /** Secrets by file name. */
   readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
@@ -23,8 +25,9 @@ export class SecretFiles extends pulumi.ComponentResource {
   public readonly written: command.local.Command[];
 
   constructor(name: string, args: SecretFilesArgs, options?: pulumi.ComponentResourceOptions) {
-    super("cp-whisperx:volumes:SecretFiles", name, {}, options);
+    super("cp-whisperx:volumes:SecretFiles", name, {}, { ...options, ...args.engine.options });
     const volume = new docker.Volume(name, { name: args.volumeName }, { parent: this });
+    const image = args.engine.pulled(name, args.image, this);
     this.written = Object.entries(args.secrets).map(
       ([file, content]) =>
         new command.local.Command(
@@ -37,7 +40,7 @@ export class SecretFiles extends pulumi.ComponentResource {
               `&& mv "/run/secrets/.$1.partial" "/run/secrets/$1"' sh "$FILE" "$OWNER"`,
             ].join(" "),
             stdin: pulumi.secret(content),
-            environment: { IMAGE: args.image, VOLUME: volume.name, FILE: file, OWNER: args.user },
+            environment: { ...args.engine.environment, IMAGE: image, VOLUME: volume.name, FILE: file, OWNER: args.user },
             triggers: [args.image, args.user],
           },
           { parent: this },

@@ -23,10 +23,12 @@ from cp_whisperx.contract import (
     Word,
 )
 from cp_whisperx.ml.intervals import Interval
-from cp_whisperx.ml.models import model_version
-from cp_whisperx.ml.sound import open_sound
-from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing, WhisperSettings, find_language, model_for, transcribe
+from cp_whisperx.ml.sound import Sound, open_sound
+from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing, find_language, transcribe
+from cp_whisperx.ml.whisper_models import WhisperSettings, load_first, model_for, steps_for, within_memory
+from cp_whisperx.ml.whisper_weights import weights_version
 from cp_whisperx.stage import Context, Stage
+from cp_whisperx.whisper_choice import WhisperStep
 from speakers import speakers_of_words
 
 
@@ -40,7 +42,10 @@ class AsrSettings(WhisperSettings):
         default="transcribe", description="transcribe keeps the film's language, translate gives English."
     )
     whisper_batch_size: int = Field(
-        default=4, ge=1, le=64, description="Pieces that are turned into text at a time; more takes more memory."
+        default=0,
+        ge=0,
+        le=64,
+        description="Pieces that are turned into text at a time; more takes more memory. 0: what suits the hardware.",
     )
     whisper_chunk_seconds: int = Field(
         default=16, ge=5, le=29, description="Longest piece in seconds; in longer ones the model may pass over the end."
@@ -51,19 +56,26 @@ class AsrSettings(WhisperSettings):
 
 
 def run(context: Context[AsrSettings]) -> AsrResult:
-    """Hears all speech, then says who spoke each word."""
+    """Hears all speech, then says who spoke each word; with less where the memory does not suffice."""
     settings = context.settings
     sound = open_sound(context.path(context.read(DemuxResult).audio))
     speech = _speech(context)
+    steps = steps_for(settings, settings.whisper_batch_size)
     if not speech:
-        return AsrResult(language=settings.whisper_language or "und", segments=(), model=settings.whisper_model)
-    model = model_for(settings)
+        return AsrResult(language=settings.whisper_language or "und", segments=(), model=steps[0].model)
+    return within_memory(context, steps, lambda step: _hear(context, sound, speech, step))
+
+
+def _hear(context: Context[AsrSettings], sound: Sound, speech: Sequence[Interval], step: WhisperStep) -> AsrResult:
+    """Hears all speech in one way of running Whisper."""
+    settings = context.settings
+    model = model_for(step)
     language = settings.whisper_language or find_language(model, sound, speech)
     hearing = Hearing(
         language=language,
         task=settings.whisper_task,
         beam_size=settings.whisper_beam_size,
-        batch_size=settings.whisper_batch_size,
+        batch_size=step.batch_size,
         piece_seconds=settings.whisper_chunk_seconds,
         hotwords=_hotwords(context),
     )
@@ -73,7 +85,7 @@ def run(context: Context[AsrSettings]) -> AsrResult:
     return AsrResult(
         language="en" if settings.whisper_task == "translate" else language,
         segments=spoken(heard, context.read(DiarizationResult).segments),
-        model=settings.whisper_model,
+        model=step.model,
     )
 
 
@@ -122,7 +134,12 @@ def _segment(words: Sequence[HeardWord], speaker: str | None) -> SpokenSegment:
 
 def load(settings: AsrSettings) -> None:
     """Loads the model before the first job."""
-    model_for(settings)
+    load_first(steps_for(settings, settings.whisper_batch_size))
+
+
+def version(settings: AsrSettings) -> str:
+    """The model that hears, and its version."""
+    return weights_version(steps_for(settings)[0].model)
 
 
 STAGE: Final = Stage(
@@ -131,7 +148,7 @@ STAGE: Final = Stage(
     result=AsrResult,
     reads=(DemuxResult, PreNerResult, SileroVadResult, PyannoteVadResult, DiarizationResult),
     run=run,
-    depends=lambda settings: model_version(f"whisper/{settings.whisper_model}"),
+    depends=version,
     load=load,
 )
 

@@ -20,6 +20,7 @@ from cp_whisperx.contract import (
     SpeakerSpan,
 )
 from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing
+from cp_whisperx.whisper_choice import WhisperStep
 from cp_whisperx_testing import context_for
 from sounds import job_with_sound, silence
 from speakers import at_sentence_ends, speakers_of_words, without_islands
@@ -128,6 +129,28 @@ def test_a_translating_whisper_gives_english(tmp_path: Path, given_to_whisper: l
     result = run(context_for(folder, settings, (demuxed, *results((1, 3)))))
     assert given_to_whisper[0][1].language == "fr"
     assert result.language == "en"
+
+
+def test_where_the_memory_does_not_suffice_the_film_is_heard_with_less(
+    tmp_path: Path, given_to_whisper: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[WhisperStep] = []
+
+    def model_for(step: WhisperStep) -> object:
+        steps.append(step)
+        if step.batch_size > 1:
+            raise MemoryError
+        return object()
+
+    monkeypatch.setattr(asr, "model_for", model_for)
+    folder, demuxed = job_with_sound(tmp_path / "job", silence(10))
+    warnings: list[str] = []
+    context = context_for(folder, AsrSettings(), (demuxed, *results((1, 3))), warn=warnings.append)
+    result = run(context)
+    assert [step.batch_size for step in steps] == [4, 2, 1]
+    assert [hearing.batch_size for _, hearing in given_to_whisper] == [1]
+    assert len(warnings) == 2
+    assert [segment.text for segment in result.segments] == ["Hello Priya."]
 
 
 def test_a_film_in_which_nobody_speaks_has_no_text(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def context_for(
     *,
     films_in: Path | None = None,
     report: Callable[[float, str], None] = lambda _fraction, _note: None,
+    warn: Callable[[str], None] = lambda _text: None,
 ) -> Context[S]:
     """What a stage gets: the job in `folder`, and these results as those of the earlier stages."""
     given: dict[type[Any], StageResult] = {type(result): result for result in results}
@@ -64,4 +65,5 @@ def context_for(
         output=output,
         reader=given.get,
         report=report,
+        warn=warn,
     )

@@ -3,8 +3,12 @@
 Each stretch of speech between two changes of speaker is a turn. The voice in it is described by 256 numbers
 (Resemblyzer's encoder, windows of 1.6 s); like voices are one speaker. Then each window is compared with all speakers
 once more, so that a change which went unseen still cuts its turn.
+
+With MODELS_SOURCE=hub, and torch in the image, pyannote/speaker-diarization-3.1 does all of this by itself. Where the
+prefetch had to leave it out, the packaged models do it, and the job says so.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, pairwise
 from typing import Final, Self
@@ -17,13 +21,19 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from cp_whisperx.cli import main
 from cp_whisperx.contract import DemuxResult, DiarizationResult, PyannoteVadResult, SpeakerSpan
+from cp_whisperx.ml.hub import ModelAbsent, hub_version, snapshot, uses_torch_models
 from cp_whisperx.ml.intervals import Interval
-from cp_whisperx.ml.models import ModelSettings, model_version
+from cp_whisperx.ml.models import ModelSettings, model_path, model_version
 from cp_whisperx.ml.onnx import open_model
 from cp_whisperx.ml.sound import SAMPLE_RATE, Samples, Sound, filled_up, open_sound, window_starts
-from cp_whisperx.stage import Context, Stage
+from cp_whisperx.stage import Context, Stage, StageError
+
+_log: Final = logging.getLogger("cp_whisperx.diarization")
 
 MODEL: Final = "resemblyzer/speaker_encoder.onnx"
+PIPELINE: Final = "pyannote/speaker-diarization-3.1"
+HUB_MODELS: Final = (PIPELINE, "pyannote/segmentation-3.0", "pyannote/wespeaker-voxceleb-resnet34-LM")
+"""The pipeline, and the two models that it puts together."""
 _WINDOW: Final = 25_840
 """Samples that the encoder was trained on: 160 frames of 25 ms, one every 10 ms."""
 _STEP: Final = 6_400
@@ -60,7 +70,8 @@ class DiarizationSettings(ModelSettings):
         default=0.25,
         ge=0.02,
         le=1,
-        description="Cosine distance, 0.02 to 1, from which two voices are two speakers; lower finds more speakers.",
+        description="Cosine distance, 0.02 to 1, from which two voices are two speakers; lower finds more speakers. "
+        "For the packaged models; the hub's have a measure of their own.",
     )
     diarization_speaker_names: str = Field(
         default="", max_length=1000, description="Names of the speakers in order of appearance, separated by commas."
@@ -77,20 +88,61 @@ class DiarizationSettings(ModelSettings):
 
 
 def run(context: Context[DiarizationSettings]) -> DiarizationResult:
-    """Cuts speech into turns, describes the voices, and names the speakers in order of appearance."""
+    """Says who speaks when, and names the speakers in order of appearance."""
     settings = context.settings
     sound = open_sound(context.path(context.read(DemuxResult).audio))
     speech = context.read(PyannoteVadResult)
-    turns = turns_in([(span.start, span.end) for span in speech.segments], speech.speaker_changes)
-    session = open_model(MODEL, settings.threads)
-    windows = encode(session, sound, turns, lambda done: context.progress(done, "comparing voices"))
-    segments = attribute(sound, turns, windows, find_speakers(turns, windows, settings)) if turns else []
+    segments, models = told_apart(context, sound, speech) if speech.segments else ([], "none")
     names = _names(settings.diarization_speaker_names)
     return DiarizationResult(
         segments=tuple(_named(span, label, names) for span, label in segments),
         speakers=tuple(_name(label, names) for label in dict.fromkeys(label for _, label in segments)),
-        settings=settings.model_dump(exclude={"threads"}),
+        settings={**settings.model_dump(exclude={"threads"}), "models": models},
     )
+
+
+def told_apart(
+    context: Context[DiarizationSettings], sound: Sound, speech: PyannoteVadResult
+) -> tuple[list[tuple[Interval, int]], str]:
+    """Stretches with the number of their speaker, and which models found them: the hub's, else the packaged ones."""
+    if uses_torch_models():
+        try:
+            return _told_apart_by_hub(context, sound), PIPELINE
+        except ModelAbsent as absent:
+            stand_in(absent)
+            context.warn(f"The packaged models tell the speakers apart. {absent.reason} {absent.way_out}")
+    return _told_apart_by_packaged(context, sound, speech), "packaged"
+
+
+def stand_in(absent: ModelAbsent) -> None:
+    """Looks whether the packaged models can take the hub's place; StageError where they are not there either."""
+    try:
+        model_path(MODEL)
+    except StageError as error:
+        raise StageError(f"{absent.reason} Nor is the packaged model there: {error.reason}", absent.way_out) from error
+
+
+def _told_apart_by_hub(context: Context[DiarizationSettings], sound: Sound) -> list[tuple[Interval, int]]:
+    folders = [snapshot(name) for name in HUB_MODELS]
+    from hub_diarization import Count, Folders, tell_apart  # noqa: PLC0415 - needs torch, which few images have
+
+    settings = context.settings
+    count = Count(
+        settings.diarization_speakers or None, settings.diarization_min_speakers, settings.diarization_max_speakers
+    )
+    found = tell_apart(Folders(*folders), sound, count, settings.threads, context)
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(label for _, label in found))}
+    return [((start, min(end, sound.duration)), numbers[label]) for (start, end), label in found]
+
+
+def _told_apart_by_packaged(
+    context: Context[DiarizationSettings], sound: Sound, speech: PyannoteVadResult
+) -> list[tuple[Interval, int]]:
+    """Cuts speech into turns and describes the voices."""
+    turns = turns_in([(span.start, span.end) for span in speech.segments], speech.speaker_changes)
+    session = open_model(MODEL, context.settings.threads)
+    windows = encode(session, sound, turns, lambda done: context.progress(done, "comparing voices"))
+    return attribute(sound, turns, windows, find_speakers(turns, windows, context.settings))
 
 
 def turns_in(speech: Iterable[Interval], changes: Iterable[float]) -> list[Interval]:
@@ -221,8 +273,25 @@ def _named(span: Interval, label: int, names: Sequence[str]) -> SpeakerSpan:
 
 
 def load(settings: DiarizationSettings) -> None:
-    """Opens the model before the first job."""
+    """Opens the models before the first job."""
+    if uses_torch_models():
+        try:
+            folders = [snapshot(name) for name in HUB_MODELS]
+        except ModelAbsent as absent:
+            stand_in(absent)
+            _log.warning("the packaged models will tell speakers apart: %s %s", absent.reason, absent.way_out)
+        else:
+            from hub_diarization import Folders, open_pipeline  # noqa: PLC0415 - needs torch, which few images have
+
+            open_pipeline(Folders(*folders), settings.threads)
+            return
     open_model(MODEL, settings.threads)
+
+
+def version(_settings: DiarizationSettings) -> str:
+    """Which weights the result depends on; the packaged ones count where they may stand in."""
+    packaged = model_version(MODEL)
+    return f"{hub_version(*HUB_MODELS)} {packaged}" if uses_torch_models() else packaged
 
 
 STAGE: Final = Stage(
@@ -231,7 +300,7 @@ STAGE: Final = Stage(
     result=DiarizationResult,
     reads=(DemuxResult, PyannoteVadResult),
     run=run,
-    depends=lambda _settings: model_version(MODEL),
+    depends=version,
     load=load,
 )
 

@@ -13,6 +13,9 @@ from pydantic import ValidationError
 import diarization
 from cp_whisperx.cli import schema_text
 from cp_whisperx.contract import PyannoteVadResult, ScoredSpan
+from cp_whisperx.errors import StageError
+from cp_whisperx.files import write_document
+from cp_whisperx.ml.hub import AbsentModel, HubModels
 from cp_whisperx.ml.onnx import open_model
 from cp_whisperx_testing import context_for
 from diarization import (
@@ -172,3 +175,43 @@ def test_voices_have_length_one_and_like_sounds_are_alike() -> None:
 
 def test_the_schema_of_the_settings_is_fresh() -> None:
     assert Path(__file__).with_name("settings.schema.json").read_text() == schema_text(STAGE)
+
+
+@pytest.fixture
+def hub_without_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache without the gated models, and an image with torch."""
+    monkeypatch.setenv("MODELS_SOURCE", "hub")
+    monkeypatch.setenv("MODEL_CACHE", str(tmp_path))
+    monkeypatch.setattr(diarization, "uses_torch_models", lambda: True)
+    left_out = AbsentModel(reason="There is no token.", way_out="Set one.")
+    write_document(tmp_path / "hub.json", HubModels(absent={"pyannote/speaker-diarization-3.1": left_out}))
+
+
+@pytest.mark.usefixtures("hub_without_token")
+def test_where_the_hub_has_not_given_its_models_the_packaged_ones_do_it_and_the_job_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diarization, "open_model", lambda *_arguments: FakeSession())
+    (tmp_path / MODEL).parent.mkdir(parents=True)
+    (tmp_path / MODEL).touch()
+    folder, demuxed = job_with_sound(tmp_path / "job", level(6, 0.5), silence(0.3), level(6, -0.5))
+    speech = PyannoteVadResult(
+        segments=(ScoredSpan(start=0, end=12.3, confidence=0.9),), speaker_changes=(), source="silero", speech_ratio=1
+    )
+    said: list[str] = []
+    STAGE.load(DiarizationSettings())  # type: ignore[misc]
+    result = run(context_for(folder, DiarizationSettings(), (demuxed, speech), warn=said.append))
+    assert len(result.speakers) == 2
+    assert result.settings["models"] == "packaged"
+    (warning,) = said
+    assert warning.startswith("The packaged models tell the speakers apart.")
+    assert "There is no token. Set one." in warning
+
+
+@pytest.mark.usefixtures("hub_without_token")
+def test_where_the_packaged_models_are_not_there_either_both_are_told(tmp_path: Path) -> None:
+    with pytest.raises(StageError) as error:
+        STAGE.load(DiarizationSettings())  # type: ignore[misc]
+    assert "There is no token." in error.value.reason
+    assert str(tmp_path / MODEL) in error.value.reason
+    assert error.value.way_out == "Set one."

@@ -3,30 +3,38 @@
 The model (pyannote/segmentation, MIT) scores up to three speakers of a window of five seconds. Windows overlap by half:
 the highest of the three scores, averaged over the windows, tells speech; where the highest one changes in the middle
 half of a window, another speaker has taken over.
+
+With MODELS_SOURCE=hub, and torch in the image, pyannote/segmentation-3.0 takes the packaged model's place: windows of
+ten seconds, listened to in the same way. Where the prefetch had to leave it out, what silero-vad found stands.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from pydantic import Field
 
 from cp_whisperx.cli import main
 from cp_whisperx.contract import DemuxResult, PyannoteVadResult, ScoredSpan, SileroVadResult
+from cp_whisperx.ml.hub import ModelAbsent, hub_version, snapshot, uses_torch_models
 from cp_whisperx.ml.intervals import Interval, above, at_least, joined
 from cp_whisperx.ml.models import ModelSettings, model_version
 from cp_whisperx.ml.onnx import open_model
 from cp_whisperx.ml.sound import SAMPLE_RATE, Samples, Sound, open_sound, window_starts
 from cp_whisperx.stage import Context, Stage
 
+_log: Final = logging.getLogger("cp_whisperx.pyannote_vad")
+
 MODEL: Final = "pyannote/segmentation.onnx"
+HUB_MODEL: Final = "pyannote/segmentation-3.0"
 _WINDOW: Final = 5 * SAMPLE_RATE
-_STEP: Final = _WINDOW // 2
+"""Samples that the packaged model takes at a time."""
 _BATCH: Final = 8
 """Windows that are scored at a time."""
+_FALLBACK_CONFIDENCE: Final = 0.5
 _SHORTEST: Final = 0.1
 """Seconds; anything shorter is a click, not speech."""
 
@@ -47,6 +55,30 @@ class PyannoteVadSettings(ModelSettings):
     )
 
 
+class Session(Protocol):
+    """A model that scores windows: an ONNX session, or what is called like one."""
+
+    def run(self, names: None, inputs: Any) -> Any:  # noqa: ANN401 - as ONNX has it
+        """The scores, windows x frames x local speakers, of `inputs["sound"]`, windows x 1 x samples."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How a model wants its sound: half of each window is in the next one."""
+
+    length: int = _WINDOW
+    """Samples."""
+    batch: int = _BATCH
+
+    @property
+    def step(self) -> int:
+        """Samples from the start of a window to that of the next."""
+        return self.length // 2
+
+
+_PACKAGED: Final = Windows()
+
+
 @dataclass(frozen=True)
 class Listening:
     """What the model made of the whole sound."""
@@ -62,40 +94,72 @@ class Listening:
 def run(context: Context[PyannoteVadSettings]) -> PyannoteVadResult:
     """Scores the sound window by window. Where the model hears nobody and silero did, silero's word stands."""
     sound = open_sound(context.path(context.read(DemuxResult).audio))
-    session = open_model(MODEL, context.settings.threads)
-    heard = listen(session, sound, lambda done: context.progress(done, "listening for speech and speakers"))
+    fallback = tuple(
+        ScoredSpan(start=span.start, end=span.end, confidence=_FALLBACK_CONFIDENCE)
+        for span in context.read(SileroVadResult).segments
+    )
+    try:
+        session, windows = open_session(context.settings, context)
+    except ModelAbsent as absent:
+        context.warn(f"What silero-vad found stands. {absent.reason} {absent.way_out}")
+        return _result("silero", fallback, (), sound.duration)
+    heard = listen(session, sound, lambda done: context.progress(done, "listening for speech and speakers"), windows)
     spans = speech_in(heard, sound.duration, context.settings)
-    fallback = context.read(SileroVadResult).segments
-    segments = spans or tuple(ScoredSpan(start=span.start, end=span.end, confidence=0.5) for span in fallback)
+    source: Literal["pyannote", "silero"] = "pyannote" if spans or not fallback else "silero"
+    return _result(source, spans or fallback, heard.changes, sound.duration)
+
+
+def _result(
+    source: Literal["pyannote", "silero"], segments: tuple[ScoredSpan, ...], changes: Sequence[float], duration: float
+) -> PyannoteVadResult:
     seconds = sum(span.end - span.start for span in segments)
     return PyannoteVadResult(
         segments=segments,
-        speaker_changes=tuple(round(second, 3) for second in heard.changes),
-        source="pyannote" if spans or not fallback else "silero",
-        speech_ratio=round(min(1.0, seconds / sound.duration), 4),
+        speaker_changes=tuple(round(second, 3) for second in changes),
+        source=source,
+        speech_ratio=round(min(1.0, seconds / duration), 4),
     )
 
 
-def listen(session: onnxruntime.InferenceSession, sound: Sound, progress: Callable[[float], None]) -> Listening:
+def open_session(settings: PyannoteVadSettings, context: Context[Any] | None = None) -> tuple[Session, Windows]:
+    """The model that this image and the settings give, for a job where there is one.
+
+    Raises ModelAbsent where it is to come from the hub and did not, StageError where it is damaged.
+    """
+    if not uses_torch_models():
+        return open_model(MODEL, settings.threads), _PACKAGED
+    folder = snapshot(HUB_MODEL)
+    from hub_segmentation import open_hub_segmentation  # noqa: PLC0415 - needs torch, which few images have
+
+    session = open_hub_segmentation(folder, settings.threads)
+    if context:
+        session.begin(context)
+    return session, Windows(session.window, session.batch)
+
+
+def listen(
+    session: Session, sound: Sound, progress: Callable[[float], None], windows: Windows = _PACKAGED
+) -> Listening:
     """Scores all windows and puts them together."""
-    starts = [first / SAMPLE_RATE for first in window_starts(len(sound.pcm), _WINDOW, _STEP)]
+    starts = [first / SAMPLE_RATE for first in window_starts(len(sound.pcm), windows.length, windows.step)]
+    seconds = windows.length / SAMPLE_RATE
     speech: list[Scores] = []
     changes: list[float] = []
-    for index, (start, scores) in enumerate(zip(starts, _scored_windows(session, sound), strict=True)):
-        step = _WINDOW / SAMPLE_RATE / len(scores)
+    for index, (start, scores) in enumerate(zip(starts, _scored_windows(session, sound, windows), strict=True)):
+        step = seconds / len(scores)
         speech.append(scores.max(axis=1))
         changes.extend(start + frame * step for frame in speaker_changes(scores))
         progress(index / len(starts))
-    return Listening(put_together(speech, starts), _WINDOW / SAMPLE_RATE / len(speech[0]), tuple(changes))
+    return Listening(put_together(speech, starts, seconds), seconds / len(speech[0]), tuple(changes))
 
 
-def put_together(windows: Sequence[Scores], starts: Sequence[float]) -> Scores:
+def put_together(windows: Sequence[Scores], starts: Sequence[float], seconds: float) -> Scores:
     """The scores of the whole sound: the mean of the windows over each frame, their middles counting most.
 
-    `starts` has the second at which each window begins.
+    `starts` has the second at which each window begins; each lasts `seconds`.
     """
     frames = len(windows[0])
-    per_second = frames * SAMPLE_RATE / _WINDOW
+    per_second = frames / seconds
     bell = np.hamming(frames).astype(np.float32)
     summed, weight = np.zeros((2, round(starts[-1] * per_second) + frames), np.float32)
     for start, scores in zip(starts, windows, strict=True):
@@ -105,12 +169,12 @@ def put_together(windows: Sequence[Scores], starts: Sequence[float]) -> Scores:
     return np.asarray(summed / np.maximum(weight, 1e-6), np.float32)
 
 
-def _scored_windows(session: onnxruntime.InferenceSession, sound: Sound) -> Iterator[Scores]:
+def _scored_windows(session: Session, sound: Sound, windows: Windows) -> Iterator[Scores]:
     """The scores of each window: frames x local speakers."""
     batch: list[Samples] = []
-    for window in sound.windows(_WINDOW, _STEP):
+    for window in sound.windows(windows.length, windows.step):
         batch.append(window)
-        if len(batch) == _BATCH:
+        if len(batch) == windows.batch:
             yield from session.run(None, {"sound": np.stack(batch)[:, None]})[0]
             batch = []
     if batch:
@@ -141,8 +205,16 @@ def _scored(span: Interval, heard: Listening) -> ScoredSpan:
 
 
 def load(settings: PyannoteVadSettings) -> None:
-    """Opens the model before the first job."""
-    open_model(MODEL, settings.threads)
+    """Opens the model before the first job; a worker without one goes on, and says so with each job as well."""
+    try:
+        open_session(settings)
+    except ModelAbsent as absent:
+        _log.warning("what silero-vad finds will stand: %s %s", absent.reason, absent.way_out)
+
+
+def version(_settings: PyannoteVadSettings) -> str:
+    """Which weights the result depends on."""
+    return hub_version(HUB_MODEL) if uses_torch_models() else model_version(MODEL)
 
 
 STAGE: Final = Stage(
@@ -151,7 +223,7 @@ STAGE: Final = Stage(
     result=PyannoteVadResult,
     reads=(DemuxResult, SileroVadResult),
     run=run,
-    depends=lambda _settings: model_version(MODEL),
+    depends=version,
     load=load,
 )
 

@@ -9,6 +9,8 @@ import pytest
 import pyannote_vad
 from cp_whisperx.cli import schema_text
 from cp_whisperx.contract import SileroVadResult, Span
+from cp_whisperx.files import write_document
+from cp_whisperx.ml.hub import AbsentModel, HubModels
 from cp_whisperx_testing import context_for
 from pyannote_vad import STAGE, Listening, PyannoteVadSettings, listen, run, speaker_changes, speech_in
 from sounds import job_with_sound, needs_models, silence, sound_of, tones
@@ -88,3 +90,37 @@ def test_nobody_speaks_in_silence_and_in_a_tone(tmp_path: Path) -> None:
 
 def test_the_schema_of_the_settings_is_fresh() -> None:
     assert Path(__file__).with_name("settings.schema.json").read_text() == schema_text(STAGE)
+
+
+def test_where_the_hub_has_not_given_its_model_the_word_of_silero_stands_and_the_job_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELS_SOURCE", "hub")
+    monkeypatch.setenv("MODEL_CACHE", str(tmp_path))
+    monkeypatch.setattr(pyannote_vad, "uses_torch_models", lambda: True)
+    left_out = AbsentModel(reason="There is no token.", way_out="Set one.")
+    write_document(tmp_path / "hub.json", HubModels(absent={"pyannote/segmentation-3.0": left_out}))
+    folder, demuxed = job_with_sound(tmp_path / "job", level(10, 0.9))
+    found = SileroVadResult(segments=(Span(start=1, end=3),), speech_seconds=2)
+    said: list[str] = []
+    STAGE.load(PyannoteVadSettings())  # type: ignore[misc]
+    result = run(context_for(folder, PyannoteVadSettings(), (demuxed, found), warn=said.append))
+    assert result.source == "silero"
+    assert [(span.start, span.end) for span in result.segments] == [(1, 3)]
+    (warning,) = said
+    assert "What silero-vad found stands." in warning
+    assert "There is no token. Set one." in warning
+    assert STAGE.depends
+    assert STAGE.depends(PyannoteVadSettings()) == "pyannote/segmentation-3.0@absent"
+
+
+@needs_models
+def test_without_torch_the_packaged_model_listens_whatever_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELS_SOURCE", "hub")
+    monkeypatch.setattr("cp_whisperx.ml.hub.torch_is_here", lambda: False)
+    folder, demuxed = job_with_sound(tmp_path / "job", silence(4))
+    nobody = SileroVadResult(segments=(), speech_seconds=0)
+    result = run(context_for(folder, PyannoteVadSettings(), (demuxed, nobody)))
+    assert result.source == "pyannote"

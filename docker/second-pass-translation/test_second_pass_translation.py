@@ -1,17 +1,30 @@
 """The text in the language of the audience."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faster_whisper import tokenizer
 
 import second_pass_translation
 from cp_whisperx.cli import schema_text
 from cp_whisperx.contract import AsrResult, SpokenSegment
+from cp_whisperx.files import write_document
+from cp_whisperx.ml.hub import HubModel, HubModels, ModelAbsent
 from cp_whisperx.stage import Skip, StageError
-from cp_whisperx_testing import context_for
-from second_pass_translation import STAGE, TranslationSettings, check_needed, run
+from cp_whisperx_testing import context_for, make_job
+from second_pass_translation import (
+    HUB_MODELS,
+    STAGE,
+    TranslationSettings,
+    check_needed,
+    choose_backend,
+    nllb_languages,
+    run,
+)
 from sounds import job_with_sound, silence
 
 SEGMENTS = (
@@ -78,3 +91,89 @@ def test_a_language_that_whisper_cannot_give_is_refused_with_a_way_out() -> None
 
 def test_the_schema_of_the_settings_is_fresh() -> None:
     assert Path(__file__).with_name("settings.schema.json").read_text() == schema_text(STAGE)
+
+
+NLLB, OPUS = HUB_MODELS["nllb"], HUB_MODELS["opus-mt"]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes a cache with these models of the hub, in an image with torch."""
+    monkeypatch.setenv("MODELS_SOURCE", "hub")
+    monkeypatch.setenv("MODEL_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("cp_whisperx.ml.hub.torch_is_here", lambda: True)
+    monkeypatch.setattr(second_pass_translation, "torch_is_here", lambda: True)
+
+    def bring(*names: str) -> None:
+        models = {name: HubModel(revision="main", commit="a" * 40, files={}) for name in names}
+        write_document(tmp_path / "hub.json", HubModels(models=models))
+
+    return bring
+
+
+def chosen(folder: Path, language: str, **settings: str) -> tuple[str, list[str]]:
+    """The backend, and what the job says of it."""
+    said: list[str] = []
+    given = TranslationSettings(**settings)  # type: ignore[arg-type]
+    context = context_for(make_job(folder / "job"), given, warn=said.append)
+    return choose_backend(language, given, context), said
+
+
+def test_without_a_hub_whisper_translates(tmp_path: Path) -> None:
+    assert chosen(tmp_path, "es") == ("whisper", [])
+
+
+@pytest.mark.parametrize(
+    ("there", "language", "backend", "reason"),
+    [
+        ((NLLB, OPUS), "es", "nllb", ""),
+        ((OPUS,), "es", "opus-mt", f"The model {NLLB} is not in the model cache"),
+        ((), "es", "whisper", f"The model {OPUS} is not in the model cache"),
+        ((NLLB, OPUS), "la", "opus-mt", "nllb does not know the language la"),
+    ],
+)
+def test_the_best_that_is_there_translates_and_the_job_says_why_it_is_not_a_better_one(
+    tmp_path: Path, hub: Callable[..., None], there: tuple[str, ...], language: str, backend: str, reason: str
+) -> None:
+    hub(*there)
+    found, said = chosen(tmp_path, language)
+    assert found == backend
+    assert any(reason in text for text in said) if reason else said == []
+
+
+def test_nllb_gives_other_languages_than_english(tmp_path: Path, hub: Callable[..., None]) -> None:
+    hub(NLLB)
+    check_needed(text_in("es"), TranslationSettings(target_language="hi"))
+    assert chosen(tmp_path, "es", target_language="hi") == ("nllb", [])
+
+
+def test_where_nothing_gives_the_language_the_best_reason_is_told(tmp_path: Path, hub: Callable[..., None]) -> None:
+    hub(OPUS)
+    with pytest.raises(ModelAbsent, match=NLLB):
+        chosen(tmp_path, "es", target_language="hi")
+
+
+def test_a_backend_that_was_asked_for_by_name_has_no_stand_in(tmp_path: Path, hub: Callable[..., None]) -> None:
+    hub(NLLB)
+    with pytest.raises(ModelAbsent, match=OPUS):
+        chosen(tmp_path, "es", second_pass_backend="opus-mt")
+
+
+def test_a_backend_that_needs_torch_is_refused_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_pass_translation, "torch_is_here", lambda: False)
+    with pytest.raises(StageError, match=r"nllb needs torch.*SECOND_PASS_BACKEND=nllb") as error:
+        chosen(tmp_path, "es", second_pass_backend="nllb")
+    assert "variant cuda" in error.value.way_out
+
+
+def test_nllbs_names_are_a_language_and_a_script() -> None:
+    for code, name in nllb_languages().items():
+        assert re.fullmatch(r"[a-z]{2,3}", code)
+        assert re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", name)
+    assert (nllb_languages()["hi"], nllb_languages()["en"]) == ("hin_Deva", "eng_Latn")
+
+
+def test_the_languages_that_whisper_hears_are_nllbs_but_for_three() -> None:
+    heard = set(tokenizer._LANGUAGE_CODES)  # noqa: SLF001 - the one place that has them
+    assert heard - set(nllb_languages()) == {"br", "haw", "la"}

@@ -102,7 +102,7 @@ def resume(job: str, *, wait: bool) -> None:
 @_clear_errors
 def status(job: str | None, *, as_json_text: bool) -> None:
     """Show JOB stage by stage, or all jobs."""
-    from cp_whisperx.progress import as_json, stage_line, summary  # noqa: PLC0415 - the worker starts without it
+    from cp_whisperx.progress import as_json, stage_lines, summary  # noqa: PLC0415 - the worker starts without it
 
     environment = load_settings(Environment)
     if job is None:
@@ -115,7 +115,8 @@ def status(job: str | None, *, as_json_text: bool) -> None:
     manifest = read_manifest(stored.folder)
     click.echo(f"{stored.job.id}: {job_state(manifest)}, from {stored.job.film!r}")
     for facts in all_stages():
-        click.echo(stage_line(facts.name, record_of(manifest, facts.name)))
+        for line in stage_lines(facts.name, record_of(manifest, facts.name)):
+            click.echo(line)
     for line in summary(stored, manifest):
         click.echo(line)
 

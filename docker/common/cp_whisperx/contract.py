@@ -10,8 +10,11 @@ from typing import ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-SCHEMA_VERSION: Final = 1
-"""The version of every file below; a change that old programs cannot read raises it."""
+SCHEMA_VERSION: Final = 2
+"""The version of every file that is written; a change that old programs cannot read raises it.
+
+2 adds the device and the warnings of a stage's record. Files of version 1 are read as well.
+"""
 
 
 class Part(BaseModel):
@@ -23,7 +26,7 @@ class Part(BaseModel):
 class Document(Part):
     """A whole contract file."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
 
 
 class Span(Part):
@@ -97,6 +100,10 @@ class StageRecord(Part):
     way_out: str | None = None
     progress: float | None = Field(default=None, ge=0, le=1)
     note: str | None = None
+    device: str | None = None
+    """What its models computed on, such as `cuda:0 (NVIDIA L4)` or `cpu`; None for a stage that never uses a GPU."""
+    warnings: tuple[str, ...] = ()
+    """What went other than asked, though the work went on: one sentence each."""
 
 
 class Manifest(Document):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cp_whisperx.errors import StageError, one_line
@@ -34,5 +34,13 @@ class Environment(BaseSettings):
     cp_whisperx_image: str = "no-image"
     """The image of this container as repository@digest: part of every key."""
     health_file: Path = Path("/tmp/healthy")  # noqa: S108 - the container's own tmpfs
+    device: Literal["auto", "cuda", "cpu"] | None = None
+    """What the models of this stage are to compute on; None where the stage has none that could use a GPU."""
+    allow_cpu: bool = True
+    """Whether the processor may take the place of a GPU that is not there or is full."""
+    gpu_memory_megabytes: int | None = Field(default=None, ge=1)
+    """MiB of its GPU that this stage may use beside the others there; None: all."""
+    device_file: Path = Path("/tmp/device")  # noqa: S108 - as above
+    """Where the worker notes its device for the health check."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"

@@ -1,8 +1,15 @@
-"""The two ways in which a stage ends without a result, and how they are told."""
+"""The two ways in which a stage ends without a result, and how they are told.
+
+Imports none of its libraries: health checks and the check of the host's environment start with this module.
+"""
+
+from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class StageError(Exception):

@@ -57,8 +57,9 @@ def sha256_of(path: Path) -> str:
 
 
 def write_document(path: Path, document: Document) -> None:
-    """Writes a contract file; the same document always gives the same bytes."""
-    write_atomically(path, document.model_dump_json(indent=2) + "\n")
+    """Writes a contract file in today's version; the same document always gives the same bytes."""
+    current = document.model_copy(update={"schema_version": SCHEMA_VERSION})
+    write_atomically(path, current.model_dump_json(indent=2) + "\n")
 
 
 def read_document(path: Path, model: type[D], way_out: str = _REPEAT) -> D:
@@ -74,9 +75,9 @@ def read_document(path: Path, model: type[D], way_out: str = _REPEAT) -> D:
         version = _version_in(content)
     except ValueError as error:
         raise StageError(f"The file {path} is damaged: {error}.", way_out) from error
-    if version != SCHEMA_VERSION:
+    if version not in range(1, SCHEMA_VERSION + 1):
         raise StageError(
-            f"The file {path} has schema version {version}, this program knows version {SCHEMA_VERSION}.",
+            f"The file {path} has schema version {version}, this program knows versions 1 to {SCHEMA_VERSION}.",
             "Use images of one release, or submit the film again with --again.",
         )
     try:

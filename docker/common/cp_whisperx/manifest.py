@@ -56,6 +56,8 @@ def ask_again(folder: Path, stage: str) -> None:
                     started=record.started,
                     finished=record.finished,
                     seconds=record.seconds,
+                    device=record.device,
+                    warnings=record.warnings,
                 ),
             )
 

@@ -49,8 +49,14 @@ def stage_line(name: str, record: StageRecord) -> str:
     """One line on one stage."""
     took = f"{record.seconds:8.1f} s" if record.status == "done" and record.seconds is not None else " " * 10
     percent = f"{record.progress:.0%}" if record.status == "running" and record.progress is not None else None
-    details = " ".join(part for part in (percent, record.note, record.reason, record.way_out) if part)
+    device = f"on {record.device}" if record.status in ("running", "done") and record.device else None
+    details = " ".join(part for part in (percent, device, record.note, record.reason, record.way_out) if part)
     return f"{name:<24} {record.status:<8}{took}  {details}".rstrip()
+
+
+def stage_lines(name: str, record: StageRecord) -> list[str]:
+    """One line on one stage, and one for each of its warnings."""
+    return [stage_line(name, record), *(f"{'':<24} warning: {text}" for text in record.warnings)]
 
 
 def summary(stored: StoredJob, manifest: Manifest) -> list[str]:
@@ -78,7 +84,8 @@ def follow(stored: StoredJob, write: Callable[[str], None]) -> bool:
             if facts.name not in told and record.status in _SETTLED:
                 told.add(facts.name)
                 quiet_since = time.monotonic()
-                screen.line(stage_line(facts.name, record))
+                for line in stage_lines(facts.name, record):
+                    screen.line(line)
         if state in ("done", "failed"):
             return state == "done"
         quiet_since = _show_current(screen, manifest, quiet_since)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from cp_whisperx.contract import Job, Manifest, StageRecord, StageResult
+from cp_whisperx.devices import Device, device_in_use
 from cp_whisperx.environment import Environment, load_settings
 from cp_whisperx.errors import Skip, StageError, disk_error
 from cp_whisperx.files import locked, read_document, sync_folder, write_document
@@ -85,16 +86,17 @@ class _Attempt:
         inputs = self._inputs(manifest)
         try:
             settings = load_settings(self.stage.settings)
+            device = device_in_use() if self.environment.device else None
+            key = stage_key(self.stage, self.job, settings, inputs, self.environment.cp_whisperx_image)
         except StageError as error:
             return self._fail(error)
-        key = stage_key(self.stage, self.job, settings, inputs, self.environment.cp_whisperx_image)
         if not force:
             settled = self._settled(record, key)
             if settled:
                 return settled
         if record.attempts >= self.facts.tries:
             return self._fail(self._no_tries_left(record))
-        self._begin(key, inputs)
+        self._begin(key, inputs, device)
         return self._work(settings, key)
 
     def _inputs(self, manifest: Manifest) -> dict[str, str]:
@@ -121,7 +123,7 @@ class _Attempt:
             f"See the worker's log, then `cp-whisperx resume {self.job.id}`.",
         )
 
-    def _begin(self, key: str, inputs: dict[str, str]) -> None:
+    def _begin(self, key: str, inputs: dict[str, str], device: Device | None) -> None:
         record = self._change(
             lambda now: StageRecord(
                 status="running",
@@ -131,9 +133,17 @@ class _Attempt:
                 image=self.environment.cp_whisperx_image,
                 inputs=inputs,
                 reason=now.reason if now.attempts else None,
+                device="cpu" if device else None,  # a stage that uses the GPU says so
+                warnings=self._missed(device),
             )
         )
         _log.info("%s: started, try %d of %d", self._title, record.attempts, self.facts.tries)
+
+    def _missed(self, device: Device | None) -> tuple[str, ...]:
+        """The warning that a GPU was asked for in vain."""
+        if device is None or device.kind == "cuda" or self.environment.device != "cuda":
+            return ()
+        return (f"DEVICE=cuda asks for a GPU, and it runs on CPU: {device.reason}.",)
 
     def _work(self, settings: StageSettings, key: str) -> Outcome:
         began = time.monotonic()
@@ -170,7 +180,16 @@ class _Attempt:
             output=partial,
             reader=self._read_result,
             report=self._reporter(),
+            warn=self._warn,
+            computes_on=self._note_device,
         )
+
+    def _warn(self, text: str) -> None:
+        _log.warning("%s: %s", self._title, text)
+        self._change(lambda now: now.model_copy(update={"warnings": (*now.warnings, text)}))
+
+    def _note_device(self, device: Device) -> None:
+        self._change(lambda now: now.model_copy(update={"device": device.title}))
 
     def _read_result(self, model: type[StageResult]) -> StageResult | None:
         if model not in self.stage.reads:

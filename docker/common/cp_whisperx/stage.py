@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cp_whisperx.contract import Job, StageResult
+from cp_whisperx.devices import Device
 from cp_whisperx.errors import Skip, StageError
 
 __all__ = ["Context", "Skip", "Stage", "StageError", "StageSettings"]
@@ -34,6 +35,10 @@ def _no_progress(_fraction: float, _note: str) -> None:
     """Progress that nobody watches."""
 
 
+def _unheard(_words: object) -> None:
+    """Words that nobody keeps."""
+
+
 @dataclass(frozen=True)
 class Context(Generic[S]):
     """What a stage may use while it works on one job."""
@@ -48,6 +53,10 @@ class Context(Generic[S]):
     """The stage's own, still empty folder. It becomes <job>/<stage>/ when the stage returns."""
     reader: Callable[[type[StageResult]], StageResult | None]
     report: Callable[[float, str], None] = _no_progress
+    warn: Callable[[str], None] = _unheard
+    """Tells the user in a sentence what goes other than asked while the work goes on: a smaller model, a stand-in."""
+    computes_on: Callable[[Device], None] = _unheard
+    """Notes the device that models use from here on; until then it is the processor."""
 
     def read(self, model: type[Model]) -> Model:
         """The result of an earlier stage, checked.

@@ -25,6 +25,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from cp_whisperx.children import kill_children
 from cp_whisperx.contract import StageRecord
+from cp_whisperx.devices import device_in_use, note_device
 from cp_whisperx.environment import Environment, load_settings
 from cp_whisperx.errors import StageError
 from cp_whisperx.logs import start_log
@@ -56,6 +57,7 @@ def serve(stage: AnyStage) -> NoReturn:
     start_log(environment)
     try:
         settings = load_settings(stage.settings)
+        _take_device(stage, environment)
         if stage.load:
             stage.load(settings)
     except StageError as error:
@@ -72,6 +74,19 @@ def serve(stage: AnyStage) -> NoReturn:
         _log.info("%s is ready (%s)", stage.name, environment.cp_whisperx_image)
     _watch(stage, broker, work, environment, stop)
     _end(stage, broker, work, "the worker was told to stop", status=0, counts=False)
+
+
+def _take_device(stage: AnyStage, environment: Environment) -> None:
+    """Chooses what this worker's models compute on, and says so; StageError where nothing that is allowed is there."""
+    if environment.device is None:
+        return
+    device = device_in_use()
+    note_device(device, environment.device_file)
+    if device.kind == "cuda":
+        _log.info("%s has %s, of %d MiB", stage.name, device.title, device.memory_megabytes)
+        return
+    level = logging.WARNING if environment.device == "cuda" else logging.INFO
+    _log.log(level, "%s runs on CPU: %s", stage.name, device.reason or f"DEVICE={environment.device}")
 
 
 def _start_dramatiq(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment) -> None:

@@ -34,6 +34,7 @@ def places(tmp_path: Path) -> Environment:
         films_out=tmp_path / "out",
         redis_url="redis://127.0.0.1:1/0",
         health_file=tmp_path / "healthy",
+        device_file=tmp_path / "device",
         cp_whisperx_image="registry/image@sha256:1",
     )
 

@@ -25,6 +25,12 @@ def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.05)
 
 
+def variables(environment: Environment) -> dict[str, str]:
+    """The environment of a program of ours that stands where `environment` says."""
+    values = {name.upper(): str(value) for name, value in environment if value is not None}
+    return {**os.environ, **values, "PYTHONPATH": str(COMMON)}
+
+
 @dataclass
 class Queue:
     """A Redis server of our own."""
@@ -70,10 +76,9 @@ class Workers:
     def start(self, stage: str, seconds: float = 0.0, time_limit: int = 600) -> subprocess.Popen[bytes]:
         """Starts one and waits until it is healthy."""
         self.environment.health_file.unlink(missing_ok=True)
-        values = {name.upper(): str(value) for name, value in self.environment}
         worker = subprocess.Popen(
             [sys.executable, str(COMMON / "tests" / "fake_stage.py"), stage, str(seconds), str(time_limit)],
-            env={**os.environ, **values, "PYTHONPATH": str(COMMON)},
+            env=variables(self.environment),
         )
         self.running.append(worker)
         eventually(self.environment.health_file.exists)

@@ -1,7 +1,6 @@
 """The commands as a user types them, with real workers behind."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,12 +16,7 @@ from cp_whisperx.manifest import read_manifest, record_of
 from cp_whisperx.message_queue import open_broker, send
 from cp_whisperx.stages import all_stages
 from cp_whisperx_testing import make_job
-from harness import COMMON, Queue, Workers
-
-
-def variables(places: Environment) -> dict[str, str]:
-    values = {name.upper(): str(value) for name, value in places}
-    return {**os.environ, **values, "PYTHONPATH": str(COMMON)}
+from harness import COMMON, Queue, Workers, variables
 
 
 def command(places: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:

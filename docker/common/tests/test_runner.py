@@ -1,6 +1,7 @@
 """When a stage is done, done again, or not, and what stands afterwards."""
 
 import errno
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
+from cp_whisperx import runner
 from cp_whisperx.contract import (
     Manifest,
     SileroVadResult,
@@ -15,9 +17,11 @@ from cp_whisperx.contract import (
     StageResult,
     SubtitleResult,
 )
+from cp_whisperx.devices import Device
 from cp_whisperx.environment import Environment
 from cp_whisperx.files import locked, write_document
 from cp_whisperx.manifest import ask_again, read_manifest, record_of, stage_lock
+from cp_whisperx.progress import stage_lines
 from cp_whisperx.runner import Outcome, run_stage
 from cp_whisperx.stage import Context, Skip, Stage, StageError, StageSettings
 from cp_whisperx_testing import add_result, make_job
@@ -179,6 +183,15 @@ def test_a_wrong_setting_names_itself(runs: Runs, monkeypatch: pytest.MonkeyPatc
     assert "'ten'" in (runs.record.reason or "")
 
 
+def test_a_model_whose_version_cannot_be_read_fails_the_stage(runs: Runs) -> None:
+    def damaged(_settings: Settings) -> str:
+        raise StageError("The list of models is damaged.", "Fetch them again.")
+
+    runs.stage = replace(runs.stage, depends=damaged)
+    assert runs.again() == "failed"
+    assert (runs.record.reason, runs.record.way_out) == ("The list of models is damaged.", "Fetch them again.")
+
+
 def test_the_old_result_stands_until_the_new_one_is_whole(runs: Runs) -> None:
     runs.again()
 
@@ -219,7 +232,7 @@ def test_a_stage_without_its_input_says_which(runs: Runs) -> None:
     [
         ("{", "is damaged"),
         ("[]", "is damaged"),
-        ('{"schema_version": 7}', "schema version 7, this program knows version 1"),
+        ('{"schema_version": 7}', "schema version 7, this program knows versions 1 to 2"),
         ('{"schema_version": 1, "speech_seconds": -1, "segments": []}', "speech_seconds"),
         ('{"schema_version": 1, "speech_seconds": 1, "segments": [], "more": 1}', "more"),
     ],
@@ -270,3 +283,99 @@ def test_results_are_the_same_bytes_each_time(runs: Runs) -> None:
     runs.again(force=True)
     assert runs.record.outputs == first
     assert isinstance(VAD, StageResult)
+
+
+CARD = Device("cuda", "NVIDIA L4", 23_034)
+
+
+@pytest.fixture
+def on_device(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Device], None]:
+    """Lets the stage be one with models, for which DEVICE says this and that device was found."""
+
+    def set_device(wanted: str, device: Device) -> None:
+        runs.environment = runs.environment.model_copy(update={"device": wanted})
+        monkeypatch.setattr(runner, "device_in_use", lambda: device)
+
+    return set_device
+
+
+def test_the_device_is_told_of_a_stage_with_models(runs: Runs, on_device: Callable[[str, Device], None]) -> None:
+    devices: list[str | None] = []
+    runs.again()
+    devices.append(runs.record.device)
+    on_device("auto", CARD)
+    runs.again(force=True)
+    devices.append(runs.record.device)
+    runs.act = lambda context: context.computes_on(CARD)
+    runs.again(force=True)
+    devices.append(runs.record.device)
+    assert stage_lines("subtitle-gen", runs.record)[0].endswith("on cuda:0 (NVIDIA L4)")
+    assert devices == [None, "cpu", "cuda:0 (NVIDIA L4)"]
+    assert not runs.record.warnings
+
+
+def test_a_gpu_that_was_asked_for_in_vain_is_a_warning(runs: Runs, on_device: Callable[[str, Device], None]) -> None:
+    on_device("cuda", Device("cpu", "processor", 1, reason="there is none"))
+    runs.again()
+    assert list(runs.record.warnings) == ["DEVICE=cuda asks for a GPU, and it runs on CPU: there is none."]
+    on_device("cuda", CARD)
+    runs.again(force=True)
+    assert not runs.record.warnings
+
+
+def test_a_stage_that_may_not_run_on_the_processor_fails_with_the_way_out(
+    runs: Runs, on_device: Callable[[str, Device], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> Device:
+        raise StageError("No GPU can be used.", "Give it one.")
+
+    on_device("auto", CARD)
+    monkeypatch.setattr(runner, "device_in_use", refuse)
+    assert runs.again() == "failed"
+    assert (runs.count, runs.record.reason, runs.record.way_out) == (0, "No GPU can be used.", "Give it one.")
+
+
+def test_warnings_stay_with_the_result_and_go_with_it(runs: Runs, on_device: Callable[[str, Device], None]) -> None:
+    on_device("auto", CARD)
+
+    def act(context: Context[Settings]) -> None:
+        context.computes_on(CARD)
+        context.warn("The GPU was full.")
+        context.warn("A smaller model was taken.")
+        context.computes_on(Device("cpu", "processor", 1))
+
+    runs.act = act
+    runs.again()
+    ask_again(runs.folder, "subtitle-gen")
+    assert runs.again() == "unchanged"
+    assert runs.record.device == "cpu"
+    assert [line.strip() for line in stage_lines("subtitle-gen", runs.record)[1:]] == [
+        "warning: The GPU was full.",
+        "warning: A smaller model was taken.",
+    ]
+    runs.act = lambda _context: None
+    runs.again(force=True)
+    assert (runs.record.device, runs.record.warnings) == ("cpu", ())
+
+
+OLD_MANIFEST = """{
+  "schema_version": 1,
+  "stages": {
+    "silero-vad": {
+      "status": "done", "started": "2026-01-31T12:00:00Z", "finished": "2026-01-31T12:00:01Z", "seconds": 1.0,
+      "attempts": 1, "key": "abc", "image": "registry/image@sha256:1", "inputs": {}, "outputs": [], "reason": null,
+      "way_out": null, "progress": null, "note": null
+    }
+  }
+}"""
+
+
+def test_a_job_of_the_last_release_goes_on(runs: Runs) -> None:
+    (runs.folder / "manifest.json").write_text(OLD_MANIFEST)
+    old = '{"schema_version": 1, "segments": [], "speech_seconds": 1.0}'
+    (runs.folder / "silero-vad" / "result.json").write_text(old)
+    assert runs.again() == "done"
+    written = json.loads((runs.folder / "manifest.json").read_text())
+    assert written["schema_version"] == 2
+    assert written["stages"]["silero-vad"]["key"] == "abc"
+    assert (runs.folder / "silero-vad" / "result.json").read_text() == old

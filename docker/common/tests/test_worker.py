@@ -1,7 +1,10 @@
 """Real workers, a real queue, real kills."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -9,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from cp_whisperx.contract import StageRecord
+from cp_whisperx.environment import Environment
 from cp_whisperx.manifest import read_manifest, record_of
 from cp_whisperx.message_queue import open_broker, send
 from cp_whisperx_testing import make_job
-from harness import Queue, Workers, eventually
+from harness import COMMON, Queue, Workers, eventually, variables
 
 FIRST, SECOND = "subtitle-gen", "mux"
 
@@ -177,3 +181,32 @@ def test_a_worker_stays_healthy_in_a_long_stage(queue: Queue, workers: Workers, 
     before = workers.environment.health_file.stat().st_mtime_ns
     eventually(lambda: workers.environment.health_file.stat().st_mtime_ns > before)
     eventually(lambda: record(job, FIRST).progress == 0.5)
+
+
+def test_a_worker_with_models_says_that_it_runs_on_the_processor(
+    queue: Queue, workers: Workers, job: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    workers.environment = workers.environment.model_copy(update={"device": "auto"})
+    workers.start(FIRST)
+    ask(queue, job)
+    eventually(lambda: record(job, FIRST).status == "done")
+    assert record(job, FIRST).device == "cpu"
+    assert f"{FIRST} runs on CPU: " in capfd.readouterr().out
+    assert json.loads(workers.environment.device_file.read_text()) == {"kind": "cpu", "index": 0}
+
+
+def test_a_worker_that_may_not_run_on_the_processor_refuses_to_start(places: Environment) -> None:
+    strict = places.model_copy(update={"device": "auto", "allow_cpu": False})
+    refused = subprocess.run(
+        [sys.executable, str(COMMON / "tests" / "fake_stage.py"), FIRST, "0", "60"],
+        env={**variables(strict), "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert refused.returncode == 1
+    assert f"{FIRST} cannot start: No GPU can be used: " in refused.stdout
+    assert "allowCpu: true" in refused.stdout
+    assert not places.device_file.exists()

@@ -1,16 +1,13 @@
-"""Whisper: one model per worker, fed with the stretches in which somebody speaks."""
+"""Whisper, fed with the stretches in which somebody speaks."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from faster_whisper import BatchedInferencePipeline, WhisperModel
-from pydantic import Field
 
 from cp_whisperx.ml.intervals import Interval, at_least, grouped, widened, without
-from cp_whisperx.ml.models import ModelSettings, damaged_model, model_path
 from cp_whisperx.ml.sound import Sound
 
 _PAD: Final = 0.1
@@ -27,20 +24,6 @@ _COMPRESSION: Final = 2.4
 _LOG_PROBABILITY: Final = -1.0
 """Whisper's own limits: text that compresses better repeats itself, text less probable is a guess."""
 _LANGUAGE_SAMPLES: Final = 5
-
-
-class WhisperSettings(ModelSettings):
-    """Settings of the stages that use Whisper."""
-
-    whisper_model: str = Field(
-        default="base",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Model to use: the name of its folder in the model cache, below whisper/.",
-    )
-    whisper_compute_type: Literal["int8", "int8_float16", "int8_float32", "float16", "float32"] = Field(
-        default="int8", description="Number format of the model's weights while it computes."
-    )
-    whisper_beam_size: int = Field(default=5, ge=1, le=20, description="Wordings that are followed at a time.")
 
 
 @dataclass(frozen=True)
@@ -63,27 +46,6 @@ class Heard:
     def interval(self) -> Interval:
         """From its first word to its last, in seconds."""
         return self.words[0].start, self.words[-1].end
-
-
-@cache
-def load_model(name: str, compute_type: str, threads: int) -> WhisperModel:
-    """A Whisper model of the cache, loaded once in the life of a worker; on a GPU where the image can use one.
-
-    Raises StageError for a model that is missing or damaged.
-    """
-    path = model_path(f"whisper/{name}")
-    model_path(f"whisper/{name}/model.bin")
-    try:
-        return WhisperModel(
-            str(path), device="auto", compute_type=compute_type, cpu_threads=threads, local_files_only=True
-        )
-    except (RuntimeError, ValueError, OSError) as error:
-        raise damaged_model(path, error) from error
-
-
-def model_for(settings: WhisperSettings) -> WhisperModel:
-    """The model that the settings name."""
-    return load_model(settings.whisper_model, settings.whisper_compute_type, settings.threads)
 
 
 def find_language(model: WhisperModel, sound: Sound, speech: Sequence[Interval]) -> str:

@@ -8,7 +8,7 @@ from cp_whisperx.errors import StageError
 from cp_whisperx.ml.models import model_path, model_version
 from cp_whisperx.ml.names import load_language
 from cp_whisperx.ml.onnx import open_model
-from cp_whisperx.ml.whisper import load_model
+from cp_whisperx.ml.whisper_models import load_model
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,75 @@
+import { describe, expect, it } from "vitest";
+import type { Layer } from "./layers";
+import { addedLayers, engineSize, sizeTables, withSizes, type RunningImage, type WeighedImage } from "./sizes";
+
+/** Layers of 1, 2, 3 ... million bytes by their names; compressed to half. */
+function layers(names: string): Layer[] {
+  return Array.from(names).map((name) => ({ id: name, bytes: (name.charCodeAt(0) - 96) * 1e6 }));
+}
+
+function stored(name: string, names: string): WeighedImage {
+  const halves = layers(names).map(({ id, bytes }) => ({ id, blob: `blob of ${id}`, compressedBytes: bytes / 2 }));
+  return { name, stored: halves };
+}
+
+const image = (name: string, names: string): RunningImage => ({ ...stored(name, names), engine: layers(names) });
+
+describe("engineSize", () => {
+  const [one, other] = [image("one", "abc"), image("other", "abd")];
+
+  it("tells what only this image has from what another has, too", () => {
+    expect(engineSize(one, [one, other])).toEqual({ total: 6e6, unique: 3e6, shared: 3e6 });
+    expect(engineSize(one, [one])).toEqual({ total: 6e6, unique: 6e6, shared: 0 });
+  });
+
+  it("counts a layer that stands in an image twice once", () => {
+    expect(engineSize(image("twice", "aab"), []).total).toBe(3e6);
+  });
+});
+
+it("addedLayers are those beyond the largest image that an image begins with", () => {
+  const images = [stored("base", "a"), stored("ml", "abc"), stored("other", "abd"), stored("asr", "abcd")];
+  const added = (name: string): string[] =>
+    addedLayers(images.find((one) => one.name === name) ?? stored(name, ""), images).map(({ id }) => id);
+  expect(added("base")).toEqual(["a"]);
+  expect(added("ml")).toEqual(["b", "c"]);
+  expect(added("asr")).toEqual(["d"]);
+});
+
+describe("sizeTables", () => {
+  const tables = sizeTables([stored("base", "a"), stored("tools", "z"), image("one", "abc"), image("other", "abd")]);
+
+  it("has a line for each image that runs, and their sum with shared layers once", () => {
+    expect(tables).toContain("| `one` | 6.0 | 3.0 | 3.0 | 3.0 |");
+    expect(tables).toContain("| `other` | 7.0 | 4.0 | 3.0 | 3.5 |");
+    expect(tables).toContain("| **together, shared layers once** | **10.0** |  |  | **5.0** |");
+  });
+
+  it("says what parents add, and which of them the engine does not have", () => {
+    expect(tables).toContain("| `base` | 1.0 | 0.5 |");
+    expect(tables).toContain("| `tools` | not there | 13.0 |");
+  });
+
+  it("sums up the registry over all images", () => {
+    expect(tables).toContain("All 4 images in the registry, each layer once: 18.0 MB.");
+  });
+
+  it("leaves the parents out where there are none", () => {
+    expect(sizeTables([image("one", "a")])).not.toContain("built from");
+  });
+});
+
+describe("withSizes", () => {
+  it("adds a section once and replaces it from then on, with the rest as it was", () => {
+    const first = withSizes("# Sizes\n\nText.\n", "gpu", "one");
+    expect(first).toMatch(/^# Sizes\n\nText\.\n\n## Stack `gpu`\n\n<!-- [^]*one[^]*-->\n$/);
+    const both = withSizes(first, "cpu", "other");
+    const again = withSizes(both, "gpu", "two");
+    expect(again).toBe(both.replace("one", "two"));
+  });
+
+  it("refuses a text with half of the markers", () => {
+    const text = withSizes("", "gpu", "one");
+    expect(() => withSizes(text.replace("<!-- end of sizes of gpu -->", ""), "gpu", "two")).toThrow(/markers of gpu/);
+  });
+});

@@ -1,0 +1,98 @@
+/** Tables of what a stack's images weigh, in the engine and in the registry. Pure: bench/write-sizes.ts asks for the figures. */
+import { totalBytes, type Layer, type StoredLayer } from "./layers";
+
+/** One image of a stack. */
+export interface WeighedImage {
+  readonly name: string;
+  /** As the registry keeps it. */
+  readonly stored: readonly StoredLayer[];
+  /** As the engine keeps it; undefined for an image that no service runs and others are built from. */
+  readonly engine?: readonly Layer[];
+}
+
+/** An image that the engine holds. */
+export interface RunningImage extends WeighedImage {
+  readonly engine: readonly Layer[];
+}
+
+/** Bytes in the engine of one image. */
+export interface EngineSize {
+  readonly total: number;
+  /** Of layers that no other image of the stack has in the engine. */
+  readonly unique: number;
+  /** Of layers that others have as well. */
+  readonly shared: number;
+}
+
+const isRunning = (image: WeighedImage): image is RunningImage => image.engine !== undefined;
+
+/** What an image takes in the engine beside the others there. */
+export function engineSize(image: RunningImage, others: readonly RunningImage[]): EngineSize {
+  const elsewhere = new Set(others.filter((other) => other !== image).flatMap(({ engine }) => engine.map(({ id }) => id)));
+  const total = totalBytes(image.engine);
+  const unique = totalBytes(image.engine.filter(({ id }) => !elsewhere.has(id)));
+  return { total, unique, shared: total - unique };
+}
+
+/** Compressed bytes, each blob counted once. */
+export function storedBytes(layers: readonly StoredLayer[]): number {
+  return totalBytes(layers.map(({ blob, compressedBytes }) => ({ id: blob, bytes: compressedBytes })));
+}
+
+/** The layers that an image adds to the largest of the others that it is built on. */
+export function addedLayers(image: WeighedImage, images: readonly WeighedImage[]): readonly StoredLayer[] {
+  const begins = ({ stored }: WeighedImage): boolean =>
+    stored.length < image.stored.length && stored.every(({ id }, index) => image.stored[index]?.id === id);
+  const below = Math.max(0, ...images.filter(begins).map(({ stored }) => stored.length));
+  return image.stored.slice(below);
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "---:"))), ...rows.map(line)].join("\n");
+}
+
+function runningTable(running: readonly RunningImage[]): string {
+  const rows = running.map((image) => {
+    const { total, unique, shared } = engineSize(image, running);
+    return [`\`${image.name}\``, ...[total, unique, shared, storedBytes(image.stored)].map(megabytes)];
+  });
+  const together = totalBytes(running.flatMap(({ engine }) => engine));
+  const compressed = storedBytes(running.flatMap(({ stored }) => stored));
+  return table(
+    ["image that runs", "in the engine, MB", "its own", "shared with others", "in the registry, compressed"],
+    [...rows, ["**together, shared layers once**", `**${megabytes(together)}**`, "", "", `**${megabytes(compressed)}**`]],
+  );
+}
+
+function parentTable(images: readonly WeighedImage[]): string {
+  const bytes = new Map(images.flatMap(({ engine = [] }) => engine.map((layer) => [layer.id, layer.bytes] as const)));
+  const rows = images
+    .filter((image) => !isRunning(image))
+    .map((image) => {
+      const added = addedLayers(image, images);
+      const known = added.every(({ id }) => bytes.has(id));
+      const engine = totalBytes(added.map(({ id }) => ({ id, bytes: bytes.get(id) ?? 0 })));
+      return [`\`${image.name}\``, known ? megabytes(engine) : "not there", megabytes(storedBytes(added))];
+    });
+  return table(["image that others are built from", "adds in the engine, MB", "adds in the registry, compressed"], rows);
+}
+
+/** The tables of one stack. */
+export function sizeTables(images: readonly WeighedImage[]): string {
+  const parents = images.every(isRunning) ? [] : [parentTable(images)];
+  const registry = `All ${images.length} images in the registry, each layer once: ${megabytes(storedBytes(images.flatMap(({ stored }) => stored)))} MB.`;
+  return [runningTable(images.filter(isRunning)), ...parents, registry].join("\n\n");
+}
+
+/** The text with the stack's section put anew between its markers, or at the end where it has none yet. */
+export function withSizes(text: string, stack: string, section: string): string {
+  const [begin, end] = [`<!-- sizes of ${stack}: made by make sizes STACK=${stack} -->`, `<!-- end of sizes of ${stack} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 !== to < 0 || to < from) throw new Error(`docs/sizes.md: one of the markers of ${stack} is missing`);
+  const block = `${begin}\n\n${section}\n\n${end}`;
+  if (from < 0) return `${text.trimEnd()}\n\n## Stack \`${stack}\`\n\n${block}\n`;
+  return `${text.slice(0, from)}${block}${text.slice(to + end.length)}`;
+}

@@ -1,0 +1,27 @@
+/**
+ * Weighs the images of a deployed stack and writes the stack's section of docs/sizes.md.
+ *
+ * `write-sizes.ts STACK`, with the stack's output `images` on standard input: `{"asr": {"reference": "..."}, ...}`.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+import { imageLayers, isInEngine, storedLayers } from "./layers";
+import { sizeTables, withSizes, type WeighedImage } from "./sizes";
+
+const DOCUMENT = path.join(__dirname, "..", "docs", "sizes.md");
+
+async function weigh(name: string, reference: string): Promise<WeighedImage> {
+  const stored = await storedLayers(reference);
+  return (await isInEngine(reference)) ? { name, stored, engine: await imageLayers(reference) } : { name, stored };
+}
+
+async function main(stack: string): Promise<void> {
+  const outputs = JSON.parse(readFileSync(0, "utf8")) as Record<string, { reference: string }>;
+  const images: WeighedImage[] = [];
+  for (const [name, { reference }] of Object.entries(outputs)) images.push(await weigh(name, reference));
+  writeFileSync(DOCUMENT, withSizes(readFileSync(DOCUMENT, "utf8"), stack, sizeTables(images)));
+}
+
+const [stack] = process.argv.slice(2);
+if (stack === undefined) throw new Error("write-sizes.ts: name the stack");
+void main(stack);

@@ -1,0 +1,154 @@
+"""NVIDIA's driver, asked through its own library: that comes with the driver, so no CUDA package has to be there.
+
+Every call answers with a code; CudaError carries the code's name and text as the driver gives them.
+"""
+
+import contextlib
+import ctypes
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+_LIBRARY: Final = "libcuda.so.1"
+_VERSION_FILE: Final = Path("/proc/driver/nvidia/version")
+_MEBIBYTE: Final = 2**20
+_LONGEST_NAME: Final = 256
+_COMPUTE_MODE: Final = 20
+_EXCLUSIVE_PROCESS: Final = 3
+NO_DRIVER: Final = "NO_DRIVER"
+"""What CudaError names a driver's library that is not there; all other names are the driver's own."""
+NO_DEVICE: Final = "CUDA_ERROR_NO_DEVICE"
+_OUT_OF_MEMORY: Final = "CUDA_ERROR_OUT_OF_MEMORY"
+_UNAVAILABLE: Final = "CUDA_ERROR_DEVICE_UNAVAILABLE"
+
+
+class CudaError(Exception):
+    """The driver is not there, or refuses."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(f"{name}: {text}" if text else name)
+        self.name = name
+        self.text = text
+
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU that the driver shows to this process."""
+
+    index: int
+    name: str
+    memory: int
+    """MiB in all."""
+    free: int | None
+    """MiB that nobody uses; None where that was not asked, or no room was left to ask."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The driver's library, initialised."""
+
+    library: Any
+    release: str
+    """Of the driver, such as 570.86.15; empty where the kernel does not tell."""
+    cuda: tuple[int, int]
+    """The newest CUDA that it serves."""
+
+    def cards(self, *, ask_free: bool) -> list[Card]:
+        """All cards. With `ask_free` each is really opened, which takes a moment and some of its memory."""
+        count = ctypes.c_int()
+        _call(self.library, "cuDeviceGetCount", ctypes.byref(count))
+        return [self._card(index, ask_free=ask_free) for index in range(count.value)]
+
+    def _card(self, index: int, *, ask_free: bool) -> Card:
+        device = self._device(index)
+        name = ctypes.create_string_buffer(_LONGEST_NAME)
+        _call(self.library, "cuDeviceGetName", name, ctypes.c_int(_LONGEST_NAME), device)
+        total = ctypes.c_size_t()
+        _call(self.library, "cuDeviceTotalMem_v2", ctypes.byref(total), device)
+        free = self.free_memory(index) if ask_free else None
+        return Card(index, name.value.decode(errors="replace"), total.value // _MEBIBYTE, free)
+
+    def free_memory(self, index: int) -> int | None:
+        """Opens a card and gives the MiB that nobody uses there.
+
+        None for a card that answers and lets nobody else in: it is full, or kept for the process that uses it. Raises
+        CudaError for one that cannot be used.
+        """
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        try:
+            with self._opened(self._device(index)):
+                _call(self.library, "cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        except CudaError as error:
+            if error.name == _OUT_OF_MEMORY or (error.name == _UNAVAILABLE and self._is_exclusive(index)):
+                return None
+            raise
+        return free.value // _MEBIBYTE
+
+    @contextlib.contextmanager
+    def _opened(self, device: ctypes.c_int) -> Iterator[None]:
+        """Holds the card's own context, which this process's libraries share, as the current one."""
+        context = ctypes.c_void_p()
+        _call(self.library, "cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        try:
+            _call(self.library, "cuCtxPushCurrent_v2", context)
+            try:
+                yield
+            finally:
+                _call(self.library, "cuCtxPopCurrent_v2", ctypes.byref(context))
+        finally:
+            _call(self.library, "cuDevicePrimaryCtxRelease_v2", device)
+
+    def _is_exclusive(self, index: int) -> bool:
+        mode = ctypes.c_int()
+        _call(
+            self.library, "cuDeviceGetAttribute", ctypes.byref(mode), ctypes.c_int(_COMPUTE_MODE), self._device(index)
+        )
+        return mode.value == _EXCLUSIVE_PROCESS
+
+    def _device(self, index: int) -> ctypes.c_int:
+        device = ctypes.c_int()
+        _call(self.library, "cuDeviceGet", ctypes.byref(device), ctypes.c_int(index))
+        return device
+
+
+def open_driver(library: str = _LIBRARY, version_file: Path = _VERSION_FILE) -> Driver:
+    """The driver, ready to be asked; CudaError where there is none, or where it finds no card that it could serve."""
+    try:
+        loaded = ctypes.CDLL(library)
+    except OSError as error:
+        raise CudaError(NO_DRIVER, str(error)) from error
+    return started(loaded, _release(version_file))
+
+
+def started(library: Any, release: str) -> Driver:  # noqa: ANN401 - a library has the functions that it has
+    """The driver behind a loaded library; CudaError where it does not start."""
+    _call(library, "cuInit", ctypes.c_uint(0))
+    version = ctypes.c_int()
+    _call(library, "cuDriverGetVersion", ctypes.byref(version))
+    return Driver(library, release, (version.value // 1000, version.value % 1000 // 10))
+
+
+def _release(version_file: Path) -> str:
+    try:
+        found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", version_file.read_text())
+    except OSError:
+        return ""
+    return found.group() if found else ""
+
+
+def _call(library: Any, function: str, *arguments: Any) -> None:  # noqa: ANN401 - what C takes
+    """Calls a function of the driver; CudaError for every answer but success."""
+    code = getattr(library, function)(*arguments)
+    if code != 0:
+        raise CudaError(
+            _text(library, "cuGetErrorName", code) or f"{function} gave {code}",
+            _text(library, "cuGetErrorString", code),
+        )
+
+
+def _text(library: Any, function: str, code: int) -> str:  # noqa: ANN401 - as above
+    text = ctypes.c_char_p()
+    unknown = getattr(library, function)(ctypes.c_int(code), ctypes.byref(text))
+    return "" if unknown or text.value is None else text.value.decode(errors="replace")

@@ -1,0 +1,259 @@
+"""Which device models compute on: a GPU where one can be used, else the processor where that is allowed.
+
+`python -m cp_whisperx.devices` tells what is there, with `--json` for programs. With `--check` it ends with 0 while the
+device that this container's worker uses answers, else with 1 and a sentence: the health check of a GPU service.
+Starts with the standard library alone, because it runs every few seconds.
+"""
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal
+
+from cp_whisperx.cuda_driver import NO_DEVICE, NO_DRIVER, Card, CudaError, Driver, open_driver
+from cp_whisperx.errors import StageError
+from cp_whisperx.processor import memory
+
+DeviceKind = Literal["cuda", "cpu"]
+WantedDevice = Literal["auto", "cuda", "cpu"]
+
+_LEAST_CUDA: Final = (12, 0)
+"""The libraries in the images are made for CUDA 12; drivers from release 525 on serve it."""
+_CHECK_SECONDS: Final = 4.0
+"""The engine gives a health check five."""
+_SECONDS_BETWEEN_OPENINGS: Final = 60.0
+"""An opened card has a few hundred MiB less for a moment."""
+_HIDING: Final = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
+_OR_PROCESSOR: Final = "or let this stage use the processor (allowCpu: true, ALLOW_CPU=true)."
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that models compute on."""
+
+    kind: DeviceKind
+    name: str
+    memory_megabytes: int
+    """MiB in all: of the card, or of what a control group leaves of the host's."""
+    free_megabytes: int | None = None
+    """MiB that were free when it was looked at; None where that is not known."""
+    index: int = 0
+    reason: str = ""
+    """Why it is the processor, though a GPU was possible."""
+
+    @property
+    def torch_name(self) -> str:
+        """As torch calls it: cuda:0, cpu."""
+        return f"cuda:{self.index}" if self.kind == "cuda" else "cpu"
+
+    @property
+    def title(self) -> str:
+        """For people: `cuda:0 (NVIDIA L4)`, `cpu`."""
+        return f"{self.torch_name} ({self.name})" if self.kind == "cuda" else "cpu"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What NVIDIA's driver has for this process."""
+
+    cards: tuple[Device, ...] = ()
+    driver: str = ""
+    """Release of the driver; empty where it does not tell."""
+    cuda: str = ""
+    """The newest CUDA that the driver serves."""
+    problem: str = ""
+    """Why there is no card, as a clause; empty where there are some."""
+    way_out: str = ""
+
+
+def find_cards(start: Callable[[], Driver] = open_driver) -> Found:
+    """The GPUs that can really be used now, each opened once; or why there is none, and what would help."""
+    try:
+        driver = start()
+        cuda = f"{driver.cuda[0]}.{driver.cuda[1]}"
+        if driver.cuda < _LEAST_CUDA:
+            return _too_old(driver, cuda)
+        cards = tuple(_device(card) for card in driver.cards(ask_free=True))
+    except CudaError as error:
+        return _refused(error)
+    return Found(cards, driver.release, cuda) if cards else _refused(CudaError(NO_DEVICE, ""))
+
+
+def _device(card: Card) -> Device:
+    return Device("cuda", card.name, card.memory, card.free, card.index)
+
+
+def _too_old(driver: Driver, cuda: str) -> Found:
+    needed = f"{_LEAST_CUDA[0]}.{_LEAST_CUDA[1]}"
+    return Found(
+        driver=driver.release,
+        cuda=cuda,
+        problem=f"the NVIDIA driver {driver.release} serves CUDA {cuda}, and the libraries here need {needed}",
+        way_out="Install NVIDIA's driver 525 or newer on the host,",
+    )
+
+
+def _refused(error: CudaError) -> Found:
+    if error.name == NO_DRIVER:
+        return Found(
+            problem=f"no NVIDIA driver is visible here ({error.text})",
+            way_out="Install the NVIDIA Container Toolkit on the host and give this service a GPU (gpu.devices: all),",
+        )
+    if error.name == NO_DEVICE:
+        hidden = {name: os.environ[name] for name in _HIDING if name in os.environ}
+        settings = ", ".join(f"{name}={value}" for name, value in hidden.items())
+        return Found(
+            problem=f"the NVIDIA driver is here and shows no GPU{f' ({settings})' if settings else ''}",
+            way_out="Give this service a GPU (gpu.devices: all, a count, or ids),",
+        )
+    return Found(
+        problem=f"the NVIDIA driver refuses ({error})",
+        way_out="See on the host what `nvidia-smi` and `dmesg` say of the GPU, and restart this container,",
+    )
+
+
+def processor(reason: str = "") -> Device:
+    """The processor as a device."""
+    found = memory()
+    return Device("cpu", "processor", found.total, found.free, reason=reason)
+
+
+def choose_device(wanted: WantedDevice, *, allow_cpu: bool, find: Callable[[], Found] = find_cards) -> Device:
+    """The device to use: of several cards the one with the most free memory.
+
+    `auto` and `cuda` both take a GPU where one can be used, and otherwise the processor if that is allowed; the device
+    then says why. Raises StageError, with the way out, where nothing is left.
+    """
+    if wanted == "cpu":
+        if not allow_cpu:
+            raise StageError(
+                "DEVICE=cpu asks for the processor and ALLOW_CPU=false forbids it.",
+                "Set device to auto, or allowCpu to true.",
+            )
+        return processor()
+    found = find()
+    if found.cards:
+        return max(found.cards, key=lambda card: (card.free_megabytes or 0, -card.index))
+    if allow_cpu:
+        return processor(found.problem)
+    raise StageError(
+        f"No GPU can be used: {found.problem} (DEVICE={wanted}, ALLOW_CPU=false).", f"{found.way_out} {_OR_PROCESSOR}"
+    )
+
+
+@cache
+def device_in_use() -> Device:
+    """The device of this process, chosen at its first use by DEVICE and ALLOW_CPU; StageError where there is none."""
+    from cp_whisperx.environment import Environment, load_settings  # noqa: PLC0415 - the health check does without it
+
+    environment = load_settings(Environment)
+    return choose_device(environment.device or "auto", allow_cpu=environment.allow_cpu)
+
+
+def note_device(device: Device, path: Path) -> None:
+    """Notes for the health check which device the worker of this container uses."""
+    path.write_text(json.dumps({"kind": device.kind, "index": device.index}))
+
+
+def check_device(path: Path, start: Callable[[], Driver] = open_driver) -> str:
+    """Names the device that the worker noted, or would choose, if that answers; raises StageError where it does not.
+
+    A card is opened at most once a minute, and only asked for in between. One that is full answers, too.
+    """
+    try:
+        noted = json.loads(path.read_text())
+        kind, index = noted["kind"], int(noted["index"])
+    except FileNotFoundError:
+        return device_in_use().title
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StageError(f"The file {path} is damaged: {error}.", "Restart this container.") from error
+    if kind == "cpu":
+        return "cpu"
+    try:
+        _ask_card(start(), index, path.with_name(f"{path.name}-opened"))
+    except CudaError as error:
+        raise StageError(
+            f"The GPU {index}, which this worker uses, does not answer: {error}.",
+            "See on the host what `nvidia-smi` says, then restart this container.",
+        ) from error
+    return f"cuda:{index}"
+
+
+def _ask_card(driver: Driver, index: int, opened: Path) -> None:
+    if index >= len(driver.cards(ask_free=False)):
+        raise CudaError(NO_DEVICE, f"there is no GPU {index} any more")
+    if _age(opened) >= _SECONDS_BETWEEN_OPENINGS:
+        driver.free_memory(index)
+        opened.touch()
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was touched; endless where it never was, or will be."""
+    try:
+        age = time.time() - path.stat().st_mtime
+    except OSError:
+        return float("inf")
+    return age if age >= 0 else float("inf")
+
+
+def _check(path: Path) -> int:
+    """The exit status of the check; a driver that hangs is one that does not answer."""
+    answer: list[tuple[int, str]] = []
+
+    def ask() -> None:
+        try:
+            answer.append((0, check_device(path)))
+        except StageError as error:
+            answer.append((1, f"{error.reason} {error.way_out}"))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_CHECK_SECONDS)
+    status, text = answer[0] if answer else (1, f"The NVIDIA driver gave no answer in {_CHECK_SECONDS:.0f} s.")
+    print(text, flush=True)  # noqa: T201 - the engine keeps it as the health check's output
+    return status
+
+
+def describe(found: Found, host: Device) -> list[str]:
+    """What is there, one line for each device."""
+    driver = f"driver {found.driver or '?'}, CUDA {found.cuda}"
+    cards = [f"{_memory_line(card)}, {driver}" for card in found.cards]
+    return [*(cards or [f"no GPU: {found.problem}"]), _memory_line(host)]
+
+
+def _memory_line(device: Device) -> str:
+    free = "an unknown part" if device.free_megabytes is None else f"{device.free_megabytes} MiB"
+    return f"{device.title}: {device.memory_megabytes} MiB, {free} free"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cp_whisperx.devices", description="The devices that models can use."
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    parser.add_argument("--check", action="store_true", help="whether the device that the worker uses answers")
+    given = parser.parse_args(arguments)
+    if given.check:
+        return _check(Path(os.environ.get("DEVICE_FILE", "/tmp/device")))  # noqa: S108 - the container's own tmpfs
+    found, host = find_cards(), processor()
+    if given.json:
+        text = json.dumps({**asdict(found), "processor": asdict(host)}, indent=2)
+    else:
+        text = "\n".join(describe(found, host))
+    print(text)  # noqa: T201 - a command line
+    return 0
+
+
+if __name__ == "__main__":
+    status = main()
+    # The thread of a check that hangs would keep the interpreter.
+    sys.stdout.flush()
+    os._exit(status)

@@ -1,0 +1,105 @@
+"""The host's own Python environment, which brings torch in native mode: whether this image can work with it.
+
+Only looks at files: a compiled package of another Python or another processor cannot even be imported. Imports none of
+the libraries itself, because those that it would get may be the wrong ones.
+"""
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from cp_whisperx.errors import StageError
+
+PLACE: Final = Path("/app/.bollyenv")
+"""Where the environment is mounted."""
+SERIES: Final[Mapping[str, str]] = {"numpy": "2.0", "torch": "2.8", "torchaudio": "2.8", "ctranslate2": "4.6"}
+"""What the environment has to have, as major.minor: the stages are locked to these, and they to each other."""
+_WAY_OUT: Final = (
+    "Make it on the engine's host with `make native-environment`, name its folder in the setting native.environment, "
+    "then run `make up`."
+)
+_ELF: Final = b"\x7fELF"
+_MACHINE: Final = slice(18, 20)
+"""Where an ELF file names its processor."""
+_PROCESSORS: Final = {62: "x86_64", 183: "aarch64"}
+
+Python = tuple[int, int]
+
+
+def check_native_environment(folder: Path = PLACE, python: Python = sys.version_info[:2]) -> None:
+    """Raises StageError, with the way out, where the environment in `folder` is not one for this image."""
+    problem = next(_problems(folder, python), None)
+    if problem is not None:
+        raise StageError(f"The host's Python environment {folder} (EXECUTION_MODE=native) {problem}.", _WAY_OUT)
+
+
+def _problems(folder: Path, python: Python) -> Iterator[str]:
+    """What is wrong, the most basic first; what comes later is only meaningful where there is nothing before it."""
+    packages = folder / "lib" / f"python{python[0]}.{python[1]}" / "site-packages"
+    try:
+        yield from _faults_of_folder(folder, python)
+        yield from _faults_of_packages(packages)
+        yield from _faults_of_processor(packages)
+    except PermissionError as error:
+        yield f"cannot be read by user {os.getuid()}: {error.filename}"
+
+
+def _faults_of_folder(folder: Path, python: Python) -> Iterator[str]:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        yield "is missing"
+    try:
+        made_by = _python_of(folder / "pyvenv.cfg")
+    except FileNotFoundError:
+        yield "has no pyvenv.cfg, so it is no environment, or an unfinished one"
+        return
+    if made_by != python:
+        found = f"Python {made_by[0]}.{made_by[1]}" if made_by else "an unknown Python"
+        yield f"was made by {found}, and this image has Python {python[0]}.{python[1]}"
+
+
+def _python_of(settings: Path) -> Python | None:
+    """The version in pyvenv.cfg: `version` as venv writes it, `version_info` as virtualenv and uv do."""
+    found = re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", settings.read_text(errors="replace"), re.MULTILINE)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _faults_of_packages(packages: Path) -> Iterator[str]:
+    lacking = [name for name in SERIES if not (packages / name / "__init__.py").is_file()]
+    if lacking:
+        yield f"lacks {', '.join(lacking)} in {packages}"
+    for name, series in SERIES.items():
+        version = _version_of(packages, name)
+        if version is not None and not f"{version}.".startswith(f"{series}."):
+            yield f"has {name} {version}, and this image works with {name} {series}"
+
+
+def _version_of(packages: Path, name: str) -> str | None:
+    """The version that the installer noted; None where it noted none."""
+    for folder in sorted(packages.glob(f"{name}-*.dist-info")):
+        return folder.name.removeprefix(f"{name}-").removesuffix(".dist-info")
+    return None
+
+
+def _faults_of_processor(packages: Path) -> Iterator[str]:
+    """Compares what compiled files are made for with the Python that runs now."""
+    own = _processor_of(Path(sys.executable))
+    for name in SERIES:
+        for compiled in (packages / name).rglob("*.so"):
+            found = _processor_of(compiled)
+            if own is not None and found not in (own, None):
+                yield f"is for {found} processors, and this one is {platform.machine()} ({compiled})"
+            break
+
+
+def _processor_of(path: Path) -> str | None:
+    """The processor that an ELF file is made for; None for another file."""
+    with path.open("rb") as file:
+        head = file.read(_MACHINE.stop)
+    if head[:4] != _ELF or len(head) < _MACHINE.stop:
+        return None
+    number = int.from_bytes(head[_MACHINE], "little")
+    return _PROCESSORS.get(number, f"unknown ({number})")

@@ -1,0 +1,131 @@
+"""Out of memory: what is taken for it, and what is tried then."""
+
+import gc
+import weakref
+from types import ModuleType
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cp_whisperx.backoff import OutOfMemoryError, means_out_of_memory, with_backoff
+from cp_whisperx.errors import StageError
+
+
+def torch_error(module: str) -> Exception:
+    """The error of torch, as far as its name goes."""
+    kind = type("OutOfMemoryError", (RuntimeError,), {"__module__": module})
+    error = kind("Tried to allocate 20.00 MiB")
+    assert isinstance(error, RuntimeError)
+    return error
+
+
+def caused(error: Exception) -> Exception:
+    wrapped = StageError("The model cannot be opened.", "Try again.")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch_error("torch"),
+        torch_error("torch.cuda"),
+        RuntimeError("CUDA failed with error out of memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB"),
+        RuntimeError("cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN failed with status CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("std::bad_alloc"),
+        caused(RuntimeError("CUDA failed with error out of memory")),
+    ],
+)
+def test_these_are_about_memory(error: Exception) -> None:
+    assert means_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("out of memory"),
+        RuntimeError("CUDA failed with error an illegal memory access was encountered"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        RuntimeError("Library libcublas.so.12 is not found or cannot be loaded"),
+        StageError("The model is missing.", "Get it."),
+        type("OutOfMemoryError", (Exception,), {"__module__": "torchlight"})("words"),
+        OSError(28, "No space left on device"),
+    ],
+)
+def test_these_are_not(error: Exception) -> None:
+    assert not means_out_of_memory(error)
+
+
+def test_a_chain_of_causes_that_bites_its_tail_ends() -> None:
+    error = RuntimeError("words")
+    error.__cause__ = error
+    assert not means_out_of_memory(error)
+
+
+@given(st.integers(1, 40), st.integers(0, 40))
+def test_each_step_is_tried_once_until_one_fits(count: int, fits_from: int) -> None:
+    tried: list[int] = []
+    reported: list[tuple[int, int, str]] = []
+
+    def run(step: int) -> int:
+        tried.append(step)
+        if step < fits_from:
+            raise MemoryError
+        return step * 2
+
+    def attempt() -> int:
+        with patch("cp_whisperx.backoff.gc"):  # it takes long in a process with so many modules
+            return with_backoff(range(count), run, means_out_of_memory, lambda *words: reported.append(words))
+
+    if fits_from < count:
+        assert attempt() == fits_from * 2
+    else:
+        with pytest.raises(OutOfMemoryError, match=f"not even for {count - 1}: MemoryError"):
+            attempt()
+    last = min(fits_from, count - 1)
+    assert tried == list(range(last + 1))
+    assert reported == [(step, step + 1, "MemoryError") for step in range(last)]
+
+
+def test_another_error_ends_it_at_once() -> None:
+    tried: list[str] = []
+
+    def run(step: str) -> None:
+        tried.append(step)
+        raise RuntimeError("a wrong model")
+
+    with pytest.raises(RuntimeError, match="a wrong model"):
+        with_backoff(["a", "b"], run, means_out_of_memory, lambda *_words: None)
+    assert tried == ["a"]
+
+
+def test_what_a_failed_try_held_is_free_before_the_next() -> None:
+    held: list[weakref.ref[ModuleType]] = []
+
+    def run(step: int) -> int:
+        assert all(each() is None for each in held)
+        model = ModuleType("a model of many gigabytes")
+        held.append(weakref.ref(model))
+        if step < 3:
+            raise MemoryError
+        return step
+
+    gc.disable()
+    try:
+        assert with_backoff(range(4), run, means_out_of_memory, lambda *_words: None) == 3
+    finally:
+        gc.enable()
+    assert len(held) == 4
+
+
+def test_no_step_at_all_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="no step"):
+        with_backoff([], lambda _step: None, means_out_of_memory, lambda *_words: None)

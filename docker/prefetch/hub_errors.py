@@ -1,0 +1,181 @@
+"""What goes wrong with a hub, told in one sentence with the way out."""
+
+import errno
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import requests
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from cp_whisperx.errors import StageError
+from model_list import TOKEN_SETTING, WantedModel
+
+TOKEN_PAGE: Final = "https://huggingface.co/settings/tokens"  # noqa: S105 - where tokens are made, not one
+_LIST: Final = "docker/prefetch/models.json"
+_TOO_MANY: Final = 429
+_RANGE: Final = 416
+_SERVER: Final = 500
+
+
+class Refused(StageError):  # noqa: N818 - reads as what happened
+    """The hub does not give a model to this user: it wants a token, or an accepted licence."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked, for the messages."""
+
+    model: WantedModel
+    endpoint: str
+    has_token: bool
+    cache: Path
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What happened at first: huggingface_hub wraps every broken connection into an error of the cache."""
+    return cause_of(error.__cause__) if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether trying again may help: a broken connection, a busy or stumbling hub, a file that arrived cut."""
+    match cause_of(error):
+        case requests.exceptions.SSLError() | requests.exceptions.ProxyError():
+            return False
+        case HfHubHTTPError() as answered:
+            return status_of(answered) in (_RANGE, _TOO_MANY) or status_of(answered) >= _SERVER
+        case requests.RequestException():
+            return True
+        case OSError() as broken:
+            return broken.errno is None
+        case _:
+            return False
+
+
+def status_of(error: HfHubHTTPError) -> int:
+    """The status of the hub's answer; 0 for none."""
+    return error.response.status_code if error.response is not None else 0
+
+
+def told(error: BaseException, asked: Asked) -> StageError:  # noqa: PLR0911 - one for each kind of error
+    """What to tell the user of an error that trying again does not mend, or did not."""
+    first = cause_of(error)
+    name, endpoint = asked.model.repository, asked.endpoint
+    match first:
+        case StageError():
+            return first
+        case GatedRepoError():
+            return refused(asked)
+        case RevisionNotFoundError():
+            return StageError(
+                f"The hub {endpoint} has no revision {asked.model.revision} of {name}.", f"Correct it in {_LIST}."
+            )
+        case RepositoryNotFoundError():
+            return StageError(
+                f"The hub {endpoint} has no model {name}, or hides it from this user.",
+                f"Correct it in {_LIST}, or set a token that may read it ({TOKEN_SETTING}).",
+            )
+        case HfHubHTTPError():
+            return _told_of_answer(first, asked)
+        case requests.RequestException() | OSError(errno=None):
+            return StageError(
+                f"The hub {endpoint} cannot be reached for {name}: {_short(first)}.",
+                "See that this host reaches it (a proxy: HTTPS_PROXY, a mirror: `models.endpoint`), then run `make up` "
+                "again, which goes on where this stopped; or choose `models.source: packaged`.",
+            )
+        case OSError():
+            return _told_of_disk(first, asked)
+        case _:
+            return StageError(f"{name} cannot be fetched: {type(first).__name__}: {first}.", "Run `make up` again.")
+
+
+def refused(asked: Asked) -> Refused:
+    """Why a model that needs a known user is not given, and what that user has to do."""
+    name, page = asked.model.repository, asked.model.licence_page or f"{asked.endpoint}/{asked.model.repository}"
+    if not asked.has_token:
+        return Refused(
+            f"{name} is given to known users only, and there is no token.",
+            f"Accept its licence at {page}, make a token at {TOKEN_PAGE} and set it: {TOKEN_SETTING}.",
+        )
+    return Refused(
+        f"The owner of the token has not accepted the licence of {name}.",
+        f"Accept it at {page} as the user the token belongs to, then run `make up` again.",
+    )
+
+
+def _told_of_answer(error: HfHubHTTPError, asked: Asked) -> StageError:
+    name, status = asked.model.repository, status_of(error)
+    if status == requests.codes.unauthorized:
+        return StageError(
+            f"The hub {asked.endpoint} does not know the token.",
+            f"Make a new one at {TOKEN_PAGE} and set it: {TOKEN_SETTING}.",
+        )
+    if status == requests.codes.forbidden:
+        return Refused(
+            f"The token may not read {name}.",
+            f"Allow it to read public gated repositories at {TOKEN_PAGE}, or set another: {TOKEN_SETTING}.",
+        )
+    return StageError(
+        f"The hub {asked.endpoint} answered {status} when asked for {name}.",
+        "Run `make up` again later; it goes on where this stopped.",
+    )
+
+
+def no_room(asked: Asked, needed: int, free: int) -> StageError:
+    """A disk that is too small; sizes in bytes."""
+    return StageError(
+        f"The disk is full: {asked.model.repository} needs {needed / 1e6:.0f} MB more in {asked.cache}, "
+        f"{free / 1e6:.0f} MB are free.",
+        "Make room where the engine keeps its volumes (`docker system df` says what takes it), then run `make up`.",
+    )
+
+
+def no_such_files(asked: Asked) -> StageError:
+    """A model that has nothing of what the list asks for."""
+    return StageError(
+        f"{asked.model.repository} has none of the files {', '.join(asked.model.files)} "
+        f"at revision {asked.model.revision}.",
+        f"Correct it in {_LIST}.",
+    )
+
+
+def damaged(asked: Asked, name: str) -> StageError:
+    """A file whose content is not the expected one, however often it is fetched."""
+    return StageError(
+        f"{name} of {asked.model.repository} comes from {asked.endpoint} with another checksum than expected.",
+        f"Run `make up` again; if it stays so, that hub (`models.endpoint`) has another file than {_LIST} asks for.",
+    )
+
+
+def out_of_time(asked: Asked) -> StageError:
+    """The time limit has passed."""
+    return StageError(
+        f"{asked.model.repository} was not there in time (PREFETCH_TIME_LIMIT).",
+        "Run `make up` again: it goes on where this stopped.",
+    )
+
+
+def _told_of_disk(error: OSError, asked: Asked) -> StageError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StageError(
+            f"The disk is full: {asked.model.repository} does not fit into {asked.cache}.",
+            "Make room where the engine keeps its volumes (`docker system df` says what takes it), then run `make up`.",
+        )
+    return StageError(
+        f"{asked.model.repository} cannot be written to {asked.cache}: {_short(error)}.",
+        "See that the containers' user (setting `user`) owns the model cache, then run `make up`.",
+    )
+
+
+def _short(error: BaseException, limit: int = 160) -> str:
+    """The innermost reason, without the addresses that a hub signs for a while."""
+    inner = error.args[0] if error.args else error
+    text = re.sub(r"\?\S+", "?...", " ".join(str(getattr(inner, "reason", error)).split()))
+    return text if len(text) <= limit else text[: limit - 3] + "..."

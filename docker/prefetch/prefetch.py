@@ -1,0 +1,266 @@
+"""prefetch: brings the models of a hub into the model cache, so that no service ever has to ask the hub.
+
+    python -m prefetch < token
+
+The token for gated models comes in one line of standard input; an empty line or none means that there is no token. It
+is written nowhere. What is there and whole stays; what was cut off goes on where it stopped. MODEL_CACHE/hub.json comes
+last: the stages find their models by it. A run that finds everything there needs no network.
+"""
+
+import math
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from cp_whisperx.errors import StageError
+from cp_whisperx.files import locked, write_document
+from cp_whisperx.ml.hub import (
+    AbsentModel,
+    HubModel,
+    HubModels,
+    hub_list,
+    lacking_files,
+    read_hub_models,
+    snapshot_folder,
+)
+from model_list import TOKEN_SETTING, WantedModel, wanted_models
+from patience import Patience
+
+if TYPE_CHECKING:
+    from download import Hub
+
+_LOCK: Final = ".prefetch.lock"
+_ENVIRONMENT: Final = {
+    "HF_HUB_OFFLINE": "0",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    # Plain requests go on where they were cut off, and through any proxy.
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_VERBOSITY": "error",
+}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The model cache: its folder with hub.json, and the hub's own folder in it."""
+
+    folder: Path
+    """MODEL_CACHE."""
+    hub: Path
+    """HF_HUB_CACHE."""
+
+    def has(self, model: WantedModel, found: HubModel | None) -> bool:
+        """Whether `found`, an entry of hub.json, is what the list wants, and every file of it is there."""
+        if found is None or (found.revision, found.patterns) != (model.revision, model.files):
+            return False
+        return not lacking_files(snapshot_folder(self.hub, model.repository, found.commit), found.files)
+
+
+def prefetch(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) -> None:
+    """Brings the models into the cache; StageError says what kept it from that, and the way out."""
+    if not cache.folder.is_dir():
+        raise StageError(f"The model cache {cache.folder} is not there.", "Mount its volume there; `make up` does so.")
+    try:
+        with locked(cache.folder / _LOCK, wait=False) as alone:
+            if alone:
+                _bring(models, cache, hub, say)
+                return
+        say("another prefetch fills this cache; waiting for it")
+        with locked(cache.folder / _LOCK):
+            _bring(models, cache, hub, say)
+    except OSError as error:
+        raise StageError(
+            f"The model cache {cache.folder} cannot be written: {error.strerror}.",
+            f"Let user {os.getuid()} write to it (setting `user`), then run `make up`.",
+        ) from error
+
+
+def _bring(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) -> None:
+    listed = read_hub_models(cache.folder)
+    wanted = {model.repository: model for model in models}
+    there = {
+        name: found for name, found in listed.models.items() if name not in wanted or cache.has(wanted[name], found)
+    }
+    absent: dict[str, AbsentModel] = {}
+    lacking = [model for name, model in wanted.items() if name not in there]
+    for number, model in enumerate(lacking, start=1):
+        size = f", about {model.megabytes} MB" if model.megabytes else ""
+        say(f"{number} of {len(lacking)}: {model.repository}{size}")
+        found = _fetched(model, hub, say)
+        if isinstance(found, AbsentModel):
+            absent[model.repository] = found
+        else:
+            there[model.repository] = found
+        # After each model, so that what came before an error counts.
+        _note(cache, HubModels(models=there, absent=absent))
+    _note(cache, HubModels(models=there, absent=absent))
+    left_out = f", {len(absent)} left out" if absent else ""
+    say(f"{len(wanted) - len(absent)} of {len(wanted)} models are in {cache.hub}{left_out}")
+
+
+def _fetched(model: WantedModel, hub: "Hub", say: Say) -> HubModel | AbsentModel:
+    from download import drop_other_commits, fetch  # noqa: PLC0415 - see main
+    from hub_errors import Asked, Refused, refused  # noqa: PLC0415 - see main
+
+    try:
+        if model.gated and not hub.token:
+            raise refused(Asked(model, hub.endpoint, has_token=False, cache=hub.cache))
+        found = fetch(model, hub)
+    except Refused as error:
+        if not model.fallback:
+            raise
+        say(f"left out: {error.reason} Without it: {model.fallback}. {error.way_out}")
+        return AbsentModel(reason=error.reason, way_out=error.way_out)
+    drop_other_commits(model.repository, found.commit, hub)
+    return found
+
+
+def _note(cache: Cache, content: HubModels) -> None:
+    if not hub_list(cache.folder).exists() or read_hub_models(cache.folder) != content:
+        write_document(hub_list(cache.folder), content)
+
+
+def read_token() -> str:
+    """The line of standard input; StageError, without showing it, for one that cannot be a token."""
+    token = "" if sys.stdin.isatty() else sys.stdin.readline().strip()
+    if token and not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise StageError(
+            "The token has characters that no token has.",
+            f"Set it again without quotes and spaces: {TOKEN_SETTING}",
+        )
+    return token
+
+
+def prepare_environment(certificates: str, answer_seconds: float) -> None:
+    """Sets what huggingface_hub reads when it is imported; `certificates` are trusted beside the public ones."""
+    limit = str(math.ceil(answer_seconds))
+    os.environ.update({**_ENVIRONMENT, "HF_HUB_DOWNLOAD_TIMEOUT": limit, "HF_HUB_ETAG_TIMEOUT": limit})
+    if certificates:
+        import certifi  # noqa: PLC0415 - used nowhere else
+
+        with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as bundle:
+            bundle.write(f"{Path(certifi.where()).read_text()}\n{certificates}\n")
+        os.environ["REQUESTS_CA_BUNDLE"] = bundle.name
+
+
+@click.command()
+@click.option("--models", envvar="PREFETCH_MODELS", default="", help="JSON list of models; default: models.json.")
+@click.option("--endpoint", envvar="HF_ENDPOINT", default="https://huggingface.co", show_default=True, help="The hub.")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    envvar="MODEL_CACHE",
+    default=Path("/models"),
+    show_default=True,
+    help="The model cache.",
+)
+@click.option(
+    "--hub-cache",
+    type=click.Path(path_type=Path),
+    envvar="HF_HUB_CACHE",
+    help="Where the files of the hub go; default: huggingface/hub below the model cache.",
+)
+@click.option(
+    "--time-limit",
+    type=click.IntRange(min=1),
+    envvar="PREFETCH_TIME_LIMIT",
+    default=4 * 3600,
+    show_default=True,
+    help="Seconds after which it stops; the next run goes on there.",
+)
+@click.option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    envvar="PREFETCH_ATTEMPTS",
+    default=5,
+    show_default=True,
+    help="Tries in a row in which nothing new arrives.",
+)
+@click.option(
+    "--pause",
+    type=click.FloatRange(min=0),
+    envvar="PREFETCH_PAUSE",
+    default=2.0,
+    show_default=True,
+    help="Seconds before the second try; each further one waits twice as long.",
+)
+@click.option(
+    "--answer-seconds",
+    type=click.FloatRange(min=1),
+    envvar="PREFETCH_ANSWER_SECONDS",
+    default=30.0,
+    show_default=True,
+    help="Seconds without a word from the hub that count as a broken connection.",
+)
+@click.option(
+    "--report-seconds",
+    type=click.FloatRange(min=0.1),
+    envvar="PREFETCH_REPORT_SECONDS",
+    default=5.0,
+    show_default=True,
+    help="Seconds between two lines of progress.",
+)
+@click.option("--certificates", envvar="PREFETCH_CERTIFICATES", default="", help="PEM text to trust besides.")
+def main(  # noqa: PLR0913 - one for each option
+    *,
+    models: str,
+    endpoint: str,
+    cache: Path,
+    hub_cache: Path | None,
+    time_limit: int,
+    attempts: int,
+    pause: float,
+    answer_seconds: float,
+    report_seconds: float,
+    certificates: str,
+) -> None:
+    """Bring the models of a hub into the model cache; the token comes in one line of standard input.
+
+    Every option is also an environment variable: PREFETCH_MODELS, HF_ENDPOINT, MODEL_CACHE, HF_HUB_CACHE,
+    PREFETCH_TIME_LIMIT, PREFETCH_ATTEMPTS, PREFETCH_PAUSE, PREFETCH_ANSWER_SECONDS, PREFETCH_REPORT_SECONDS,
+    PREFETCH_CERTIFICATES.
+    """
+    token = ""
+
+    def say(text: str) -> None:
+        click.echo(f"prefetch: {text.replace(token, '[token]') if token else text}")
+
+    try:
+        token = read_token()
+        prepare_environment(certificates, answer_seconds)
+        # huggingface_hub reads the environment once, when it is imported.
+        from download import Hub, wait_for_answers  # noqa: PLC0415
+
+        wait_for_answers(answer_seconds)
+        patience = Patience(time.monotonic() + time_limit, attempts, pause, report_seconds)
+        places = Cache(cache, hub_cache or cache / "huggingface/hub")
+        hub = Hub(endpoint=endpoint.rstrip("/"), token=token, cache=places.hub, patience=patience, say=say)
+        prefetch(wanted_models(models), places, hub, say)
+    except StageError as error:
+        click.echo(f"prefetch: {str(error).replace(token, '[token]') if token else error}", err=True)
+        _leave(1)
+
+
+def _leave(status: int) -> None:
+    """Ends the program, also where a download that ran out of time goes on in another thread."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if threading.active_count() > 1:
+        os._exit(status)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

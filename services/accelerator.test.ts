@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { catalog } from "../images/catalog";
+import type { Settings } from "../settings";
+import { parseSettings } from "../settings";
+import { accelerator, deviceRequest } from "./accelerator";
+
+const settings = (values: Record<string, string>): Settings =>
+  parseSettings({
+    project: "p",
+    stack: "gpu",
+    values: Object.fromEntries(Object.entries(values).map(([key, value]) => [`p:${key}`, value])),
+    secretKeys: [],
+  });
+
+const acceleratorOf = (service: string, values: Record<string, string>) =>
+  accelerator(settings(values), service, catalog.find(({ name }) => name === service)?.service ?? { memoryMegabytes: 0 });
+
+describe("deviceRequest", () => {
+  it.each<[Settings["gpu"], object]>([
+    [{ devices: "all", driver: "nvidia" }, { driver: "nvidia", capabilities: ["gpu"], count: -1 }],
+    [{ devices: 2, driver: "nvidia" }, { driver: "nvidia", capabilities: ["gpu"], count: 2 }],
+    [{ devices: ["0", "GPU-5a"], driver: "nvidia" }, { driver: "nvidia", capabilities: ["gpu"], deviceIds: ["0", "GPU-5a"] }],
+    [{ devices: "all", driver: "cdi" }, { driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }],
+    [{ devices: 2, driver: "cdi" }, { driver: "cdi", deviceIds: ["nvidia.com/gpu=0", "nvidia.com/gpu=1"] }],
+    [{ devices: ["1:0"], driver: "cdi" }, { driver: "cdi", deviceIds: ["nvidia.com/gpu=1:0"] }],
+  ])("of %j is %j", (gpu, request) => {
+    expect(deviceRequest(gpu)).toEqual(request);
+  });
+});
+
+describe("accelerator", () => {
+  it("gives a stage with a model in a stack with CUDA the GPUs, shared memory, its share and a probe", () => {
+    expect(acceleratorOf("asr", { variant: "cuda", gpuMemoryMegabytes: '{"asr":8192}', shmMegabytes: "2048" })).toEqual({
+      deviceRequests: [{ driver: "nvidia", capabilities: ["gpu"], count: -1 }],
+      shmMegabytes: 2048,
+      environment: { DEVICE: "auto", ALLOW_CPU: "true", GPU_MEMORY_MEGABYTES: "8192" },
+      healthcheck: "python -m cp_whisperx.devices --check",
+    });
+  });
+
+  it.each<Record<string, string>>([{ variant: "cpu" }, { variant: "cuda", device: "cpu" }])("asks for no GPU with %j", (values) => {
+    expect(acceleratorOf("asr", values)).toEqual({ environment: { DEVICE: values.device ?? "auto", ALLOW_CPU: "true" } });
+  });
+
+  it("is nothing for a stage without such a model", () => {
+    expect(acceleratorOf("demux", { variant: "cuda" })).toBeUndefined();
+    expect(acceleratorOf("queue", { variant: "cuda" })).toBeUndefined();
+  });
+});

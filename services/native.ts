@@ -1,0 +1,38 @@
+/** What a worker without torch takes from the host: its Python environment, read-only. */
+import * as path from "node:path";
+import type * as docker from "@pulumi/docker";
+import type { ServiceNeeds } from "../images/catalog";
+import type { Settings } from "../settings";
+
+/** Where a container finds the host's environment. */
+const PLACE = "/app/.bollyenv";
+
+export interface NativeEnvironment {
+  readonly mounts: docker.types.input.ContainerMount[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The folder on the engine's host, where slim images take torch from one. */
+export function nativeFolder({ variant, native }: Pick<Settings, "variant" | "native">): string | undefined {
+  return variant === "cuda-slim" && native.environment !== undefined ? path.resolve(native.environment) : undefined;
+}
+
+/**
+ * The mount of the environment and the variables by which Python finds it, for a stage with a model in a stack of slim
+ * images. The image's own programs and the package all stages share come first.
+ */
+export function nativeEnvironment(
+  settings: Pick<Settings, "variant" | "native">,
+  needs: ServiceNeeds,
+): NativeEnvironment | undefined {
+  const folder = nativeFolder(settings);
+  if (folder === undefined || needs.gpuMemoryMegabytes === undefined) return undefined;
+  return {
+    mounts: [{ type: "bind", source: folder, target: PLACE, readOnly: true }],
+    environment: {
+      EXECUTION_MODE: "native",
+      PATH: `/opt/venv/bin:${PLACE}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      PYTHONPATH: `/opt/cp-whisperx:${PLACE}/lib/python3.11/site-packages`,
+    },
+  };
+}

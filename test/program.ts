@@ -1,0 +1,48 @@
+/** The whole program of a stack under mocks. */
+import { readFileSync } from "node:fs";
+import * as path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { vi } from "vitest";
+import { parse } from "yaml";
+import { mockPulumi, settled, type RecordedResource } from "./mocks";
+
+/** The signature by which a value on the wire says that it is a secret, which the state holds encrypted. */
+const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
+
+/** Runs the program with this configuration; the mocks must be installed. */
+export async function runProgram(config: Record<string, string>, secretKeys: string[] = []): Promise<unknown> {
+  vi.resetModules();
+  process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
+  pulumi.runtime.setAllConfig(config, secretKeys);
+  const { default: program } = await import("../index");
+  return program();
+}
+
+/** Declares every resource of the stack with this configuration, on a machine that has all it needs. */
+export async function declareProgram(
+  stack: string,
+  config: Record<string, string>,
+  secretKeys: string[] = [],
+): Promise<RecordedResource[]> {
+  const recorded = await mockPulumi(stack, { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "" });
+  await runProgram(config, secretKeys);
+  await settled();
+  return recorded;
+}
+
+/** The configuration in a stack's file, as Pulumi hands it to the program: text, and JSON where it is no scalar. */
+export function stackConfig(stack: string): Record<string, string> {
+  const file = path.join(__dirname, "..", `Pulumi.${stack}.yaml`);
+  const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
+  return Object.fromEntries(
+    Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
+}
+
+/** The value with `[secret]` in place of everything that the state holds encrypted. */
+export function withoutSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (typeof value !== "object" || value === null) return value;
+  if (Object.values(value).includes(SECRET_SIGNATURE)) return "[secret]";
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
+}
