@@ -1,9 +1,8 @@
 import { appendFileSync } from "node:fs";
 import { afterEach, expect, it } from "vitest";
 import { descendants } from "../../images/plan";
-import { catalog } from "../../images/catalog";
 import { docker } from "./command";
-import { services, Stack, type Deployment } from "./stack";
+import { images as built, services, Stack, type Deployment } from "./stack";
 
 const stack = new Stack();
 const undo: (() => void)[] = [];
@@ -51,7 +50,7 @@ it("a line of the common package reinstalls no package: every stage keeps all la
   const before = new Map(await Promise.all(stages.map(async (name) => [name, await layers(name)] as const)));
   undo.push(stack.edit("docker/common/cp_whisperx/__init__.py", (content) => `${content}\nEDITED = True\n`));
   const { images, containers } = await previewAndUp();
-  expect(images).toEqual([...descendants(catalog, "common")].sort());
+  expect(images).toEqual([...descendants(built, "common")].sort());
   expect(containers).toEqual([...stages].sort());
   for (const name of stages) {
     const [old, now] = [before.get(name) ?? [], await layers(name)];
@@ -68,7 +67,7 @@ it("one more requirement rebuilds that image and its descendants alone", async (
   ].join("\n");
   undo.push(stack.edit(lock, (content) => `${content.trimEnd()}\n${requirement}\n`));
   const { images, containers } = await previewAndUp();
-  const reached = descendants(catalog, "base-spacy");
+  const reached = descendants(built, "base-spacy");
   expect(images).toEqual([...reached].sort());
   expect(containers).toEqual(servicesAmong(reached));
 });

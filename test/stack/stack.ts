@@ -2,7 +2,8 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { inject } from "vitest";
-import { catalog } from "../../images/catalog";
+import { catalog, MODEL_IMAGES } from "../../images/catalog";
+import { stackNodes } from "../../images/plan";
 import { command, docker, type CommandOptions, type CommandResult } from "./command";
 
 /** Name of the stack; its containers and volumes begin with `cp-whisperx-test-`. */
@@ -13,6 +14,9 @@ export const REGISTRY = `127.0.0.1:${process.env.CP_WHISPERX_REGISTRY_PORT ?? "5
 
 /** The sample film, by its name in `samples/` and in the folder of films that come in. */
 export const SAMPLE = "The Missing Letter (2026).mp4";
+
+/** The images that the stack builds. */
+export const images = stackNodes(catalog, { variant: "cpu", images: MODEL_IMAGES.packaged });
 
 export const services = catalog.filter((image) => image.service !== undefined).map(({ name }) => name);
 

@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
-import { catalog } from "../../images/catalog";
 import { docker } from "./command";
-import { services, Stack } from "./stack";
+import { images, services, Stack } from "./stack";
 
 const stack = new Stack();
 
@@ -18,7 +17,7 @@ it("make up prints where the subtitles are, every image and every service", () =
     const file = new RegExp(`^${label}:\\s+(/.+)$`, "m").exec(output)?.[1] ?? "";
     expect(existsSync(file), `${label}: ${file}`).toBe(true);
   }
-  for (const { name } of catalog) expect(output).toMatch(new RegExp(`^\\W*${name}\\W.*sha256:`, "m"));
+  for (const { name } of images) expect(output).toMatch(new RegExp(`^\\W*${name}\\W.*sha256:`, "m"));
   for (const service of services) expect(output).toMatch(new RegExp(`^\\W*${service}\\W.*healthy`, "m"));
 });
 

@@ -46,13 +46,19 @@ pulumi_here() {
   pulumi --cwd "$PROJECT_FOLDER" --non-interactive "$@" 8>&- 9>&-
 }
 
-# configure_stack CONFIGURATION: gives the program this machine's base image and registry where it has others.
+# configure_stack CONFIGURATION: gives the program this machine's base image and registry, unless the user has set others.
 configure_stack() {
   local base registry
   base=$(json_value cp-whisperx:baseImages objectValue cpu <<<"$1")
   registry=$(json_value cp-whisperx:registry value <<<"$1")
-  set_configuration baseImages.cpu "$base" "$(base_image_reference)"
-  set_configuration registry "${registry:-127.0.0.1:5000}" "$REGISTRY_ADDRESS"
+  registry=${registry:-127.0.0.1:5000}
+  is_others "$base" || set_configuration baseImages.cpu "$base" "$(base_image_reference)"
+  is_others "$registry" || set_configuration registry "$registry" "$REGISTRY_ADDRESS"
+}
+
+# is_others REFERENCE: true where it names another registry than one on this machine.
+is_others() {
+  [[ -n $1 && $1 != 127.0.0.1:* ]]
 }
 
 # set_configuration KEY NOW VALUE: writes the value where it is another one now.
