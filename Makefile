@@ -5,7 +5,7 @@ export STACK
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down film preview env sizes native-environment check test
+.PHONY: help up down film preview env builder sizes native-environment check test
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ preview: ## Show what make up would change
 
 env: ## Print the exports for a Pulumi of your own: eval "$$(make --silent env)"
 	@toolchain/env.sh
+
+builder: ## Start the builder anew, with what registries.toml in ~/.cp-whisperx says of other registries
+	@toolchain/builder.sh
 
 sizes: ## Write what the deployed stack's images weigh into docs/sizes.md
 	@toolchain/sizes.sh

@@ -163,6 +163,7 @@ export function readSettings(): Settings {
     project: pulumi.getProject(),
     stack: pulumi.getStack(),
     values: pulumi.runtime.allConfig(),
-    secretKeys: JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS ?? "[]") as string[],
+    // Language hosts write a key in the form of Pulumi before 1.0, as they do in the configuration itself.
+    secretKeys: (JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS ?? "[]") as string[]).map((key) => key.replace(":config:", ":")),
   });
 }

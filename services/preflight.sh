@@ -41,9 +41,9 @@ place() {
 
 is_remote() { [[ ${DOCKER_HOST:-} == ssh://* ]]; }
 
-# on_host COMMAND...: runs it where the engine is.
+# on_host COMMAND...: runs it where the engine is. Standard input is the registry's.
 on_host() {
-  if is_remote; then ssh -o BatchMode=yes "$DOCKER_HOST" "$(printf '%q ' "$@")"; else "$@"; fi
+  if is_remote; then ssh -o BatchMode=yes "$DOCKER_HOST" "$(printf '%q ' "$@")" </dev/null; else "$@"; fi
 }
 
 # check_engine: fails where nothing else can be asked.

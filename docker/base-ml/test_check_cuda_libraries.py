@@ -3,7 +3,7 @@
 import ctypes.util
 from pathlib import Path
 
-from check_cuda_libraries import by_name, missing, unresolved
+from check_cuda_libraries import by_name, missing, named, unresolved
 
 LDD = """\
 \tlinux-vdso.so.1 (0x00007ffd6d9f5000)
@@ -34,3 +34,11 @@ def test_a_complete_shared_object_is_in_order() -> None:
     maps = Path("/proc/self/maps").read_text(encoding="utf-8")
     path = next(Path(word) for word in maps.split() if Path(word).name == name)
     assert list(unresolved([path])) == []
+
+
+def test_a_library_that_names_what_was_left_out_is_told(tmp_path: Path) -> None:
+    library = tmp_path / "libtorch_cuda.so"
+    library.write_bytes(b"\0libcusolver.so.11\0")
+    assert list(named(["libcusolverMg"], [library])) == []
+    library.write_bytes(b"\0libcusolver.so.11\0libcusolverMg.so.11\0")
+    assert list(named(["libcusolverMg"], [library])) == [f"{library} names libcusolverMg, which this image leaves out"]

@@ -53,7 +53,10 @@ def build(tmp_path: Path) -> Build:
     tools = tmp_path / "tools"
     shutil.copytree(TOOLS, tools, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "bin").mkdir()
-    (tmp_path / "venv" / "package" / "tests").mkdir(parents=True)
+    package = tmp_path / "venv" / "package"
+    (package / "tests").mkdir(parents=True)
+    for name in ("module.py", "module.so.1", "module.h", "module.a"):
+        (package / name).touch()
     # Without the packages of this very interpreter.
     for program, text in [
         (tools / "uv", UV),
@@ -84,7 +87,8 @@ def test_exactly_the_lock_is_installed_and_checked(build: Build) -> None:
         f"pip sync --require-hashes --compile-bytecode {lock} no-build=1 constraint={lock}",
         f"pip check no-build=1 constraint={lock}",
     ]
-    assert not (build.folder / "venv" / "package" / "tests").exists()
+    left = sorted(path.name for path in (build.folder / "venv" / "package").iterdir())
+    assert left == ["module.py", "module.so.1"]
 
 
 def test_a_library_that_does_not_load_fails_the_build(build: Build) -> None:

@@ -25,6 +25,7 @@ from cp_whisperx.ml.hub import ModelAbsent, hub_version, snapshot, uses_torch_mo
 from cp_whisperx.ml.intervals import Interval
 from cp_whisperx.ml.models import ModelSettings, model_path, model_version
 from cp_whisperx.ml.onnx import open_model
+from cp_whisperx.ml.quiet import quietly
 from cp_whisperx.ml.sound import SAMPLE_RATE, Samples, Sound, filled_up, open_sound, window_starts
 from cp_whisperx.stage import Context, Stage, StageError
 
@@ -124,7 +125,8 @@ def stand_in(absent: ModelAbsent) -> None:
 
 def _told_apart_by_hub(context: Context[DiarizationSettings], sound: Sound) -> list[tuple[Interval, int]]:
     folders = [snapshot(name) for name in HUB_MODELS]
-    from hub_diarization import Count, Folders, tell_apart  # noqa: PLC0415 - needs torch, which few images have
+    with quietly():
+        from hub_diarization import Count, Folders, tell_apart  # noqa: PLC0415 - needs torch, which few images have
 
     settings = context.settings
     count = Count(
@@ -281,9 +283,10 @@ def load(settings: DiarizationSettings) -> None:
             stand_in(absent)
             _log.warning("the packaged models will tell speakers apart: %s %s", absent.reason, absent.way_out)
         else:
-            from hub_diarization import Folders, open_pipeline  # noqa: PLC0415 - needs torch, which few images have
+            with quietly():
+                from hub_diarization import Folders, open_pipeline  # noqa: PLC0415 - as above
 
-            open_pipeline(Folders(*folders), settings.threads)
+                open_pipeline(Folders(*folders), settings.threads)
             return
     open_model(MODEL, settings.threads)
 

@@ -3,7 +3,6 @@
 Imported only where MODELS_SOURCE=hub and the image has torch.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -92,10 +91,7 @@ def open_pipeline(folders: Folders, threads: int) -> SpeakerDiarization:
             "segmentation": str(folders.segmentation / _WEIGHTS),
             "embedding": str(folders.embedding / _WEIGHTS),
         }
-        with warnings.catch_warnings():
-            # The weights were made by older versions; the versions here load them all the same.
-            warnings.simplefilter("ignore")
-            pipeline = SpeakerDiarization(**parameters)
+        pipeline = SpeakerDiarization(**parameters)
         pipeline.instantiate(configuration["params"])
         return pipeline.to(torch.device(device_in_use().torch_name))
     except Exception as error:  # the libraries' own errors share no base class

@@ -3,7 +3,6 @@
 Imported only where MODELS_SOURCE=hub and the image has torch.
 """
 
-import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -71,10 +70,7 @@ def open_hub_segmentation(folder: Path, threads: int) -> HubSegmentation:
     path = folder / _WEIGHTS
     torch.set_num_threads(threads)
     try:
-        with warnings.catch_warnings():
-            # The weights were made by older versions; the versions here load them all the same.
-            warnings.simplefilter("ignore")
-            model = Model.from_pretrained(path, strict=False)
+        model = Model.from_pretrained(path, strict=False)
     except Exception as error:  # the libraries' own errors share no base class
         raise damaged_model(path, error) from error
     model.eval()

@@ -23,6 +23,7 @@ from cp_whisperx.ml.hub import ModelAbsent, hub_version, snapshot, uses_torch_mo
 from cp_whisperx.ml.intervals import Interval, above, at_least, joined
 from cp_whisperx.ml.models import ModelSettings, model_version
 from cp_whisperx.ml.onnx import open_model
+from cp_whisperx.ml.quiet import quietly
 from cp_whisperx.ml.sound import SAMPLE_RATE, Samples, Sound, open_sound, window_starts
 from cp_whisperx.stage import Context, Stage
 
@@ -129,9 +130,10 @@ def open_session(settings: PyannoteVadSettings, context: Context[Any] | None = N
     if not uses_torch_models():
         return open_model(MODEL, settings.threads), _PACKAGED
     folder = snapshot(HUB_MODEL)
-    from hub_segmentation import open_hub_segmentation  # noqa: PLC0415 - needs torch, which few images have
+    with quietly():
+        from hub_segmentation import open_hub_segmentation  # noqa: PLC0415 - needs torch, which few images have
 
-    session = open_hub_segmentation(folder, settings.threads)
+        session = open_hub_segmentation(folder, settings.threads)
     if context:
         session.begin(context)
     return session, Windows(session.window, session.batch)

@@ -17,6 +17,7 @@ from pydantic import Field
 from cp_whisperx.cli import main
 from cp_whisperx.contract import AsrResult, DemuxResult, SpokenSegment, TranslatedSegment, TranslationResult
 from cp_whisperx.ml.hub import ModelAbsent, from_hub, hub_version, snapshot, torch_is_here, uses_torch_models
+from cp_whisperx.ml.quiet import quietly
 from cp_whisperx.ml.sound import Sound, open_sound
 from cp_whisperx.ml.whisper_models import WhisperSettings, load_first, model_for, steps_for, within_memory
 from cp_whisperx.ml.whisper_weights import weights_version
@@ -162,16 +163,17 @@ def translated_by_hub(
     context: Context[TranslationSettings], text: AsrResult, backend: Backend
 ) -> tuple[list[TranslatedSegment], str]:
     """The segments in the other language, from their text, and the name of the model."""
-    from hub_translation import HubTranslator  # noqa: PLC0415 - needs torch, which few images have
-
     settings = context.settings
     names = nllb_languages() if backend == "nllb" else {}
-    translator = HubTranslator(
-        snapshot(HUB_MODELS[backend]),
-        names.get(text.language, ""),
-        names.get(settings.target_language, ""),
-        settings.threads,
-    )
+    with quietly():
+        from hub_translation import HubTranslator  # noqa: PLC0415 - needs torch, which few images have
+
+        translator = HubTranslator(
+            snapshot(HUB_MODELS[backend]),
+            names.get(text.language, ""),
+            names.get(settings.target_language, ""),
+            settings.threads,
+        )
     texts = translator.translate(
         [segment.text for segment in text.segments],
         settings.second_pass_beam_size,
@@ -260,9 +262,10 @@ def _load(backend: Backend, settings: TranslationSettings) -> None:
         load_first(steps_for(settings, batch_size=1))
         return
     folder = hub_folder(backend, settings)
-    from hub_translation import load_model  # noqa: PLC0415 - needs torch, which few images have
+    with quietly():
+        from hub_translation import load_model  # noqa: PLC0415 - as above
 
-    load_model(folder)
+        load_model(folder)
 
 
 def version(settings: TranslationSettings) -> str:

@@ -110,9 +110,7 @@ function runnerEnvironment(request, options) {
     ...process.env,
     PULUMI_NODEJS_TYPESCRIPT: String(options.typescript ?? true),
     PULUMI_CONFIG: JSON.stringify(sdkConfiguration(request.getConfigMap().toArray())),
-    PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(
-      request.getConfigsecretkeysList().map((key) => key.replace(":", ":config:")),
-    ),
+    PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
   };
 }
 
@@ -271,7 +269,7 @@ function engineArgument(args) {
   return address;
 }
 
-module.exports = { dependencies, engineArgument, handlers, runnerArguments, sdkConfiguration, supervise };
+module.exports = { dependencies, engineArgument, handlers, runnerArguments, runnerEnvironment, sdkConfiguration, supervise };
 
 if (require.main === module) {
   try {

@@ -58,6 +58,11 @@ test("configuration keys are those the SDK asks for", () => {
   assert.deepEqual(host.sdkConfiguration([["a:b", "1"], ["a:b:c", "2"]]), { "a:config:b": "1", "a:config:b:c": "2" });
 });
 
+test("the keys of secrets are those that the engine names", () => {
+  const { PULUMI_CONFIG_SECRET_KEYS } = host.runnerEnvironment(request({ getConfigsecretkeysList: () => ["project:key"] }), {});
+  assert.deepEqual(JSON.parse(PULUMI_CONFIG_SECRET_KEYS), ["project:key"]);
+});
+
 test("the runner gets the program, and a preview is told", () => {
   const update = host.runnerArguments(request(), "127.0.0.1:2");
   assert.equal(update.at(-1), "index.ts");

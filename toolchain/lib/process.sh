@@ -69,3 +69,21 @@ wait_for_service() {
     sleep 0.2
   done
 }
+
+# stop_service NAME: ends what start_service started under that name, and returns when it is gone. Nothing is done where it
+# does not run.
+stop_service() {
+  local name=$1 pid_file="$RUN_FOLDER/$1.pid" process
+  [[ -e $pid_file ]] || return 0
+  process=$(<"$pid_file")
+  if runs_as "$process" "$name"; then
+    kill -- "$process"
+    wait_until 60 process_is_gone "$process" \
+      || fail "$name (process $process) does not end" "end it by hand: kill -9 $process"
+  fi
+  rm -f -- "$pid_file"
+}
+
+process_is_gone() {
+  ! kill -0 "$1" 2>/dev/null
+}

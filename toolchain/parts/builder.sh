@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 
 BUILDKIT_SOCKET="$RUN_FOLDER/buildkitd.sock"
+# What the user says of registries, in BuildKit's own words, such as the certificate of one that has its own authority.
+REGISTRIES_FILE="$CP_WHISPERX_HOME/registries.toml"
 
 # ensure_builder: returns with a builder called $BUILDER_NAME that answers.
 ensure_builder() {
@@ -28,7 +30,20 @@ create_builder() {
   fi
 }
 
-# write_builder_configuration: how many steps build at a time, how much cache is kept, and the local registry without TLS.
+# restart_builder: lets the builder read its configuration again; a build that runs meanwhile fails. Its cache stays.
+restart_builder() {
+  case $(builder_driver) in
+    docker-container)
+      docker buildx rm --keep-state "$BUILDER_NAME" >/dev/null \
+        || fail "the builder $BUILDER_NAME could not be ended" "look at docker buildx ls"
+      ;;
+    remote) stop_service buildkitd ;;
+  esac
+  ensure_builder
+}
+
+# write_builder_configuration: how many steps build at a time, how much cache is kept, the local registry without TLS, and
+# what the user says of other registries.
 write_builder_configuration() {
   write_file "$RUN_FOLDER/buildkitd.toml" 644 <<EOF
 root = "$BUILDKIT_FOLDER"
@@ -45,6 +60,7 @@ root = "$BUILDKIT_FOLDER"
 
 [registry."$REGISTRY_ADDRESS"]
   http = true
+$(if [[ -e $REGISTRIES_FILE ]]; then cat -- "$REGISTRIES_FILE"; fi)
 EOF
 }
 

@@ -62,9 +62,13 @@ start_registry_container() {
 # start_registry_program: the same version from its Go module, with a configuration of ours.
 start_registry_program() {
   local -x OTEL_TRACES_EXPORTER=none
-  build_go_program registry . "$BIN_FOLDER/registry" "-X github.com/distribution/distribution/v3/version.version=v$REGISTRY_VERSION"
+  build_registry
   write_registry_configuration
   start_service registry registry_answers "$BIN_FOLDER/registry" serve "$RUN_FOLDER/registry.yml"
+}
+
+build_registry() {
+  build_go_program registry . "$BIN_FOLDER/registry" "-X github.com/distribution/distribution/v3/version.version=v$REGISTRY_VERSION"
 }
 
 # write_registry_configuration: data kept in $REGISTRY_FOLDER, where the container has it too; deletion allowed; no login.

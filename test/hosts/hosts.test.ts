@@ -1,0 +1,186 @@
+import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+import { describe, expect, it } from "vitest";
+import { catalog } from "../../images/catalog";
+import { command } from "../stack/command";
+import { SAMPLE, services } from "../stack/stack";
+import { HOST, REGISTRY, USERNAME } from "./machine";
+import { NAMESPACE, Remote } from "./remote";
+
+const remote = new Remote();
+const CONTAINERS = services.map((service) => remote.containerName(service)).sort();
+const WITH_MODEL = catalog.filter(({ service }) => service?.gpuMemoryMegabytes !== undefined).map(({ name }) => name).sort();
+/** What everything that was deployed said on the way. */
+const said: string[] = [];
+
+/** What the second machine's registry has taken: addresses of manifests, and the user that brought each. */
+function pushes(): { readonly manifest: string; readonly user: string | undefined }[] {
+  const log = readFileSync(remote.there("var/log/registry.log"), "utf8");
+  const taken = log.split("\n").filter((line) => line.includes("http.request.method=PUT") && line.includes("http.response.status=201"));
+  return taken.flatMap((line) => {
+    const manifest = /http\.request\.uri="?(\/v2\/[^\s"]+\/manifests\/[^\s"]+)/.exec(line)?.[1];
+    return manifest === undefined ? [] : [{ manifest, user: /auth\.user\.name=(\S+)/.exec(line)?.[1] }];
+  });
+}
+
+describe("before anything is deployed", () => {
+  it("a wrong password for the registry is one sentence with its way out", async () => {
+    const settings = remote.path("checkout", "Pulumi.remote.yaml");
+    const before = readFileSync(settings);
+    await remote.pulumi(["config", "set", "--path", "--secret", "registryLogin.password", "wrong"]);
+    const { code, output } = await remote.pulumi(["preview"], { accept: "any" });
+    writeFileSync(settings, before);
+    expect(code).not.toBe(0);
+    const lines = output.split("\n").filter((line) => line.includes("way out:"));
+    expect(lines).toEqual([
+      `  The registry ${REGISTRY} does not take the login of ${USERNAME}; way out: pulumi config set --secret --path registryLogin.password --stack remote`,
+    ].map((line) => expect.stringContaining(line.trim()) as string));
+    expect(pushes()).toEqual([]);
+  });
+
+  it("more GPUs than the machine has are one sentence with its way out", async () => {
+    await remote.pulumi(["config", "set", "--path", "gpu.devices", "3"]);
+    const { code, output } = await remote.pulumi(["preview"], { accept: "any" });
+    await remote.pulumi(["config", "rm", "gpu"]);
+    expect(code).not.toBe(0);
+    expect(output).toContain(`There are 2 GPUs on ${HOST}, and gpu.devices asks for 3; way out: pulumi config set`);
+  });
+});
+
+describe("a stack on another machine's engine", () => {
+  it("comes up: every service runs healthy there, and nothing of it here", async () => {
+    expect(existsSync(remote.there("srv/films"))).toBe(false);
+    said.push((await remote.up()).output);
+    expect(await remote.names(["ps", "--all"], "there")).toEqual(CONTAINERS);
+    for (const list of [["ps", "--all"], ["network", "ls"], ["volume", "ls"]]) expect(await remote.names(list, "here")).toEqual([]);
+    for (const container of CONTAINERS) {
+      const { stdout } = await remote.docker(["inspect", "--format", "{{.State.Health.Status}}", container]);
+      expect([container, stdout.trim()]).toEqual([container, "healthy"]);
+    }
+  });
+
+  it("has its film folders, models and secrets there", async () => {
+    for (const folder of ["in", "out", "config"]) expect(statSync(remote.there(`srv/films/${folder}`)).isDirectory()).toBe(true);
+    expect(statSync(remote.there("srv/films/out")).uid).toBe(1000);
+    expect(existsSync("/srv/films")).toBe(false);
+    expect(await remote.names(["volume", "ls"], "there")).toEqual(["model-cache", "queue", "secrets"].map((name) => remote.containerName(name)));
+    const models = await remote.docker(["exec", remote.containerName("asr"), "ls", "/models"]);
+    expect(models.stdout.trim()).not.toBe("");
+    const key = await remote.docker(["exec", remote.containerName("tmdb"), "cat", "/run/secrets/tmdb_api_key"]);
+    expect(key.stdout.trim()).toBe(remote.secrets.apiKey);
+  });
+
+  it("subtitles a film there", async () => {
+    copyFileSync(path.join(remote.sample, SAMPLE), remote.there(`srv/films/in/${SAMPLE}`));
+    cpSync(path.join(remote.sample, "config"), remote.there("srv/films/config"), { recursive: true });
+    await remote.application(["submit", "--wait", SAMPLE]);
+    const results = readdirSync(remote.there("srv/films/out"), { recursive: true, encoding: "utf8" });
+    const subtitles = results.find((file) => file.endsWith(".srt")) ?? "";
+    expect(readFileSync(remote.there(`srv/films/out/${subtitles}`), "utf8")).toMatch(/^1\n00:\d\d:\d\d,\d{3} --> /);
+    expect(results.some((file) => file.endsWith(".mp4"))).toBe(true);
+  });
+
+  it("shows no change in a preview afterwards", async () => {
+    const { output } = await remote.pulumi(["preview", "--expect-no-changes"]);
+    said.push(output);
+  });
+});
+
+describe("a registry with login and TLS", () => {
+  it("takes every image and its cache from the builder, by the login", async () => {
+    const { stdout } = await remote.pulumi(["stack", "output", "images", "--json"]);
+    const repositories = Object.values(JSON.parse(stdout) as Record<string, { reference: string }>).map(({ reference }) => reference.split("@")[0]);
+    const taken = pushes();
+    for (const repository of new Set(repositories)) {
+      const manifests = taken.map(({ manifest }) => manifest).filter((manifest) => manifest.startsWith(`/v2/${(repository ?? "").replace(`${REGISTRY}/`, "")}/`));
+      expect(manifests.some((manifest) => manifest.endsWith("-cache")), repository).toBe(true);
+      expect(manifests.some((manifest) => !manifest.endsWith("-cache")), repository).toBe(true);
+    }
+    expect([...new Set(taken.map(({ user }) => user))]).toEqual([USERNAME]);
+  });
+
+  it("lets nobody in without it", async () => {
+    const ask = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert", remote.path("ca.pem")];
+    expect((await command("curl", [...ask, `https://${REGISTRY}/v2/`])).stdout).toBe("401");
+    const { output } = await remote.docker(["pull", `${REGISTRY}/${NAMESPACE}/cp-whisperx-app-demux:cpu`], { accept: "any" });
+    expect(output).toContain("no basic auth credentials");
+  });
+
+  it("has its password in no state, log, container or image", async () => {
+    const { password, apiKey } = remote.secrets;
+    const login = Buffer.from(`${USERNAME}:${password}`).toString("base64").replace(/=+$/, "");
+    const places: Record<string, string> = { "what Pulumi said": said.join("\n") };
+    for (const folder of [remote.path("state"), remote.path("home", "log"), remote.path("home", "run"), remote.there("var/log")]) {
+      for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile())) {
+        const file = path.join(entry.parentPath, entry.name);
+        places[file] = readFileSync(file, "latin1");
+      }
+    }
+    places[remote.path("checkout", "Pulumi.remote.yaml")] = readFileSync(remote.path("checkout", "Pulumi.remote.yaml"), "utf8");
+    const exported = (await remote.pulumi(["stack", "export"])).stdout;
+    places["exported state"] = exported;
+    places.containers = (await remote.docker(["inspect", ...CONTAINERS])).stdout;
+    const images = [...new Set((await remote.docker(["image", "ls", "--quiet"])).stdout.trim().split("\n"))];
+    places.images = (await remote.docker(["image", "inspect", ...images])).stdout;
+    for (const image of images) places[`history of ${image}`] = (await remote.docker(["history", "--no-trunc", image])).stdout;
+    expect(Object.keys(places).some((place) => place.endsWith(".json"))).toBe(true);
+    expect(exported).toContain("registryAuth");
+    for (const [place, text] of Object.entries(places)) {
+      for (const secret of [password, apiKey, login]) expect(text.includes(secret), place).toBe(false);
+    }
+  });
+});
+
+describe("GPUs, with a stand-in for NVIDIA's hook that notes what the engine asks of it", () => {
+  const all = { call: ["prestart"], devices: "all", capabilities: "compute,utility" };
+
+  it("are asked for by the services with a model, and by no other", async () => {
+    expect(await remote.gpuRequests()).toEqual(Object.fromEntries(WITH_MODEL.map((service) => [service, all])));
+  });
+
+  it("are not there, and each worker says that it runs on CPU", async () => {
+    for (const service of WITH_MODEL) expect(await remote.logs(service)).toContain(`${service} runs on CPU: no NVIDIA driver is visible here`);
+  });
+
+  it("are not there, and a worker that must have one refuses to start", async () => {
+    const { stdout } = await remote.docker(["inspect", remote.containerName("silero-vad")]);
+    const [found] = JSON.parse(stdout) as { Config: { Env: string[]; Image: string }; HostConfig: { Mounts: { Type: string; Source: string; Target: string }[] } }[];
+    if (found === undefined) throw new Error("no container");
+    const environment = found.Config.Env.filter((variable) => !variable.startsWith("ALLOW_CPU=")).flatMap((variable) => ["--env", variable]);
+    const mounts = found.HostConfig.Mounts.flatMap(({ Type, Source, Target }) => ["--mount", `type=${Type},source=${Source},target=${Target},readonly`]);
+    const { code, output } = await remote.docker(
+      ["run", "--rm", "--network", "none", "--gpus", "all", ...environment, "--env", "ALLOW_CPU=false", ...mounts, found.Config.Image],
+      { accept: "any" },
+    );
+    expect(code).toBe(1);
+    expect(output).toMatch(/silero-vad cannot start: No GPU can be used: no NVIDIA driver is visible here .*ALLOW_CPU=false.*Install the NVIDIA Container Toolkit/);
+    expect(output).not.toContain("Traceback");
+  });
+
+  it("are asked for by count or by name, and a change replaces those services alone", async () => {
+    const before = (await remote.docker(["ps", "--format", "{{.ID}} {{.Names}}"])).stdout.split("\n");
+    await remote.pulumi(["config", "set", "--path", "gpu.devices", "2"]);
+    said.push((await remote.up()).output);
+    expect(await remote.gpuRequests()).toEqual(Object.fromEntries(WITH_MODEL.map((service) => [service, { ...all, devices: "0,1" }])));
+    const after = (await remote.docker(["ps", "--format", "{{.ID}} {{.Names}}"])).stdout.split("\n");
+    const replaced = after.filter((line) => !before.includes(line)).map((line) => line.split(" ")[1]).sort();
+    expect(replaced).toEqual(WITH_MODEL.map((service) => remote.containerName(service)));
+
+    const card = "GPU-66666666-7777-8888-9999-000000000000";
+    await remote.pulumi(["config", "rm", "--path", "gpu.devices"]);
+    await remote.pulumi(["config", "set", "--path", "gpu.devices[0]", card]);
+    said.push((await remote.up(["--target", "**asr", "--target", "**silero-vad"])).output);
+    const requests = await remote.gpuRequests();
+    expect(requests.asr).toEqual({ ...all, devices: card });
+    expect(requests["silero-vad"]).toEqual({ ...all, devices: card });
+    expect(requests.diarization).toEqual({ ...all, devices: "0,1" });
+  });
+});
+
+it("destroy takes containers and networks there; films and models stay", async () => {
+  await remote.pulumi(["destroy", "--yes", "--skip-preview", "--exclude-protected"]);
+  expect(await remote.names(["ps", "--all"], "there")).toEqual([]);
+  expect(await remote.names(["network", "ls"], "there")).toEqual([]);
+  expect(await remote.names(["volume", "ls"], "there")).toEqual(["model-cache", "queue"].map((name) => remote.containerName(name)));
+  expect(existsSync(remote.there(`srv/films/in/${SAMPLE}`))).toBe(true);
+});

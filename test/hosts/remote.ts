@@ -1,0 +1,108 @@
+/** The stack on the second machine, as the tests see it. */
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import { inject } from "vitest";
+import { command, docker, type CommandOptions, type CommandResult } from "../stack/command";
+import { HOST } from "./machine";
+
+export const STACK = "remote";
+export const NAMESPACE = "remote";
+
+/** What the setup hands to the tests. */
+export interface RemoteStack {
+  /** Folder of all that the tests make. */
+  readonly folder: string;
+  /** Copy of the checkout, below it. */
+  readonly checkout: string;
+  /** The second machine's own part of the file system, below it. */
+  readonly machine: string;
+  /** The login's password for the registry, and a key that becomes a secret file. */
+  readonly password: string;
+  readonly apiKey: string;
+  readonly environment: Record<string, string>;
+}
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    remote: RemoteStack;
+  }
+}
+
+/** What the stand-in for NVIDIA's hook noted of a container. */
+export interface GpuRequest {
+  readonly call: readonly string[];
+  readonly devices: string | null;
+  readonly capabilities: string | null;
+}
+
+export class Remote {
+  private readonly under = inject("remote");
+
+  get secrets(): { password: string; apiKey: string } {
+    return { password: this.under.password, apiKey: this.under.apiKey };
+  }
+
+  /** A file of this machine, below the tests' folder. */
+  path(...parts: string[]): string {
+    return path.join(this.under.folder, ...parts);
+  }
+
+  /** A file of the second machine, by its path there. */
+  there(file: string): string {
+    return path.join(this.under.machine, file);
+  }
+
+  get sample(): string {
+    return path.join(this.under.checkout, "samples");
+  }
+
+  containerName(service: string): string {
+    return `cp-whisperx-${STACK}-${service}`;
+  }
+
+  async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    const env = { ...process.env, ...this.under.environment };
+    const all = [...args, "--stack", STACK, "--non-interactive"];
+    return command("pulumi", all, { cwd: this.under.checkout, env, timeoutSeconds: 1200, ...options });
+  }
+
+  async up(args: readonly string[] = []): Promise<CommandResult> {
+    return this.pulumi(["up", "--yes", "--skip-preview", ...args]);
+  }
+
+  /** A docker command on the second machine's engine. */
+  async docker(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    const env = { ...process.env, ...this.under.environment, DOCKER_HOST: HOST };
+    return docker(args, { env, timeoutSeconds: 600, ...options });
+  }
+
+  /** The names that a listing of this engine or the second machine's has of the stack. */
+  async names(list: readonly string[], where: "here" | "there"): Promise<string[]> {
+    const args = [...list, "--filter", `name=cp-whisperx-${STACK}-`, "--format", list[0] === "ps" ? "{{.Names}}" : "{{.Name}}"];
+    const { stdout } = where === "here" ? await docker(args) : await this.docker(args);
+    return stdout.split("\n").filter((name) => name !== "").sort();
+  }
+
+  /** What the engine asked NVIDIA's hook for, by service. A container that asked for nothing is not among them. */
+  async gpuRequests(): Promise<Record<string, GpuRequest>> {
+    const label = '{{.ID}} {{.Label "cp-whisperx.service"}}';
+    const { stdout } = await this.docker(["ps", "--no-trunc", "--filter", `label=cp-whisperx.stack=${STACK}`, "--format", label]);
+    const services = new Map(stdout.trim().split("\n").map((line) => line.split(" ")).map(([id = "", service = ""]) => [id, service]));
+    const notes = this.there("var/log/nvidia-requests");
+    mkdirSync(notes, { recursive: true });
+    const found = readdirSync(notes).flatMap((file) => {
+      const service = services.get(path.basename(file, ".json"));
+      return service === undefined ? [] : [[service, JSON.parse(readFileSync(path.join(notes, file), "utf8")) as GpuRequest] as const];
+    });
+    return Object.fromEntries(found);
+  }
+
+  async logs(service: string): Promise<string> {
+    return (await this.docker(["logs", this.containerName(service)])).output;
+  }
+
+  /** The command line of the application, as it runs in a container there. */
+  async application(args: readonly string[]): Promise<CommandResult> {
+    return this.docker(["exec", this.containerName("demux"), "python", "-m", "cp_whisperx", ...args]);
+  }
+}

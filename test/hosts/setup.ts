@@ -1,0 +1,135 @@
+import { randomBytes } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import * as path from "node:path";
+import type { TestProject } from "vitest/node";
+import { command, type CommandResult } from "../stack/command";
+import { copyCheckout } from "../stack/stack";
+import { HOST, REGISTRY, removeMachine, SecondMachine, USERNAME } from "./machine";
+import { NAMESPACE, STACK, type RemoteStack } from "./remote";
+
+/** The image namespace of the whole-stack tests, whose build cache serves these tests as well. */
+const WARM_NAMESPACE = "test";
+const SETTINGS = (certificates: string): string => `config:
+  cp-whisperx:host: ${HOST}
+  cp-whisperx:registry: ${REGISTRY}
+  cp-whisperx:namespace: ${NAMESPACE}
+  cp-whisperx:certificates: ${certificates}
+  cp-whisperx:films: { in: /srv/films/in, out: /srv/films/out, config: /srv/films/config }
+  cp-whisperx:variant: cuda-slim
+  cp-whisperx:native: { environment: /srv/bollyenv }
+`;
+
+/** What the programs of this project keep on this machine, and a home of the test's own that shares the programs. */
+class Home {
+  private readonly shared = process.env.CP_WHISPERX_HOME ?? path.join(homedir(), ".cp-whisperx");
+
+  constructor(private readonly folder: string) {}
+
+  /** The engine's and the builder's clients find their settings here, and no login. */
+  get dockerConfig(): string {
+    return path.join(this.folder, "docker");
+  }
+
+  path(...parts: string[]): string {
+    return path.join(this.folder, ...parts);
+  }
+
+  prepare(): void {
+    mkdirSync(this.path("docker"), { recursive: true });
+    for (const part of ["bin", "stamps", "python"]) symlinkSync(path.join(this.shared, part), this.path(part));
+    const plugins = path.join(process.env.DOCKER_CONFIG ?? path.join(homedir(), ".docker"), "cli-plugins");
+    if (existsSync(plugins)) symlinkSync(plugins, path.join(this.dockerConfig, "cli-plugins"));
+  }
+
+  async tools(...args: string[]): Promise<CommandResult> {
+    const env = { ...process.env, CP_WHISPERX_HOME: this.folder, DOCKER_CONFIG: this.dockerConfig, TOOLCHAIN_SOURCE: "packages" };
+    return command(path.join(__dirname, "tools.sh"), args, { env, timeoutSeconds: 600 });
+  }
+
+  /**
+   * Gives a registry the build cache that the whole-stack tests have left in this machine's, and no image: each layer
+   * that is there already is a hard link.
+   */
+  async warm(registry: string): Promise<void> {
+    const [from, to] = [this.shared, path.dirname(registry)].map((place) => path.join(place, "registry/docker/registry/v2"));
+    const repositories = path.join(from ?? "", "repositories", WARM_NAMESPACE);
+    if (from === undefined || to === undefined || !existsSync(repositories)) return;
+    for (const name of readdirSync(repositories)) {
+      const target = path.join(to, "repositories", NAMESPACE, name);
+      cpSync(path.join(repositories, name), target, { recursive: true });
+      const tags = path.join(target, "_manifests", "tags");
+      for (const tag of existsSync(tags) ? readdirSync(tags) : []) {
+        if (!tag.endsWith("-cache")) rmSync(path.join(tags, tag), { recursive: true });
+      }
+    }
+    // After the repositories, which name them: what is pushed meanwhile is named by none. On another file system the
+    // cache is a cold one.
+    await command("cp", ["--archive", "--link", path.join(from, "blobs"), to], { accept: "any" });
+  }
+}
+
+/** What builds and this machine's own programs trust: all that they trust anyway, and the second machine's registry. */
+function writeCertificates(file: string, authority: string): void {
+  const bundle = "/etc/ssl/certs/ca-certificates.crt";
+  writeFileSync(file, `${existsSync(bundle) ? readFileSync(bundle, "utf8") : ""}\n${readFileSync(authority, "utf8")}`);
+}
+
+async function configure(stack: RemoteStack, env: NodeJS.ProcessEnv, baseImage: string): Promise<void> {
+  const pulumi = async (args: readonly string[]): Promise<void> => {
+    await command("pulumi", [...args, "--stack", STACK, "--non-interactive"], { cwd: stack.checkout, env });
+  };
+  writeFileSync(path.join(stack.checkout, `Pulumi.${STACK}.yaml`), SETTINGS(path.join(stack.folder, "certificates.pem")));
+  await pulumi(["stack", "init"]);
+  await pulumi(["config", "set", "--path", "baseImages.cpu", baseImage]);
+  await pulumi(["config", "set", "--path", "registryLogin.username", USERNAME]);
+  await pulumi(["config", "set", "--path", "--secret", "registryLogin.password", stack.password]);
+  await pulumi(["config", "set", "--secret", "tmdbApiKey", stack.apiKey]);
+}
+
+/** A second machine, a builder that trusts its registry, and a configured stack that nothing has been deployed of. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = path.resolve("build", "second-machine");
+  const home = new Home(path.join(folder, "home"));
+  const clean = async (): Promise<void> => {
+    if (existsSync(home.path())) await home.tools("stop-builder");
+    await removeMachine(folder);
+  };
+  await clean();
+  mkdirSync(folder, { recursive: true });
+  home.prepare();
+  const password = randomBytes(12).toString("hex");
+  const state = path.join(folder, "state");
+  const checkout = path.join(folder, "checkout");
+  mkdirSync(state);
+  await copyCheckout(process.cwd(), checkout);
+  await home.tools("registry");
+  await home.tools("sshd", path.join(folder, "sshd"));
+  const sshd = path.join(folder, "sshd/usr/sbin/sshd");
+  const machine = new SecondMachine({ folder, sshd, registry: home.path("bin", "registry"), password });
+  await machine.prepare();
+  await home.tools("environment", machine.path("srv/bollyenv"));
+  await home.warm(machine.path("srv/registry"));
+  await machine.start();
+  writeCertificates(path.join(folder, "certificates.pem"), machine.authority);
+  // As README.md tells people who have such a registry.
+  writeFileSync(home.path("registries.toml"), `[registry."${REGISTRY}"]\n  ca = ["${machine.authority}"]\n`);
+  await home.tools("builder");
+  const stack: RemoteStack = {
+    folder,
+    checkout,
+    machine: machine.path(""),
+    password,
+    apiKey: randomBytes(12).toString("hex"),
+    environment: {
+      PATH: `${machine.programs}:${process.env.PATH ?? ""}`,
+      DOCKER_CONFIG: home.dockerConfig,
+      PULUMI_BACKEND_URL: `file://${state}`,
+      PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
+    },
+  };
+  const baseImage = (await home.tools("base-image")).stdout.trim();
+  await configure(stack, { ...process.env, ...stack.environment }, baseImage);
+  project.provide("remote", stack);
+  return clean;
+}

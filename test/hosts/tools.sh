@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# What the second machine and the builder for it need of this one. CP_WHISPERX_HOME is a folder of the test's own.
+#
+# tools.sh sshd FOLDER          an sshd, unpacked in FOLDER and not installed: nothing starts on this machine
+# tools.sh registry             the registry's program
+# tools.sh base-image           prints the base image's reference
+# tools.sh builder              a builder of the home's own, as make up makes one
+# tools.sh stop-builder         ends it
+# tools.sh environment FOLDER   a Python environment with what the slim images share with the host's; torch is a stand-in
+source "$(dirname -- "${BASH_SOURCE[0]}")/../../toolchain/load.sh"
+
+unpack_sshd() {
+  local folder=$1 package
+  mkdir -p -- "$folder/packages"
+  cd -- "$folder/packages"
+  apt-get update
+  apt-get -o APT::Sandbox::User=root download openssh-server libwrap0
+  for package in *.deb; do dpkg-deb --extract "$package" "$folder"; done
+}
+
+make_environment() {
+  local folder=$1 uv="$TOOLS_ENVIRONMENT/bin/uv" name packages="$1/lib/python3.11/site-packages"
+  "$uv" venv --no-config --no-python-downloads --python "$(command -v python3)" "$folder"
+  "$uv" pip sync --no-config --python "$folder/bin/python" --require-hashes "$PROJECT_FOLDER/docker/base-ml/requirements.cuda-slim.lock"
+  # Two gigabytes that no packaged model needs.
+  for name in torch torchaudio; do
+    mkdir -p -- "$packages/$name"
+    echo 'raise ImportError("torch of this machine is a stand-in")' >"$packages/$name/__init__.py"
+  done
+  chmod --recursive a+rX -- "$folder"
+}
+
+case $1 in
+  sshd) step sshd-package unpack_sshd "$2" ;;
+  registry) build_registry ;;
+  base-image) base_image_reference ;;
+  builder) ensure_builder ;;
+  stop-builder) stop_service buildkitd ;;
+  environment) step environment make_environment "$2" ;;
+  *) fail "tools.sh knows no $1" "see its head" ;;
+esac
