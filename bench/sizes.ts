@@ -24,7 +24,8 @@ export interface EngineSize {
   readonly shared: number;
 }
 
-const isRunning = (image: WeighedImage): image is RunningImage => image.engine !== undefined;
+/** Whether the engine holds the image. */
+export const isRunning = (image: WeighedImage): image is RunningImage => image.engine !== undefined;
 
 /** What an image takes in the engine beside the others there. */
 export function engineSize(image: RunningImage, others: readonly RunningImage[]): EngineSize {
@@ -87,12 +88,15 @@ export function sizeTables(images: readonly WeighedImage[]): string {
   return [runningTable(images.filter(isRunning)), ...parents, registry].join("\n\n");
 }
 
-/** The text with the stack's section put anew between its markers, or at the end where it has none yet. */
-export function withSizes(text: string, stack: string, section: string): string {
-  const [begin, end] = [`<!-- sizes of ${stack}: made by make sizes STACK=${stack} -->`, `<!-- end of sizes of ${stack} -->`];
+/**
+ * The text with a part of it put anew between the part's markers, or at the end where it has none yet, below the heading.
+ * @throws Error where one of the markers is missing.
+ */
+export function withPart(text: string, part: string, content: string, heading?: string): string {
+  const [begin, end] = [`<!-- ${part}: made by make sizes -->`, `<!-- end of ${part} -->`];
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 !== to < 0 || to < from) throw new Error(`docs/sizes.md: one of the markers of ${stack} is missing`);
-  const block = `${begin}\n\n${section}\n\n${end}`;
-  if (from < 0) return `${text.trimEnd()}\n\n## Stack \`${stack}\`\n\n${block}\n`;
+  if (from < 0 !== to < 0 || to < from) throw new Error(`docs/sizes.md: one of the markers of ${part} is missing`);
+  const block = `${begin}\n\n${content}\n\n${end}`;
+  if (from < 0) return `${[text.trimEnd(), ...(heading === undefined ? [] : [heading]), block].join("\n\n")}\n`;
   return `${text.slice(0, from)}${block}${text.slice(to + end.length)}`;
 }

@@ -1,12 +1,14 @@
 /**
- * Weighs the images of a deployed stack and writes the stack's section of docs/sizes.md.
+ * Weighs the images of a deployed stack and writes the stack's section of docs/sizes.md. The exit status is 1 where they
+ * are heavier than they may be.
  *
  * `write-sizes.ts STACK`, with the stack's output `images` on standard input: `{"asr": {"reference": "..."}, ...}`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { imageLayers, isInEngine, storedLayers } from "./layers";
-import { sizeTables, withSizes, type WeighedImage } from "./sizes";
+import { ceilingTable, tooHeavy } from "./ceilings";
+import { isRunning, sizeTables, withPart, type WeighedImage } from "./sizes";
 
 const DOCUMENT = path.join(__dirname, "..", "docs", "sizes.md");
 
@@ -19,7 +21,12 @@ async function main(stack: string): Promise<void> {
   const outputs = JSON.parse(readFileSync(0, "utf8")) as Record<string, { reference: string }>;
   const images: WeighedImage[] = [];
   for (const [name, { reference }] of Object.entries(outputs)) images.push(await weigh(name, reference));
-  writeFileSync(DOCUMENT, withSizes(readFileSync(DOCUMENT, "utf8"), stack, sizeTables(images)));
+  const document = withPart(readFileSync(DOCUMENT, "utf8"), "ceilings", ceilingTable());
+  writeFileSync(DOCUMENT, withPart(document, `sizes of ${stack}`, sizeTables(images), `## Stack \`${stack}\``));
+  for (const sentence of tooHeavy(stack, images.filter(isRunning))) {
+    console.error(sentence);
+    process.exitCode = 1;
+  }
 }
 
 const [stack] = process.argv.slice(2);

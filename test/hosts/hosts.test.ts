@@ -1,11 +1,11 @@
-import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { catalog } from "../../images/catalog";
 import { command } from "../stack/command";
 import { SAMPLE, services } from "../stack/stack";
 import { HOST, REGISTRY, USERNAME } from "./machine";
-import { NAMESPACE, Remote } from "./remote";
+import { NAMESPACE, Remote, USERS_STACK, UP_MINUTES } from "./remote";
 
 const remote = new Remote();
 const CONTAINERS = services.map((service) => remote.containerName(service)).sort();
@@ -50,14 +50,16 @@ describe("before anything is deployed", () => {
 describe("a stack on another machine's engine", () => {
   it("comes up: every service runs healthy there, and nothing of it here", async () => {
     expect(existsSync(remote.there("srv/films"))).toBe(false);
-    said.push((await remote.up()).output);
+    const { output, seconds } = await remote.up();
+    said.push(output);
+    console.info(`deployed from cold or with the cache of the whole-stack tests: ${Math.round(seconds)} s`);
     expect(await remote.names(["ps", "--all"], "there")).toEqual(CONTAINERS);
     for (const list of [["ps", "--all"], ["network", "ls"], ["volume", "ls"]]) expect(await remote.names(list, "here")).toEqual([]);
     for (const container of CONTAINERS) {
       const { stdout } = await remote.docker(["inspect", "--format", "{{.State.Health.Status}}", container]);
       expect([container, stdout.trim()]).toEqual([container, "healthy"]);
     }
-  });
+  }, UP_MINUTES * 60_000);
 
   it("has its film folders, models and secrets there", async () => {
     for (const folder of ["in", "out", "config"]) expect(statSync(remote.there(`srv/films/${folder}`)).isDirectory()).toBe(true);
@@ -104,6 +106,14 @@ describe("a registry with login and TLS", () => {
     expect((await command("curl", [...ask, `https://${REGISTRY}/v2/`])).stdout).toBe("401");
     const { output } = await remote.docker(["pull", `${REGISTRY}/${NAMESPACE}/cp-whisperx-app-demux:cpu`], { accept: "any" });
     expect(output).toContain("no basic auth credentials");
+  });
+
+  it("and the engine hold no more than docs/sizes.md allows", async () => {
+    const { stdout } = await remote.pulumi(["stack", "output", "images", "--json"]);
+    const sizes = await remote.weighed(stdout);
+    mkdirSync("build/test-results", { recursive: true });
+    writeFileSync("build/test-results/sizes.md", sizes);
+    expect(sizes).toMatch(new RegExp(`sizes of ${USERS_STACK}[^]*\\*\\*together, shared layers once\\*\\* \\| \\*\\*[1-9]`));
   });
 
   it("has its password in no state, log, container or image", async () => {

@@ -1,9 +1,19 @@
 /** The stack on the second machine, as the tests see it. */
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { inject } from "vitest";
 import { command, docker, type CommandOptions, type CommandResult } from "../stack/command";
-import { HOST } from "./machine";
+import { HOST, REGISTRY, USERNAME } from "./machine";
+
+/**
+ * The images' variant. Slim ones fit into the time of a test run, with a build cache that is there already; others, such
+ * as the ten gigabytes of cuda, are built cold where SECOND_MACHINE_VARIANT names them.
+ */
+export const VARIANT = process.env.SECOND_MACHINE_VARIANT ?? "cuda-slim";
+/** The stack of the users that have this variant: its stack file holds but for the machine, its section of docs/sizes.md is this one's. */
+export const USERS_STACK = VARIANT === "cuda" ? "gpu" : "native";
+/** How long a deployment of them may take. */
+export const UP_MINUTES = VARIANT === "cuda" ? 90 : 20;
 
 export const STACK = "remote";
 export const NAMESPACE = "remote";
@@ -63,7 +73,7 @@ export class Remote {
   async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment };
     const all = [...args, "--stack", STACK, "--non-interactive"];
-    return command("pulumi", all, { cwd: this.under.checkout, env, timeoutSeconds: 1200, ...options });
+    return command("pulumi", all, { cwd: this.under.checkout, env, timeoutSeconds: UP_MINUTES * 60, ...options });
   }
 
   async up(args: readonly string[] = []): Promise<CommandResult> {
@@ -74,6 +84,19 @@ export class Remote {
   async docker(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment, DOCKER_HOST: HOST };
     return docker(args, { env, timeoutSeconds: 600, ...options });
+  }
+
+  /** Weighs the images, in the copy of the checkout; returns its docs/sizes.md. @throws Error where they are too heavy. */
+  async weighed(images: string): Promise<string> {
+    const environment = { ...process.env, ...this.under.environment, DOCKER_HOST: HOST, SSL_CERT_FILE: this.path("certificates.pem") };
+    // A docker login of its own: the stack needs none.
+    const login = Buffer.from(`${USERNAME}:${this.under.password}`).toString("base64");
+    mkdirSync(this.path("weighing"), { recursive: true });
+    writeFileSync(this.path("weighing", "config.json"), JSON.stringify({ auths: { [REGISTRY]: { auth: login } } }));
+    cpSync(path.join(this.under.environment.DOCKER_CONFIG ?? "", "cli-plugins"), this.path("weighing", "cli-plugins"), { recursive: true });
+    const write = ["--no-install", "ts-node", "bench/write-sizes.ts", USERS_STACK];
+    await command("npx", write, { cwd: this.under.checkout, env: { ...environment, DOCKER_CONFIG: this.path("weighing") }, input: images });
+    return readFileSync(path.join(this.under.checkout, "docs", "sizes.md"), "utf8");
   }
 
   /** The names that a listing of this engine or the second machine's has of the stack. */

@@ -3,22 +3,24 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symli
 import { homedir } from "node:os";
 import * as path from "node:path";
 import type { TestProject } from "vitest/node";
+import { parse, stringify } from "yaml";
 import { command, type CommandResult } from "../stack/command";
 import { copyCheckout } from "../stack/stack";
 import { HOST, REGISTRY, removeMachine, SecondMachine, USERNAME } from "./machine";
-import { NAMESPACE, STACK, type RemoteStack } from "./remote";
+import { NAMESPACE, STACK, USERS_STACK, VARIANT, type RemoteStack } from "./remote";
 
 /** The image namespace of the whole-stack tests, whose build cache serves these tests as well. */
 const WARM_NAMESPACE = "test";
-const SETTINGS = (certificates: string): string => `config:
-  cp-whisperx:host: ${HOST}
-  cp-whisperx:registry: ${REGISTRY}
-  cp-whisperx:namespace: ${NAMESPACE}
-  cp-whisperx:certificates: ${certificates}
-  cp-whisperx:films: { in: /srv/films/in, out: /srv/films/out, config: /srv/films/config }
-  cp-whisperx:variant: cuda-slim
-  cp-whisperx:native: { environment: /srv/bollyenv }
-`;
+/** What differs from the stack file that users of the variant have. */
+const SETTINGS: Readonly<Record<string, unknown>> = {
+  host: HOST,
+  registry: REGISTRY,
+  namespace: NAMESPACE,
+  variant: VARIANT,
+  films: { in: "/srv/films/in", out: "/srv/films/out", config: "/srv/films/config" },
+  models: { source: "packaged" },
+  ...(VARIANT === "cuda-slim" ? { native: { environment: "/srv/bollyenv" } } : {}),
+};
 
 /** What the programs of this project keep on this machine, and a home of the test's own that shares the programs. */
 class Home {
@@ -79,7 +81,10 @@ async function configure(stack: RemoteStack, env: NodeJS.ProcessEnv, baseImage: 
   const pulumi = async (args: readonly string[]): Promise<void> => {
     await command("pulumi", [...args, "--stack", STACK, "--non-interactive"], { cwd: stack.checkout, env });
   };
-  writeFileSync(path.join(stack.checkout, `Pulumi.${STACK}.yaml`), SETTINGS(path.join(stack.folder, "certificates.pem")));
+  const users = parse(readFileSync(path.join(stack.checkout, `Pulumi.${USERS_STACK}.yaml`), "utf8")) as { config: object };
+  const settings = { ...SETTINGS, certificates: path.join(stack.folder, "certificates.pem") };
+  const own = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`cp-whisperx:${key}`, value]));
+  writeFileSync(path.join(stack.checkout, `Pulumi.${STACK}.yaml`), stringify({ config: { ...users.config, ...own } }));
   await pulumi(["stack", "init"]);
   await pulumi(["config", "set", "--path", "baseImages.cpu", baseImage]);
   await pulumi(["config", "set", "--path", "registryLogin.username", USERNAME]);
@@ -108,8 +113,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const sshd = path.join(folder, "sshd/usr/sbin/sshd");
   const machine = new SecondMachine({ folder, sshd, registry: home.path("bin", "registry"), password });
   await machine.prepare();
-  await home.tools("environment", machine.path("srv/bollyenv"));
-  await home.warm(machine.path("srv/registry"));
+  if (VARIANT === "cuda-slim") {
+    await home.tools("environment", machine.path("srv/bollyenv"));
+    await home.warm(machine.path("srv/registry"));
+  }
   await machine.start();
   writeCertificates(path.join(folder, "certificates.pem"), machine.authority);
   // As README.md tells people who have such a registry.

@@ -14,6 +14,8 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Exit codes that are no error; only 0 unless said. */
   readonly accept?: "any";
+  /** What it reads from standard input; nothing unless said. */
+  readonly input?: string;
   readonly timeoutSeconds?: number;
   /** Also show the output while it comes. */
   readonly show?: boolean;
@@ -25,10 +27,11 @@ export async function command(program: string, args: readonly string[], options:
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
-    stdio: ["ignore", "pipe", "pipe"],
     timeout: (options.timeoutSeconds ?? 300) * 1000,
     killSignal: "SIGKILL",
   });
+  child.stdin.on("error", () => undefined); // it may end without having read everything
+  child.stdin.end(options.input);
   let stdout = "";
   let output = "";
   const collect = (chunk: Buffer, isStdout: boolean): void => {

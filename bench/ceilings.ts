@@ -1,0 +1,43 @@
+/** What images may weigh in the engine, and what the images of the original application weighed. */
+import { engineSize, type RunningImage } from "./sizes";
+import { totalBytes } from "./layers";
+
+export interface Ceiling {
+  /** All images of a stack that run, shared layers once, or one image in any stack. */
+  readonly of: { readonly stack: string } | { readonly image: string };
+  /** In gigabytes, 10^9 bytes. */
+  readonly gigabytes: number;
+  readonly original: string;
+}
+
+export const ceilings: readonly Ceiling[] = [
+  { of: { stack: "gpu" }, gigabytes: 9.5, original: "25 to 60 GB, its target 10 to 15 GB" },
+  { of: { stack: "cpu" }, gigabytes: 1.8, original: "8 GB" },
+  { of: { stack: "native" }, gigabytes: 1.8, original: "5 GB" },
+  { of: { image: "pre-ner" }, gigabytes: 0.6, original: "1.68 GB" },
+  { of: { image: "post-ner" }, gigabytes: 0.6, original: "1.9 GB" },
+];
+
+/** Bytes of what the ceiling is about; undefined where the stack is another one. */
+function weight({ of }: Ceiling, stack: string, running: readonly RunningImage[]): number | undefined {
+  if ("stack" in of) return of.stack === stack ? totalBytes(running.flatMap(({ engine }) => engine)) : undefined;
+  const image = running.find(({ name }) => name === of.image);
+  return image && engineSize(image, []).total;
+}
+
+const subject = ({ of }: Ceiling): string => ("stack" in of ? `all images of stack ${of.stack}` : of.image);
+
+/** A sentence for each ceiling that the images are above. */
+export function tooHeavy(stack: string, running: readonly RunningImage[]): string[] {
+  return ceilings.flatMap((ceiling) => {
+    const bytes = weight(ceiling, stack, running);
+    if (bytes === undefined || bytes <= ceiling.gigabytes * 1e9) return [];
+    return [`${subject(ceiling)}: ${(bytes / 1e9).toFixed(2)} GB in the engine, and ${ceiling.gigabytes} GB are the most`];
+  });
+}
+
+/** The ceilings as a table. */
+export function ceilingTable(): string {
+  const rows = ceilings.map((ceiling) => `| ${subject(ceiling)} | ${ceiling.gigabytes} GB | ${ceiling.original} |`);
+  return ["| in the engine, shared layers once | at most | the original |", "| --- | ---: | ---: |", ...rows].join("\n");
+}
