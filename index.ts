@@ -52,7 +52,9 @@ export = async () => {
     /** Every service: its container, the image it runs and how to see its logs. */
     services: runServices({ settings, engine, images: hierarchy, modelCache, films }),
     volumes: { modelCache: modelCache.volumeName },
-    /** Folders on the host: films to subtitle, jobs and results, files for the stages. */
+    /** Machine whose engine runs the services, as ssh://user@machine; left out where it is this one. */
+    host: settings.host,
+    /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
     films: { in: films.in, out: films.out, config: films.config },
   };
 };

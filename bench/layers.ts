@@ -27,14 +27,17 @@ interface Configuration {
   readonly history: readonly { readonly empty_layer?: boolean }[];
 }
 
-async function docker(args: readonly string[]): Promise<string> {
-  return (await run("docker", [...args], { maxBuffer: 2 ** 26 })).stdout;
+async function docker(args: readonly string[], env = process.env): Promise<string> {
+  return (await run("docker", [...args], { maxBuffer: 2 ** 26, env })).stdout;
+}
+
+/** What the registry says of an image. It is asked from here; the client would greet an engine far away each time, for nothing. */
+async function inRegistry(reference: string, option: readonly string[]): Promise<string> {
+  return docker(["buildx", "imagetools", "inspect", ...option, reference], { ...process.env, DOCKER_HOST: undefined });
 }
 
 async function configurationOf(reference: string): Promise<Configuration> {
-  return JSON.parse(
-    await docker(["buildx", "imagetools", "inspect", reference, "--format", "{{json .Image}}"]),
-  ) as Configuration;
+  return JSON.parse(await inRegistry(reference, ["--format", "{{json .Image}}"])) as Configuration;
 }
 
 /** Whether the engine holds the image. */
@@ -61,7 +64,7 @@ export async function imageLayers(reference: string): Promise<Layer[]> {
 export async function storedLayers(reference: string): Promise<StoredLayer[]> {
   const [{ rootfs }, manifest] = await Promise.all([
     configurationOf(reference),
-    docker(["buildx", "imagetools", "inspect", "--raw", reference]),
+    inRegistry(reference, ["--raw"]),
   ]);
   const { layers } = JSON.parse(manifest) as { layers?: { digest: string; size: number }[] };
   if (layers?.length !== rootfs.diff_ids.length) throw new Error(`${reference}: its manifest does not match its layers`);

@@ -2,7 +2,8 @@
  * Weighs the images of a deployed stack and writes the stack's section of docs/sizes.md. The exit status is 1 where they
  * are heavier than they may be.
  *
- * `write-sizes.ts STACK`, with the stack's output `images` on standard input: `{"asr": {"reference": "..."}, ...}`.
+ * `write-sizes.ts STACK`, with the stack's outputs on standard input: `{"images": {"asr": {"reference": "..."}, ...}, ...}`.
+ * The engine is the one that DOCKER_HOST names.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
@@ -18,9 +19,9 @@ async function weigh(name: string, reference: string): Promise<WeighedImage> {
 }
 
 async function main(stack: string): Promise<void> {
-  const outputs = JSON.parse(readFileSync(0, "utf8")) as Record<string, { reference: string }>;
+  const outputs = JSON.parse(readFileSync(0, "utf8")) as { images: Record<string, { reference: string }> };
   const images: WeighedImage[] = [];
-  for (const [name, { reference }] of Object.entries(outputs)) images.push(await weigh(name, reference));
+  for (const [name, { reference }] of Object.entries(outputs.images)) images.push(await weigh(name, reference));
   const document = withPart(readFileSync(DOCUMENT, "utf8"), "ceilings", ceilingTable());
   writeFileSync(DOCUMENT, withPart(document, `sizes of ${stack}`, sizeTables(images), `## Stack \`${stack}\``));
   for (const sentence of tooHeavy(stack, images.filter(isRunning))) {
@@ -31,4 +32,7 @@ async function main(stack: string): Promise<void> {
 
 const [stack] = process.argv.slice(2);
 if (stack === undefined) throw new Error("write-sizes.ts: name the stack");
-void main(stack);
+main(stack).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

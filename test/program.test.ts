@@ -204,6 +204,17 @@ describe("the program for the engine of another machine", () => {
     }
   });
 
+  it("tells the commands of the toolchain which machine that is", async () => {
+    await mockPulumi("cpu", { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "" });
+    const outputs = await runProgram({
+      "cp-whisperx:host": HOST,
+      "cp-whisperx:registry": "registry.example.org",
+      "cp-whisperx:films": '{"in":"/srv/in","out":"/srv/out","config":"/srv/config"}',
+    });
+    await settled();
+    expect(outputs).toMatchObject({ host: HOST, films: { in: "/srv/in" } });
+  });
+
   it("lets that engine make the folders of films, and nothing on this machine", () => {
     const made = resources.find(({ name, type }) => name === "films" && type.startsWith("command"));
     expect(made?.inputs.create).toMatch(/^docker run .*--volume "\$OUT:\/films\/out"/);

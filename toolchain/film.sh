@@ -12,14 +12,16 @@ check_film() {
 }
 
 main() {
-  local film=${FILM_PATH:-} outputs folder name
+  local film=${FILM_PATH:-} outputs folder lost name
   check_film "$film"
   export_pulumi_environment
-  ensure_engine
-  outputs=$(pulumi_here stack output --json --stack "$STACK_NAME" 2>"$LOG_FOLDER/outputs.log") || outputs='{}'
+  outputs=$(stack_outputs)
   folder=$(json_value films in <<<"$outputs")
-  [[ -n $folder ]] || fail "the stack $STACK_NAME is not deployed" "make up"
-  [[ -z "$(lost_services)" ]] || fail "these services do not run: $(lost_services | tr '\n' ' ')" "make up"
+  [[ -n $folder ]] || fail "the stack $STACK_NAME is not deployed" "make up STACK=$STACK_NAME"
+  set_stack_host host <<<"$outputs"
+  ensure_stack_engine
+  lost=$(lost_services "$outputs")
+  [[ -z $lost ]] || fail "these services do not run: ${lost//$'\n'/, }" "make up STACK=$STACK_NAME"
   name=$(bring_in "$film" "$folder")
   say "subtitling $name"
   subtitle "$name" "$(json_value films out <<<"$outputs")"

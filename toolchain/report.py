@@ -1,6 +1,6 @@
 """Tables of a deployment: its images and its services. Reads `pulumi stack output --json` from standard input.
 
-report.py snapshot REGISTRY FILE    remember which tags the registry has before a deployment
+report.py snapshot REGISTRY FILE    remember which tags the local registry has before a deployment
 report.py healthy                   wait until every service is healthy
 report.py tables REGISTRY FILE      print the tables; FILE is the snapshot
 """
@@ -108,24 +108,35 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def image_row(
-    name: str, facts: Mapping[str, str], registry: str, sizes: Mapping[str, int], before: set[str]
-) -> list[str]:
-    """One line of the table of images. Cached: the registry had an image of the same sources before this deployment."""
-    reference, tag = facts["reference"], facts["tag"].removeprefix(f"{registry}/")
-    size = sizes.get(reference)
-    measured = (
-        f"{size / 1e6:.0f} MB" if size is not None else f"{registry_size(registry, reference) / 1e6:.1f} MB (registry)"
-    )
-    return [name, measured, facts["digest"], "cached" if tag in before else "built"]
+def image_size(registry: str, reference: str, sizes: Mapping[str, int]) -> str:
+    """What an image takes in the engine or, where it is not there, in the local registry."""
+    if reference in sizes:
+        return f"{sizes[reference] / 1e6:.0f} MB"
+    if not reference.startswith(f"{registry}/"):
+        return "not in the engine"
+    return f"{registry_size(registry, reference) / 1e6:.1f} MB (registry)"
+
+
+def image_table(images: Mapping[str, Mapping[str, str]], registry: str, before: set[str]) -> str:
+    """Every image. Cached: the registry had one of the same sources before this deployment.
+
+    Only the local registry is asked: another one may want TLS and a login. What it had before is left out.
+    """
+    sizes = engine_sizes([facts["reference"] for facts in images.values()])
+    header = ["image", "size", "digest"]
+    rows = [[name, image_size(registry, facts["reference"], sizes), facts["digest"]] for name, facts in images.items()]
+    tags = [facts["tag"] for facts in images.values()]
+    if all(tag.startswith(f"{registry}/") for tag in tags):
+        header.append("this time")
+        for row, tag in zip(rows, tags, strict=True):
+            row.append("cached" if tag.removeprefix(f"{registry}/") in before else "built")
+    return table(header, rows)
 
 
 def print_tables(outputs: Mapping[str, Any], registry: str, before: Sequence[str]) -> None:
     """Both tables, a blank line before each."""
-    images, services = outputs["images"], outputs["services"]
-    sizes = engine_sizes([facts["reference"] for facts in images.values()])
-    rows = [image_row(name, facts, registry, sizes, set(before)) for name, facts in images.items()]
-    print("\n" + table(["image", "size", "digest", "this time"], rows))
+    services = outputs["services"]
+    print("\n" + image_table(outputs["images"], registry, set(before)))
     states = health(services)
     print(
         "\n"

@@ -87,7 +87,7 @@ export class Remote {
   }
 
   /** Weighs the images, in the copy of the checkout; returns its docs/sizes.md. @throws Error where they are too heavy. */
-  async weighed(images: string): Promise<string> {
+  async weighed(outputs: string): Promise<string> {
     const environment = { ...process.env, ...this.under.environment, DOCKER_HOST: HOST, SSL_CERT_FILE: this.path("certificates.pem") };
     // A docker login of its own: the stack needs none.
     const login = Buffer.from(`${USERNAME}:${this.under.password}`).toString("base64");
@@ -95,7 +95,7 @@ export class Remote {
     writeFileSync(this.path("weighing", "config.json"), JSON.stringify({ auths: { [REGISTRY]: { auth: login } } }));
     cpSync(path.join(this.under.environment.DOCKER_CONFIG ?? "", "cli-plugins"), this.path("weighing", "cli-plugins"), { recursive: true });
     const write = ["--no-install", "ts-node", "bench/write-sizes.ts", USERS_STACK];
-    await command("npx", write, { cwd: this.under.checkout, env: { ...environment, DOCKER_CONFIG: this.path("weighing") }, input: images });
+    await command("npx", write, { cwd: this.under.checkout, env: { ...environment, DOCKER_CONFIG: this.path("weighing") }, input: outputs });
     return readFileSync(path.join(this.under.checkout, "docs", "sizes.md"), "utf8");
   }
 

@@ -5,7 +5,7 @@
 # and never about images, which a registry without TLS cannot answer.
 repair_drift() {
   local lost service targets=()
-  lost=$(lost_services)
+  lost=$(lost_services "$(stack_outputs)")
   [[ -n $lost ]] || return 0
   say "state: not running: ${lost//$'\n'/, }; looking at the engine again"
   for service in $lost; do
@@ -16,15 +16,14 @@ repair_drift() {
     || { log_tail "$LOG_FOLDER/refresh.log"; fail "Pulumi could not compare its state with the engine" "read $LOG_FOLDER/refresh.log"; }
 }
 
-# lost_services: the stack's services whose containers do not run, one a line.
+# lost_services OUTPUTS: the services of the last deployment whose containers do not run, one a line.
 lost_services() {
-  join -v 1 -o 1.2 <(known_containers | sort) <(docker ps --format '{{.Names}}' | sort)
+  join -v 1 -o 1.2 <(known_containers <<<"$1" | sort) <(on_engine docker ps --format '{{.Names}}' | sort)
 }
 
-# known_containers: "CONTAINER SERVICE" for each service in the outputs of the last deployment.
+# known_containers: "CONTAINER SERVICE" for each service in the outputs on standard input.
 known_containers() {
-  pulumi_here stack output services --json --stack "$STACK_NAME" 2>/dev/null \
-    | python3 -c 'import json, sys
-for service, facts in json.loads(sys.stdin.read() or "{}").items():
+  python3 -c 'import json, sys
+for service, facts in json.load(sys.stdin).get("services", {}).items():
     print(facts["container"], service)'
 }

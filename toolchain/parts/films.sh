@@ -1,10 +1,18 @@
 # Films: into the folder the containers read, through the stages, and where the results lie.
 # shellcheck shell=bash
 
-# bring_in FILM FOLDER: copies a film into the folder, unless it lies there already; prints its name there.
+# bring_in FILM FOLDER: copies a film into the folder on the stack's machine, unless it lies there already; prints its name
+# there.
 bring_in() {
-  local film=$1 folder=$2 name temporary
+  local film=$1 folder=$2 name
   name=$(basename -- "$film")
+  if [[ -z $STACK_HOST ]]; then copy_film "$film" "$folder" "$name"; else send_film "$film" "$folder" "$name"; fi
+  printf '%s' "$name"
+}
+
+# copy_film FILM FOLDER NAME: where the folder is on this machine.
+copy_film() {
+  local film=$1 folder=$2 name=$3 temporary
   if [[ ! -e "$folder/$name" ]]; then
     temporary=$(mktemp -- "$folder/.incoming.XXXXXX")
     if ! cp --reflink=auto -- "$film" "$temporary"; then
@@ -14,16 +22,46 @@ bring_in() {
     chmod 644 -- "$temporary"
     mv -- "$temporary" "$folder/$name"
   elif ! cmp --silent -- "$film" "$folder/$name"; then
-    fail "$folder/$name is another film of that name" "rename $film, or take the other one away"
+    fail_for_other_film "$film" "$folder/$name"
   fi
-  printf '%s' "$name"
 }
 
-# subtitle NAME OUT: submits a film of the folder and shows the progress until the job ends; the paths are those of this host.
-# A film that was done is not done again.
+# send_film FILM FOLDER NAME: where the folder is on another machine.
+send_film() {
+  local film=$1 folder=$2 name=$3 there bytes place
+  place=$(address_of "$folder")
+  # shellcheck disable=SC2016 # the other machine's shell replaces $1
+  there=$(on_host 'if test -e "$1"; then sha256sum <"$1"; fi' "$folder/$name" </dev/null) \
+    || fail "$STACK_HOST could not be asked for the film" "see the message above; ssh $STACK_HOST must get there without a question"
+  if [[ -z $there ]]; then
+    say "copying $name to $place"
+    bytes=$(stat --dereference --format %s -- "$film")
+    on_host "$RECEIVE_FILM" "$folder" "$name" "$bytes" <"$film" \
+      || fail "$film could not be copied to $place" "see the message above; who logs in with ssh $STACK_HOST must have the right to write there (chown), and the disk room (df $folder)"
+  elif [[ $there != "$(sha256sum <"$film")" ]]; then
+    fail_for_other_film "$film" "$place/$name"
+  fi
+}
+
+# RECEIVE_FILM FOLDER NAME BYTES: the film comes on standard input, which a connection that breaks off ends too early.
+# shellcheck disable=SC2016 # the other machine's shell replaces all of it
+RECEIVE_FILM='
+temporary=$(mktemp -- "$1/.incoming.XXXXXX") || exit
+if cat >"$temporary" && test "$(wc -c <"$temporary")" -eq "$3" && chmod 644 "$temporary" && mv -- "$temporary" "$1/$2"; then exit; fi
+rm -f -- "$temporary"
+exit 1
+'
+
+fail_for_other_film() {
+  fail "$2 is another film of that name" "rename $1, or take the other one away"
+}
+
+# subtitle NAME OUT: submits a film of the folder and shows the progress until the job ends; paths below OUT, on the stack's
+# machine, are as people on this one name them. A film that was done is not done again.
 subtitle() {
-  local name=$1 out=$2
-  docker exec "cp-whisperx-$STACK_NAME-demux" python -m cp_whisperx submit "/films/in/$name" --wait 2>&1 \
+  local name=$1 out
+  out=$(address_of "$2")
+  on_engine docker exec "cp-whisperx-$STACK_NAME-demux" python -m cp_whisperx submit "/films/in/$name" --wait 2>&1 \
     | sed --unbuffered "s|/films/out|${out//|/\\|}|g" \
-    || fail "the film $name was not subtitled" "see the message above; the log of a stage: docker logs cp-whisperx-$STACK_NAME-STAGE"
+    || fail "the film $name was not subtitled" "see the message above; the log of a stage: $(docker_command) logs cp-whisperx-$STACK_NAME-STAGE"
 }

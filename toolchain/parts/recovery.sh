@@ -19,7 +19,7 @@ recover() {
   local export="$RUN_FOLDER/stack-$STACK_NAME.export.json"
   say "state: the last deployment was cut off, looking at what it left"
   if pulumi_here stack export --stack "$STACK_NAME" --file "$export" \
-    && python3 "$TOOLCHAIN_FOLDER/recovery.py" "$STACK_NAME" "$export" >&2 \
+    && on_engine python3 "$TOOLCHAIN_FOLDER/recovery.py" "$STACK_NAME" "$export" >&2 \
     && pulumi_here stack import --stack "$STACK_NAME" --file "$export" >"$LOG_FOLDER/recovery.log" 2>&1; then
     rm -f -- "$export"
     return

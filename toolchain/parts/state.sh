@@ -40,6 +40,11 @@ stack_configuration() {
   fail "the configuration of the stack $STACK_NAME could not be read" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
 }
 
+# stack_outputs: what the last deployment says of itself, as JSON; {} where there was none.
+stack_outputs() {
+  pulumi_here stack output --json --stack "$STACK_NAME" 2>"$LOG_FOLDER/outputs.log" || printf '{}'
+}
+
 # pulumi_here ARGUMENT...: Pulumi in this checkout, without questions. It does not get our locks: its plugins live on where
 # it is killed. Its own lock is looked after in recovery.sh.
 pulumi_here() {

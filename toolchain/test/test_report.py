@@ -44,6 +44,19 @@ def test_tables_show_sizes_and_what_was_built(
     assert ["asr", "healthy", "docker", "logs", "c-asr"] in rows
 
 
+def test_another_registry_than_the_local_one_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "docker", fake_docker)
+    monkeypatch.setattr(report, "ask_registry", lambda *_: pytest.fail("the registry was asked"))
+    report.print_tables(OUTPUTS, "127.0.0.1:5000", ["n/asr:cpu-1"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["image", "size", "digest"] in rows
+    assert ["asr", "724", "MB", "sha256:1"] in rows
+    assert ["mux", "not", "in", "the", "engine", "sha256:2"] in rows
+    assert ["asr", "healthy", "docker", "logs", "c-asr"] in rows
+
+
 def test_a_service_that_does_not_get_healthy_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

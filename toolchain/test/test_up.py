@@ -164,7 +164,7 @@ def test_a_disk_that_is_nearly_full_is_said_before_anything_begins(shell: Shell)
 
 
 def test_only_what_is_lost_is_looked_for(shell: Shell) -> None:
-    shell.double("pulumi", """echo '{"asr": {"container": "c-asr"}, "mux": {"container": "c-mux"}}'""")
+    shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}, "mux": {"container": "c-mux"}}}'""")
     shell.double("docker", "echo c-mux; echo c-other")
     assert shell.run("repair_drift").returncode == 0
     refresh = next(call for call in shell.calls if "refresh" in call)
@@ -174,7 +174,7 @@ def test_only_what_is_lost_is_looked_for(shell: Shell) -> None:
 
 
 def test_nothing_is_looked_for_where_all_run(shell: Shell) -> None:
-    shell.double("pulumi", """echo '{"asr": {"container": "c-asr"}}'""")
+    shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
     shell.double("docker", "echo c-asr")
     assert shell.run("repair_drift").returncode == 0
     assert not [call for call in shell.calls if "refresh" in call]
