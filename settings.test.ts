@@ -140,7 +140,7 @@ describe("parseSettings", () => {
       "models.endpoint: is for models of the hub, and models.source is packaged",
       "pulumi config rm --path 'cp-whisperx:models.endpoint'",
     ],
-    ["a model that the hub's list has not", { models: '{"source":"hub","leaveOut":["me/mine"]}' }, "models.leaveOut.0", "Systran/"],
+    ["a model that the hub's list has not", { models: '{"source":"hub","leaveOut":["me/mine"]}' }, "models.leaveOut[0]", "Systran/"],
     ["a host without ssh", { host: "tcp://machine" }, "not ssh://user@machine", "config set 'cp-whisperx:host'"],
     ["this machine's registry for another host", { host: "ssh://machine" }, "registry: is this machine's own", "config set"],
     ["a relative folder on another host", { host: "ssh://machine" }, "films.in: is relative (films/in)", "--path"],
