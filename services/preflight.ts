@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Variant } from "../images/catalog";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
-import { gpuNeeds, totalMegabytes } from "../settings/gpus";
+import { gpuIds, gpuNeeds } from "../settings/gpus";
 import { wantedHubModels } from "../volumes/hub-models";
 import { usesGpu } from "./accelerator";
 import { nativeFolder } from "./native";
@@ -21,13 +21,8 @@ function wantsMore(settings: Settings): boolean {
 
 function gpuQuestions(settings: Settings): Record<string, string> {
   if (!usesGpu(settings)) return {};
-  const { devices, driver } = settings.gpu;
-  return {
-    GPU_DRIVER: driver,
-    GPU_COUNT: typeof devices === "number" ? String(devices) : "",
-    GPU_IDS: Array.isArray(devices) ? devices.join(" ") : "",
-    GPU_MEGABYTES: String(totalMegabytes(gpuNeeds(settings))),
-  };
+  const services = gpuNeeds(settings).map(({ service, megabytes, devices }) => `${service} ${megabytes} ${gpuIds(devices).join()}`);
+  return { GPU_DRIVER: settings.gpu.driver, GPU_SERVICES: services.join("\n") };
 }
 
 /** The environment of preflight.sh, which explains each variable. */
