@@ -102,6 +102,7 @@ describe("parseSettings", () => {
       raw({
         variant: "cuda",
         gpu: '{"devices":["0","GPU-1"],"driver":"cdi","memoryMegabytes":16384}',
+        gpuDevices: '{"asr":["0",1],"diarization":2,"silero-vad":"all"}',
         gpuMemoryMegabytes: '{"asr":8192}',
         host: "ssh://me@gpu-1:2222",
         registry: "registry.example.org",
@@ -110,6 +111,7 @@ describe("parseSettings", () => {
       }),
     );
     expect(settings).toMatchObject({ device: "auto", allowCpu: false, shmMegabytes: 1024, gpuMemoryMegabytes: { asr: 8192 } });
+    expect(settings.gpuDevices).toEqual({ asr: ["0", "1"], diarization: 2, "silero-vad": "all" });
   });
 
   const slim = { variant: "cuda-slim", native: '{"environment":"/opt/.bollyenv"}' };
@@ -117,6 +119,21 @@ describe("parseSettings", () => {
   it.each<[string, Record<string, string>, string, string]>([
     ["gpu.* in a cpu stack", { gpu: '{"devices":2}' }, "gpu: is for stacks with CUDA", "pulumi config rm 'cp-whisperx:gpu'"],
     ["GPU memory in a cpu stack", { gpuMemoryMegabytes: '{"asr":512}' }, "gpuMemoryMegabytes: is for", "config rm"],
+    ["a service's GPUs in a cpu stack", { gpuDevices: '{"asr":["0"]}' }, "gpuDevices: is for stacks with CUDA", "rm 'cp-whisperx:gpuDevices'"],
+    [
+      "GPUs for a service without a model",
+      { ...cuda, gpuDevices: '{"demux":["0"]}' },
+      "gpuDevices.demux: unknown setting",
+      "pulumi config rm --path 'cp-whisperx:gpuDevices.demux'",
+    ],
+    ["some GPUs for a service", { ...cuda, gpuDevices: '{"asr":"some"}' }, "gpuDevices.asr: not all, a count or a list", '"all" or integer'],
+    ["no GPU for a service", { ...cuda, gpuDevices: '{"asr":[]}' }, "cp-whisperx:gpuDevices.asr: ", "set --path 'cp-whisperx:gpuDevices.asr'"],
+    [
+      "two GPUs in one name",
+      { ...cuda, gpuDevices: '{"asr":["2","0,1"]}' },
+      "gpuDevices.asr[1]: not the index or the UUID of a GPU",
+      "pulumi config set --path 'cp-whisperx:gpuDevices.asr[1]' VALUE",
+    ],
     ["shared memory in a cpu stack", { shmMegabytes: "2048" }, "shmMegabytes: is for stacks with CUDA", "config rm"],
     [
       "a base image for CUDA in a cpu stack",
@@ -140,7 +157,7 @@ describe("parseSettings", () => {
       "models.endpoint: is for models of the hub, and models.source is packaged",
       "pulumi config rm --path 'cp-whisperx:models.endpoint'",
     ],
-    ["a model that the hub's list has not", { models: '{"source":"hub","leaveOut":["me/mine"]}' }, "models.leaveOut.0", "Systran/"],
+    ["a model that the hub's list has not", { models: '{"source":"hub","leaveOut":["me/mine"]}' }, "models.leaveOut[0]", "Systran/"],
     ["a host without ssh", { host: "tcp://machine" }, "not ssh://user@machine", "config set 'cp-whisperx:host'"],
     ["this machine's registry for another host", { host: "ssh://machine" }, "registry: is this machine's own", "config set"],
     ["a relative folder on another host", { host: "ssh://machine" }, "films.in: is relative (films/in)", "--path"],
@@ -162,12 +179,34 @@ describe("parseSettings", () => {
     const config = (megabytes: number, devices: string): RawConfig =>
       raw({ ...cuda, gpu: `{"devices":${devices},"memoryMegabytes":${megabytes}}` });
     const report = reportOf(config(12_288, '"all"'));
-    expect(report).toContain("gpu.memoryMegabytes: the services want 14336 MiB (asr 6144, second-pass-translation 4096");
+    expect(report).toContain(
+      "gpu.memoryMegabytes: GPU 0 has 12288 MiB, and the services that may use no other want 14336 " +
+        "(asr 6144, second-pass-translation 4096, diarization 2048, pyannote-vad 1024, silero-vad 512, lyrics-detection 512)" +
+        "; all may mean no more GPUs: a count says how many there are",
+    );
     expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 4096");
     expect(parseSettings(config(12_288, "2")).gpu.devices).toBe(2);
     expect(parseSettings(config(14_336, '"all"')).gpu.memoryMegabytes).toBe(14_336);
     expect(reportOf(config(6_143, '["0","1","2"]'))).toContain("gpuMemoryMegabytes.asr' 6143");
     expect(reportOf(config(1024, '"all"'))).toContain("pulumi config set 'cp-whisperx:device' cpu");
+  });
+
+  it("refuses services that are pinned to a GPU that is too small for them, each such GPU with its own", () => {
+    const config = (devices: Record<string, unknown>, megabytes = 8192): RawConfig =>
+      raw({ ...cuda, gpu: `{"devices":3,"memoryMegabytes":${megabytes}}`, gpuDevices: JSON.stringify(devices) });
+    const report = reportOf(config({ asr: ["0"], "second-pass-translation": ["0"] }));
+    expect(report).toContain("(1 problem)");
+    expect(report).toContain(
+      "gpu.memoryMegabytes: GPU 0 has 8192 MiB, and the services that may use no other want 10240 (asr 6144, second-pass-translation 4096)\n",
+    );
+    expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 4096");
+    expect(() => parseSettings(config({ asr: ["0"], "second-pass-translation": ["1"] }))).not.toThrow();
+
+    const both = reportOf(config({ asr: 1, "second-pass-translation": ["GPU-1"] }, 4095));
+    expect(both).toContain("GPU 0 has 4095 MiB, and the services that may use no other want 6144 (asr 6144)");
+    expect(both).toContain("GPU GPU-1 has 4095 MiB, and the services that may use no other want 4096 (second-pass-translation 4096)");
+    const shared = Object.fromEntries(["asr", "second-pass-translation"].map((name) => [name, ["1", "2"]]));
+    expect(reportOf(config(shared, 5000))).toContain("GPUs 1, 2 have 10000 MiB, and the services that may use no others want 10240 (asr");
   });
 
   it("tells contradictions also where another setting is wrong by itself", () => {

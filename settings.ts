@@ -42,8 +42,9 @@ export function allowed(description: JsonSchema): string {
   return [String(description.type ?? "any value"), ...bounds].filter((part) => part !== "").join(", ");
 }
 
+/** A setting's name as `pulumi config` takes it: `project:models.leaveOut[0]`. */
 function fullKey(project: string, keys: readonly string[]): string {
-  return `${project}:${keys.join(".")}`;
+  return `${project}:${keys.map((key, index) => (/^\d+$/.test(key) ? `[${key}]` : `${index > 0 ? "." : ""}${key}`)).join("")}`;
 }
 
 function example(description: JsonSchema | undefined): string {

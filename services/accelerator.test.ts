@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { catalog } from "../images/catalog";
 import type { Settings } from "../settings";
 import { parseSettings } from "../settings";
+import type { GpuDevices } from "../settings/gpus";
 import { accelerator, deviceRequest } from "./accelerator";
 
 const settings = (values: Record<string, string>): Settings =>
@@ -12,19 +12,18 @@ const settings = (values: Record<string, string>): Settings =>
     secretKeys: [],
   });
 
-const acceleratorOf = (service: string, values: Record<string, string>) =>
-  accelerator(settings(values), service, catalog.find(({ name }) => name === service)?.service ?? { memoryMegabytes: 0 });
+const acceleratorOf = (service: string, values: Record<string, string>) => accelerator(settings(values), service);
 
 describe("deviceRequest", () => {
-  it.each<[Settings["gpu"], object]>([
-    [{ devices: "all", driver: "nvidia" }, { driver: "nvidia", capabilities: ["gpu"], count: -1 }],
-    [{ devices: 2, driver: "nvidia" }, { driver: "nvidia", capabilities: ["gpu"], count: 2 }],
-    [{ devices: ["0", "GPU-5a"], driver: "nvidia" }, { driver: "nvidia", capabilities: ["gpu"], deviceIds: ["0", "GPU-5a"] }],
-    [{ devices: "all", driver: "cdi" }, { driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }],
-    [{ devices: 2, driver: "cdi" }, { driver: "cdi", deviceIds: ["nvidia.com/gpu=0", "nvidia.com/gpu=1"] }],
-    [{ devices: ["1:0"], driver: "cdi" }, { driver: "cdi", deviceIds: ["nvidia.com/gpu=1:0"] }],
-  ])("of %j is %j", (gpu, request) => {
-    expect(deviceRequest(gpu)).toEqual(request);
+  it.each<[GpuDevices, Settings["gpu"]["driver"], object]>([
+    ["all", "nvidia", { driver: "nvidia", capabilities: ["gpu"], count: -1 }],
+    [2, "nvidia", { driver: "nvidia", capabilities: ["gpu"], count: 2 }],
+    [["0", "GPU-5a"], "nvidia", { driver: "nvidia", capabilities: ["gpu"], deviceIds: ["0", "GPU-5a"] }],
+    ["all", "cdi", { driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }],
+    [2, "cdi", { driver: "cdi", deviceIds: ["nvidia.com/gpu=0", "nvidia.com/gpu=1"] }],
+    [["1:0"], "cdi", { driver: "cdi", deviceIds: ["nvidia.com/gpu=1:0"] }],
+  ])("of %j by %s is %j", (devices, driver, request) => {
+    expect(deviceRequest(devices, driver)).toEqual(request);
   });
 });
 
@@ -36,6 +35,15 @@ describe("accelerator", () => {
       environment: { DEVICE: "auto", ALLOW_CPU: "true", GPU_MEMORY_MEGABYTES: "8192" },
       healthcheck: "python -m cp_whisperx.devices --check",
     });
+  });
+
+  it("asks for the service's own GPUs where it has some, otherwise for the stack's", () => {
+    const values = { variant: "cuda", gpu: '{"devices":2}', gpuDevices: '{"asr":["0","GPU-5a"],"diarization":"all","silero-vad":1}' };
+    const requestOf = (service: string) => acceleratorOf(service, values)?.deviceRequests;
+    expect(requestOf("asr")).toEqual([{ driver: "nvidia", capabilities: ["gpu"], deviceIds: ["0", "GPU-5a"] }]);
+    expect(requestOf("diarization")).toEqual([{ driver: "nvidia", capabilities: ["gpu"], count: -1 }]);
+    expect(requestOf("silero-vad")).toEqual([{ driver: "nvidia", capabilities: ["gpu"], count: 1 }]);
+    expect(requestOf("pyannote-vad")).toEqual([{ driver: "nvidia", capabilities: ["gpu"], count: 2 }]);
   });
 
   it.each<Record<string, string>>([{ variant: "cpu" }, { variant: "cuda", device: "cpu" }])("asks for no GPU with %j", (values) => {

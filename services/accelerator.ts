@@ -1,8 +1,7 @@
 /** What a service with a model gets of the host's GPUs: from settings to container, without any resource. */
 import type * as docker from "@pulumi/docker";
-import type { ServiceNeeds } from "../images/catalog";
 import type { Settings } from "../settings";
-import { gpuMemory } from "../settings/contradictions";
+import { gpuIds, gpuNeeds, type GpuDevices } from "../settings/gpus";
 
 export interface Accelerator {
   /** Devices that the engine hands to the container; none where it computes on the processor. */
@@ -23,11 +22,11 @@ const CDI_KIND = "nvidia.com/gpu";
  * The request by which the engine hands over GPUs. The driver is always said: the provider's default is CDI, which
  * engines before version 25 do not know.
  */
-export function deviceRequest({ devices, driver }: Settings["gpu"]): docker.types.input.ContainerDeviceRequest {
-  if (driver === "cdi") {
-    const ids = typeof devices === "number" ? Array.from({ length: devices }, (_, index) => String(index)) : devices;
-    return { driver, deviceIds: [ids].flat().map((id) => `${CDI_KIND}=${id}`) };
-  }
+export function deviceRequest(
+  devices: GpuDevices,
+  driver: Settings["gpu"]["driver"],
+): docker.types.input.ContainerDeviceRequest {
+  if (driver === "cdi") return { driver, deviceIds: gpuIds(devices).map((id) => `${CDI_KIND}=${id}`) };
   if (devices === "all") return { driver, capabilities: ["gpu"], count: -1 };
   return { driver, capabilities: ["gpu"], ...(typeof devices === "number" ? { count: devices } : { deviceIds: devices }) };
 }
@@ -38,14 +37,15 @@ export function usesGpu({ variant, device }: Pick<Settings, "variant" | "device"
 }
 
 /** What the service of that name gets; undefined where it has no model that could use a GPU. */
-export function accelerator(settings: Settings, name: string, needs: ServiceNeeds): Accelerator | undefined {
-  if (needs.gpuMemoryMegabytes === undefined) return undefined;
+export function accelerator(settings: Settings, name: string): Accelerator | undefined {
+  const needs = gpuNeeds(settings).find(({ service }) => service === name);
+  if (needs === undefined) return undefined;
   const environment = { DEVICE: settings.device, ALLOW_CPU: String(settings.allowCpu) };
   if (!usesGpu(settings)) return { environment };
   return {
-    deviceRequests: [deviceRequest(settings.gpu)],
+    deviceRequests: [deviceRequest(needs.devices, settings.gpu.driver)],
     shmMegabytes: settings.shmMegabytes,
-    environment: { ...environment, GPU_MEMORY_MEGABYTES: String(gpuMemory(settings)[name]) },
+    environment: { ...environment, GPU_MEMORY_MEGABYTES: String(needs.megabytes) },
     healthcheck: PROBE,
   };
 }

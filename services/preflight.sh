@@ -6,9 +6,8 @@
 # DOCKER_HOST        ssh://user@machine, where the engine is another machine's
 # DISK_MEGABYTES     room that a first deployment takes on the engine's host, in MiB
 # GPU_DRIVER         nvidia or cdi: how containers get GPUs; empty where they get none
-# GPU_COUNT          how many GPUs the services share; empty for all, or where GPU_IDS says which
-# GPU_IDS            indices and UUIDs of those GPUs with spaces between them; empty for any
-# GPU_MEGABYTES      GPU memory that the services want together, in MiB
+# GPU_SERVICES       a line for each service that gets some: its name, the GPU memory that it wants in MiB, and the GPUs
+#                    that it may use (indices and UUIDs with commas between them, or all)
 # NATIVE_ENVIRONMENT folder of the Python environment that containers take torch from; empty for none
 # REGISTRY           host:port of a registry to try; empty for none
 # REGISTRY_SCHEME    http or https
@@ -25,7 +24,7 @@ UPDATE_MEGABYTES=1024
 TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html'
 
 PROBLEMS=0
-: "${STACK:=dev}" "${DISK_MEGABYTES:=0}" "${GPU_DRIVER:=}" "${GPU_COUNT:=}" "${GPU_IDS:=}" "${GPU_MEGABYTES:=0}"
+: "${STACK:=dev}" "${DISK_MEGABYTES:=0}" "${GPU_DRIVER:=}" "${GPU_SERVICES:=}"
 : "${NATIVE_ENVIRONMENT:=}" "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
 
 # missing SENTENCE WAY_OUT
@@ -94,7 +93,7 @@ check_cdi() {
     "install the NVIDIA Container Toolkit there ($TOOLKIT), then sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 }
 
-# check_cards: the driver, and the GPUs that the services are to share.
+# check_cards: the driver, and the GPUs that the services are to use.
 check_cards() {
   local cards driver
   if ! cards=$(on_host nvidia-smi --query-gpu=index,uuid,driver_version,memory.total --format=csv,noheader,nounits 2>&1 </dev/null); then
@@ -106,39 +105,72 @@ check_cards() {
   if ((${driver%%.*} < LEAST_DRIVER)); then
     missing "NVIDIA's driver on $(place) is release $driver, and CUDA 12 needs $LEAST_DRIVER or newer" 'update the driver'
   fi
-  check_count "$cards" && check_memory "$cards"
+  check_names "$cards" && check_memory "$cards"
 }
 
-# check_count CARDS: whether there are as many GPUs as are asked for, or the very ones. Parts of a GPU (MIG) are not told apart.
-check_count() {
-  local count id unknown=()
-  count=$(wc --lines <<<"$1")
-  if [[ -n $GPU_COUNT ]] && ((count < GPU_COUNT)); then
-    missing "There are $count GPUs on $(place), and gpu.devices asks for $GPU_COUNT" \
-      "pulumi config set --path gpu.devices all --stack $STACK"
-    return 1
-  fi
-  for id in $GPU_IDS; do
-    [[ $id == *:* || $id == MIG-* || -n $(card "$1" "$id") ]] || unknown+=("$id")
-  done
+# cards_of CARDS DEVICES: the GPUs that a service may use, as indices in the driver's order with commas between them.
+cards_of() {
+  awk -F ', *' -v devices="$2" '
+    BEGIN { count = split(devices, ids, ",") }
+    { for (n = 1; n <= count; n++) if (ids[n] == "all" || ids[n] == $1 || index($2, ids[n]) == 1) { list = list "," $1; next } }
+    END { print substr(list, 2) }' <<<"$1"
+}
+
+# is_part DEVICES: whether there is a part of a GPU (MIG) among them; the driver is not asked about those.
+is_part() { [[ $1 == *:* || $1 == *MIG-* ]]; }
+
+# listed WORD...: each once, with commas between them.
+listed() { printf '%s\n' "$@" | awk '!seen[$0]++ { list = list ", " $0 } END { print substr(list, 3) }'; }
+
+# check_names CARDS: whether every GPU is there that a service asks for.
+check_names() {
+  local service devices id unknown=() asking=()
+  while read -r service _ devices; do
+    for id in ${devices//,/ }; do
+      if is_part "$id" || [[ -n $(cards_of "$1" "$id") ]]; then continue; fi
+      unknown+=("$id") asking+=("$service")
+    done
+  done <<<"$GPU_SERVICES"
   ((${#unknown[@]} == 0)) && return
-  missing "There is no GPU ${unknown[*]} on $(place) (gpu.devices)" "see nvidia-smi --list-gpus there for the ones it has"
+  missing "There is no GPU $(listed "${unknown[@]}") on $(place), which has $(wc --lines <<<"$1"), for $(listed "${asking[@]}")" \
+    "see nvidia-smi --list-gpus there for the ones it has, and correct gpu.devices or gpuDevices"
   return 1
 }
 
-# card CARDS ID: the line of a GPU by its index or the beginning of its UUID.
-card() { awk -F ', *' -v id="$2" '$1 == id || index($2, id) == 1' <<<"$1"; }
-
-# check_memory CARDS: whether the services fit on the GPUs that they share.
+# check_memory CARDS: whether each list of GPUs that services have is enough for the services that may use no GPU outside
+# it: for all of them together, and for each on one GPU. It is the rule of settings/gpus.ts; here a UUID is known for its card.
 check_memory() {
-  local shared=$1 there id
-  if [[ $GPU_IDS == *:* || $GPU_IDS == *MIG-* ]]; then return; fi
-  if [[ -n $GPU_COUNT ]]; then shared=$(head --lines="$GPU_COUNT" <<<"$1"); fi
-  if [[ -n $GPU_IDS ]]; then shared=$(for id in $GPU_IDS; do card "$1" "$id"; done); fi
-  there=$(awk -F ', *' '{ sum += $4 } END { print sum }' <<<"$shared")
-  ((there >= GPU_MEGABYTES)) && return
-  missing "The services want $GPU_MEGABYTES MiB of GPU memory together, and $(place) has $there" \
-    "lower gpuMemoryMegabytes (a smaller WHISPER_MODEL goes with it), or pulumi config set device cpu --stack $STACK"
+  local cards=$1 service megabytes devices uses='' gpus
+  while read -r service megabytes devices; do
+    is_part "$devices" || uses+="$service $megabytes $(cards_of "$cards" "$devices")"$'\n'
+  done <<<"$GPU_SERVICES"
+  while read -r gpus; do
+    [[ -z $gpus ]] || check_room "$gpus" "$cards" "${uses%$'\n'}"
+  done < <(awk '{ print $3 }' <<<"$uses" | sort --unique)
+}
+
+# check_room INDICES CARDS USES: uses are lines of a service, its MiB and the indices of the GPUs that it may use.
+check_room() {
+  local there largest service megabytes own wanted=0 most=0 wanting=() words=(GPU has other '')
+  read -r there largest < <(awk -F ', *' -v gpus=",$1," '
+    index(gpus, "," $1 ",") { sum += $4; if ($4 > largest) largest = $4 }
+    END { print sum, largest }' <<<"$2")
+  while read -r service megabytes own; do
+    is_within "$own" "$1" || continue
+    wanting+=("$service $megabytes") wanted=$((wanted + megabytes)) most=$((megabytes > most ? megabytes : most))
+  done <<<"$3"
+  ((wanted <= there && most <= largest)) && return
+  if [[ $1 == *,* ]]; then words=(GPUs have others ', each on one of them'); fi
+  missing "${words[0]} ${1//,/, } of $(place) ${words[1]} $there MiB, and the services that may use no ${words[2]} want $wanted ($(listed "${wanting[@]}"))${words[3]}" \
+    "lower gpuMemoryMegabytes (a smaller WHISPER_MODEL goes with it), give some of them other GPUs (gpuDevices), or pulumi config set device cpu --stack $STACK"
+}
+
+# is_within INDICES OTHERS: whether all of them are among the others.
+is_within() {
+  local index
+  for index in ${1//,/ }; do
+    [[ ,$2, == *,$index,* ]] || return 1
+  done
 }
 
 # check_native_environment: the engine mounts no folder that is not there. Whether it fits, each worker finds out itself.

@@ -8,7 +8,7 @@ import { questions } from "./preflight";
 
 const SCRIPT = path.join(__dirname, "preflight.sh");
 /** The programs of the system that the script uses. */
-const TOOLS = ["awk", "bash", "cat", "grep", "head", "sh", "tail", "tr", "wc"];
+const TOOLS = ["awk", "bash", "cat", "grep", "sh", "sort", "tail", "tr", "wc"];
 
 let folder: string;
 beforeEach(() => {
@@ -64,7 +64,9 @@ esac`,
   double("df", `[ "$3" = /var/lib/docker ] && printf 'Avail\\n${freeMegabytes}\\n'`);
 }
 
-const GPU = { STACK: "gpu", DISK_MEGABYTES: "20000", GPU_DRIVER: "nvidia", GPU_MEGABYTES: "14336" };
+const GPU = { STACK: "gpu", DISK_MEGABYTES: "20000", GPU_DRIVER: "nvidia", GPU_SERVICES: "asr 10240 all\ndiarization 4096 all" };
+/** The same with other services: what each of them wants in MiB, and of which GPUs. */
+const gpu = (...services: string[]) => ({ ...GPU, GPU_SERVICES: services.join("\n") });
 
 function preflight(environment: Record<string, string>, password = ""): { status: number | null; lines: string[] } {
   const { status, stdout, stderr } = spawnSync("bash", [SCRIPT], {
@@ -86,8 +88,7 @@ describe("preflight.sh", () => {
   it("says nothing where nothing is missing", () => {
     host();
     expect(preflight(GPU)).toEqual(NOTHING_MISSING);
-    expect(preflight({ ...GPU, GPU_COUNT: "1" })).toEqual(NOTHING_MISSING);
-    expect(preflight({ ...GPU, GPU_IDS: "GPU-0abc" })).toEqual(NOTHING_MISSING);
+    expect(preflight(gpu("asr 10240 0", "diarization 4096 GPU-0abc"))).toEqual(NOTHING_MISSING);
   });
 
   it("says what is missing, all of it, one line each with the way out", () => {
@@ -96,7 +97,7 @@ describe("preflight.sh", () => {
       missing(
         /^The engine of this machine has no NVIDIA runtime.*; way out: install the NVIDIA Container Toolkit/,
         /^NVIDIA's driver on this machine is release 470.1, and CUDA 12 needs 525 or newer; way out: update the driver/,
-        /^The services want 14336 MiB .* has 8192; way out: .*gpuMemoryMegabytes/,
+        /^GPU 0 of this machine has 8192 MiB, and the services that may use no other want 14336 \(asr 10240, diarization 4096\); way out: .*gpuMemoryMegabytes/,
         /^There are 500 MiB free below \/var\/lib\/docker on this machine, and the stack takes up to 20000 MiB; way out: make room/,
       ),
     );
@@ -138,14 +139,38 @@ describe("preflight.sh", () => {
     expect(preflight(GPU)).toEqual(missing(/version 19.03.15, and 20 or newer is needed/));
   });
 
-  it("compares the GPUs that are asked for with those that are there", () => {
+  it("names the GPUs that are not there, and the services that ask for them", () => {
     host({ cards: [T4(0), T4(1)] });
-    expect(preflight({ ...GPU, GPU_COUNT: "3" })).toEqual(missing(/^There are 2 GPUs .* asks for 3; way out: .*devices all/));
-    expect(preflight({ ...GPU, GPU_IDS: "1 7 GPU-x" })).toEqual(missing(/^There is no GPU 7 GPU-x on this machine .*; way out: see nvidia-smi/));
-    expect(preflight({ ...GPU, GPU_MEGABYTES: "30000" })).toEqual(NOTHING_MISSING);
-    expect(preflight({ ...GPU, GPU_MEGABYTES: "30000", GPU_COUNT: "1" })).toEqual(missing(/has 15360/));
-    expect(preflight({ ...GPU, GPU_MEGABYTES: "30000", GPU_IDS: "1" })).toEqual(missing(/has 15360/));
-    expect(preflight({ ...GPU, GPU_MEGABYTES: "30000", GPU_IDS: "0:1 MIG-5" })).toEqual(NOTHING_MISSING);
+    expect(preflight(gpu("asr 1 0,1,2", "diarization 1 GPU-1abc,GPU-x", "silero-vad 1 2", "pyannote-vad 1 1"))).toEqual(
+      missing(/^There is no GPU 2, GPU-x on this machine, which has 2, for asr, diarization, silero-vad; way out: .*nvidia-smi --list-gpus.*gpuDevices/),
+    );
+  });
+
+  it("wants room on a GPU for the services that are pinned to it, by index or UUID", () => {
+    host({ cards: [T4(0), T4(1, "570.86.15", 8192)] });
+    const services = ["asr 6144 1", "second-pass-translation 2048 GPU-1abc", "diarization 15360 0"];
+    expect(preflight(gpu(...services))).toEqual(NOTHING_MISSING);
+    expect(preflight(gpu(...services, "silero-vad 512 GPU-1"))).toEqual(
+      missing(/^GPU 1 of this machine has 8192 MiB, .* no other want 8704 \(asr 6144, second-pass-translation 2048, silero-vad 512\)/),
+    );
+    expect(preflight(gpu(...services, "silero-vad 1 1", "lyrics-detection 1 GPU-0abc"))).toEqual(
+      missing(/^GPU 0 .* want 15361 \(diarization 15360, lyrics-detection 1\)/, /^GPU 1 .* want 8193 \(asr/),
+    );
+  });
+
+  it("wants room on all its GPUs together for services that have a choice, and on one of them for each", () => {
+    host({ cards: [T4(0), T4(1), T4(2, "570.86.15", 4096)] });
+    expect(preflight(gpu("asr 15360 0,1", "diarization 15360 GPU-1abc,0", "silero-vad 4096 all"))).toEqual(NOTHING_MISSING);
+    expect(preflight(gpu("asr 15360 0,1", "diarization 15360 1,0", "silero-vad 4097 all"))).toEqual(
+      missing(/^GPUs 0, 1, 2 of this machine have 34816 MiB, .* no others want 34817 \(asr 15360, diarization 15360, silero-vad 4097\)/),
+    );
+    expect(preflight(gpu("asr 15361 0,1"))).toEqual(missing(/^GPUs 0, 1 .* have 30720 MiB, .* want 15361 \(asr 15361\), each on one of them/));
+  });
+
+  it("asks nothing of parts of a GPU", () => {
+    host();
+    expect(preflight(gpu("asr 30000 0:1", "diarization 30000 MIG-5", "silero-vad 15360 0"))).toEqual(NOTHING_MISSING);
+    expect(preflight(gpu("asr 30000 0:1,7"))).toEqual(missing(/^There is no GPU 7 .* for asr;/));
   });
 
   it("wants the whole room for a first deployment alone, and asks no disk that cannot be seen", () => {
@@ -227,13 +252,21 @@ describe("questions", () => {
     );
 
   it("are about GPUs where services use them", () => {
-    expect(of({ variant: "cuda", gpu: '{"devices":["0","GPU-1"]}' })).toMatchObject({
-      STACK: "gpu",
-      GPU_DRIVER: "nvidia",
-      GPU_IDS: "0 GPU-1",
-      GPU_COUNT: "",
-      GPU_MEGABYTES: "14336",
+    const { STACK, GPU_DRIVER, GPU_SERVICES } = of({
+      variant: "cuda",
+      gpu: '{"devices":["0","GPU-1"]}',
+      gpuDevices: '{"asr":2,"diarization":"all"}',
+      gpuMemoryMegabytes: '{"asr":8192}',
     });
+    expect({ STACK, GPU_DRIVER }).toEqual({ STACK: "gpu", GPU_DRIVER: "nvidia" });
+    expect(GPU_SERVICES?.split("\n")).toEqual([
+      "silero-vad 512 0,GPU-1",
+      "pyannote-vad 1024 0,GPU-1",
+      "diarization 2048 all",
+      "asr 8192 0,1",
+      "second-pass-translation 4096 0,GPU-1",
+      "lyrics-detection 512 0,GPU-1",
+    ]);
     expect(of({ variant: "cuda", device: "cpu" })).not.toHaveProperty("GPU_DRIVER");
   });
 

@@ -4,7 +4,8 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Variant } from "../images/catalog";
 import type { Settings } from "../settings";
-import { gpuMemory, isLoopback } from "../settings/contradictions";
+import { isLoopback } from "../settings/contradictions";
+import { gpuIds, gpuNeeds } from "../settings/gpus";
 import { wantedHubModels } from "../volumes/hub-models";
 import { usesGpu } from "./accelerator";
 import { nativeFolder } from "./native";
@@ -20,14 +21,8 @@ function wantsMore(settings: Settings): boolean {
 
 function gpuQuestions(settings: Settings): Record<string, string> {
   if (!usesGpu(settings)) return {};
-  const { devices, driver } = settings.gpu;
-  const megabytes = Object.values(gpuMemory(settings)).reduce((sum, one) => sum + one, 0);
-  return {
-    GPU_DRIVER: driver,
-    GPU_COUNT: typeof devices === "number" ? String(devices) : "",
-    GPU_IDS: Array.isArray(devices) ? devices.join(" ") : "",
-    GPU_MEGABYTES: String(megabytes),
-  };
+  const services = gpuNeeds(settings).map(({ service, megabytes, devices }) => `${service} ${megabytes} ${gpuIds(devices).join()}`);
+  return { GPU_DRIVER: settings.gpu.driver, GPU_SERVICES: services.join("\n") };
 }
 
 /** The environment of preflight.sh, which explains each variable. */

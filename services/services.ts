@@ -118,7 +118,7 @@ function runStage(place: Place, queue: Queue, image: ServiceImage): StageService
     {
       ...containerArgs(place, image),
       queueUrl: queue.url,
-      accelerator: accelerator(settings, image.name, image.service),
+      accelerator: accelerator(settings, image.name),
       mounts: granted.flatMap(({ mounts }) => mounts),
       environment: {
         LOG_LEVEL: settings.logLevel,

@@ -1,7 +1,7 @@
 /** What is wrong between settings that are each right by themselves. */
 import * as path from "node:path";
 import type { z } from "zod";
-import { catalog } from "../images/catalog";
+import { fullGpus, gpuNeeds, totalMegabytes, type FullGpus } from "./gpus";
 import type { schema } from "./schema";
 
 /** Settings with their defaults, before the contradictions are looked for. */
@@ -23,7 +23,7 @@ type Rule = (settings: Valid, isSet: IsSet) => Problem[];
 /** Settings of some kind of stack, and why they mean nothing in the others. */
 const LIMITED: readonly { keys: readonly (readonly string[])[]; when: (settings: Valid) => string | undefined }[] = [
   {
-    keys: [["gpu"], ["gpuMemoryMegabytes"], ["shmMegabytes"], ["baseImages", "cuda"]],
+    keys: [["gpu"], ["gpuDevices"], ["gpuMemoryMegabytes"], ["shmMegabytes"], ["baseImages", "cuda"]],
     when: ({ variant }) => (variant === "cpu" ? "is for stacks with CUDA, and variant is cpu" : undefined),
   },
   {
@@ -98,45 +98,37 @@ const relativeOnHost: Rule = ({ host, films, native }) => {
     }));
 };
 
-const CATALOGUE_NEEDS = Object.fromEntries(
-  catalog.flatMap(({ name, service }) =>
-    service?.gpuMemoryMegabytes === undefined ? [] : [[name, service.gpuMemoryMegabytes] as const],
-  ),
-);
-
-/** MiB of GPU memory of every service that uses a GPU. */
-export function gpuMemory(settings: Pick<Valid, "gpuMemoryMegabytes">): Record<string, number> {
-  const own = settings.gpuMemoryMegabytes as Readonly<Record<string, number | undefined>>;
-  return Object.fromEntries(Object.entries(CATALOGUE_NEEDS).map(([name, usual]) => [name, own[name] ?? usual]));
+/** GPUs, their memory and the services that want more, as a sentence; with a hint where there may be more GPUs. */
+function describeFull({ gpus, needs }: FullGpus, megabytes: number): string {
+  const [names, has, other, each] =
+    gpus.length === 1
+      ? [`GPU ${gpus.join()}`, "has", "other", ""]
+      : [`GPUs ${gpus.join(", ")}`, "have", "others", ", each on one of them"];
+  const wanted = needs.map(({ service, megabytes: one }) => `${service} ${one}`).join(", ");
+  const hint = needs.some(({ devices }) => devices === "all") ? "; all may mean no more GPUs: a count says how many there are" : "";
+  return (
+    `${names} ${has} ${gpus.length * megabytes} MiB, and the services that may use no ${other} want ` +
+    `${totalMegabytes(needs)} (${wanted})${each}${hint}`
+  );
 }
 
-/** How many GPUs the services share for certain: with `all` it may be one. */
-export function gpuCount({ devices }: Valid["gpu"]): number {
-  if (devices === "all") return 1;
-  return typeof devices === "number" ? devices : devices.length;
-}
-
-const fullGpu: Rule = (settings) => {
+const tooFullGpus: Rule = (settings) => {
   const { variant, device, gpu } = settings;
-  if (variant === "cpu" || device === "cpu" || gpu.memoryMegabytes === undefined) return [];
-  const needs = Object.entries(gpuMemory(settings)).sort(([, one], [, other]) => other - one);
-  const sum = needs.reduce((total, [, megabytes]) => total + megabytes, 0);
-  const there = gpu.memoryMegabytes * gpuCount(gpu);
-  const [largest, most] = needs[0] ?? ["", 0];
-  if (sum <= there && most <= gpu.memoryMegabytes) return [];
-  const left = Math.min(most - (sum - there), gpu.memoryMegabytes);
-  return [
-    {
+  const there = gpu.memoryMegabytes;
+  if (variant === "cpu" || device === "cpu" || there === undefined) return [];
+  return fullGpus(gpuNeeds(settings), there).map((full) => {
+    const [largest] = full.needs;
+    const tooMuch = Math.max(0, totalMegabytes(full.needs) - full.gpus.length * there);
+    const left = largest === undefined ? 0 : Math.min(largest.megabytes - tooMuch, there);
+    return {
       path: ["gpu", "memoryMegabytes"],
-      message:
-        `the services want ${sum} MiB (${needs.map(([name, megabytes]) => `${name} ${megabytes}`).join(", ")}), ` +
-        `${gpuCount(gpu)} GPU${gpuCount(gpu) === 1 ? " has" : "s have"} ${there} MiB and each service fits on one`,
+      message: describeFull(full, there),
       mend:
-        left >= 128
-          ? { path: ["gpuMemoryMegabytes", largest], value: String(left) }
+        largest !== undefined && left >= 128
+          ? { path: ["gpuMemoryMegabytes", largest.service], value: String(left) }
           : { path: ["device"], value: "cpu" },
-    },
-  ];
+    };
+  });
 };
 
 const RULES: readonly Rule[] = [
@@ -146,7 +138,7 @@ const RULES: readonly Rule[] = [
   registry,
   overlappingFilms,
   relativeOnHost,
-  fullGpu,
+  tooFullGpus,
 ];
 
 /** Every contradiction, at the setting that is easiest to change. */

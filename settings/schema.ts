@@ -14,7 +14,7 @@ export type JsonSchema = z.core.JSONSchema.BaseSchema;
 export const SECRET_SETTINGS = [["tmdbApiKey"], ["models", "token"], ["registryLogin", "password"]] as const;
 
 /** The settings that hold one value per service. */
-export const PER_SERVICE = ["memoryMegabytes", "gpuMemoryMegabytes", "stages"] as const;
+export const PER_SERVICE = ["memoryMegabytes", "gpuDevices", "gpuMemoryMegabytes", "stages"] as const;
 
 /** The JSON schema of each stage's own settings, as the stage exports it. */
 function readStageSchemas(): Record<string, JsonSchema> {
@@ -34,19 +34,29 @@ const gpuServices = catalog.filter((image) => image.service?.gpuMemoryMegabytes 
 const baseImage = z.string().regex(DIGEST_REFERENCE, "not pinned by a digest");
 const text = z.string().min(1);
 
-/** An object with one optional number of MiB for each of the services. */
-function megabytesPer(names: readonly string[], least: number, what: string) {
-  const one = z.number().int().min(least).optional();
+/** An object with one optional value for each of the services. */
+function perService<Value extends z.ZodType>(names: readonly string[], value: Value, what: string) {
+  const one = value.optional();
   return z
-    .strictObject(Object.fromEntries(names.map((name) => [name, one.describe(`${what} of service ${name} in MiB`)])))
+    .strictObject(Object.fromEntries(names.map((name) => [name, one.describe(`${what} of service ${name}`)])))
     .prefault({});
 }
 
+const megabytes = (least: number) => z.number().int().min(least);
+
+const GPU_ID = /^((\d|[1-9]\d)(:\d+)?|(GPU|MIG)-[\w/-]+)$/;
+// `pulumi config set --path` writes digits as a number.
+const gpuId = z.union([z.string().regex(GPU_ID, "not the index or the UUID of a GPU"), z.number().int().min(0).max(99).transform(String)]);
+
+/** The GPUs of one service or of all; a part of a GPU (MIG) is named like one. */
+const gpuDevices = z.union([z.literal("all"), z.number().int().min(1).max(64), z.array(gpuId).min(1)], {
+  error: "not all, a count or a list",
+});
+
 const gpu = z.strictObject({
-  devices: z
-    .union([z.literal("all"), z.number().int().min(1).max(64), z.array(text).min(1)], { error: "not all, a count or a list" })
-    .default("all")
-    .describe("GPUs that the services with a model share: all, how many, or a list of their indices or UUIDs"),
+  devices: gpuDevices
+    .prefault("all")
+    .describe("GPUs of the services with a model: all, how many (the first ones), or a list of their indices or UUIDs"),
   driver: z
     .enum(["nvidia", "cdi"])
     .default("nvidia")
@@ -56,7 +66,7 @@ const gpu = z.strictObject({
     .int()
     .min(1024)
     .optional()
-    .describe("memory of one GPU in MiB; with it, services that want more together are refused before anything is built"),
+    .describe("memory of one GPU in MiB; with it, services that want more of their GPUs are refused before anything is built"),
 });
 
 const models = z.strictObject({
@@ -146,7 +156,8 @@ export const schema = z.strictObject({
     .default(true)
     .describe("whether such a stage works on the processor where it finds no GPU; otherwise it refuses to start"),
   gpu: gpu.prefault({}).describe("the GPUs of stacks with CUDA"),
-  gpuMemoryMegabytes: megabytesPer(gpuServices, 128, "GPU memory").describe(
+  gpuDevices: perService(gpuServices, gpuDevices, "GPUs").describe("GPUs that differ from gpu.devices, per service"),
+  gpuMemoryMegabytes: perService(gpuServices, megabytes(128), "GPU memory in MiB").describe(
     "GPU memory that differs from the catalogue's, per service",
   ),
   shmMegabytes: z
@@ -183,7 +194,7 @@ export const schema = z.strictObject({
     .max(600)
     .default(10)
     .describe("seconds a stopped container has to give its job back before it is killed"),
-  memoryMegabytes: megabytesPer(services, 64, "memory limit").describe(
+  memoryMegabytes: perService(services, megabytes(64), "memory limit in MiB").describe(
     "memory limits that differ from the catalogue's, per service",
   ),
   stages: z
@@ -206,6 +217,7 @@ export type StageSetting = string | number | boolean;
 /** Validated settings with their defaults; `stages` holds only what the stack sets. */
 export type Settings = Omit<z.output<typeof schema>, (typeof PER_SERVICE)[number]> & {
   readonly memoryMegabytes: Readonly<Record<string, number | undefined>>;
+  readonly gpuDevices: Readonly<Record<string, z.output<typeof gpuDevices> | undefined>>;
   readonly gpuMemoryMegabytes: Readonly<Record<string, number | undefined>>;
   readonly stages: Readonly<Record<string, Readonly<Record<string, StageSetting>>>>;
   readonly stack: string;

@@ -119,6 +119,28 @@ describe("the program on a GPU host", () => {
   });
 });
 
+describe("the program on a host with several GPUs", () => {
+  it("asks for each service's own GPUs, and for the stack's where it has none", async () => {
+    const containers = containersOf(
+      await declareProgram("gpu", {
+        "cp-whisperx:variant": "cuda",
+        "cp-whisperx:gpu": '{"devices":["2"],"driver":"cdi","memoryMegabytes":8192}',
+        "cp-whisperx:gpuDevices": '{"asr":["0"],"second-pass-translation":["GPU-5a1f","1"],"silero-vad":1}',
+      }),
+    );
+    const asked = [...containers].flatMap(([name, { deviceRequests }]) => (deviceRequests === undefined ? [] : [[name, deviceRequests]]));
+    const request = (...ids: string[]) => [{ driver: "cdi", deviceIds: ids.map((id) => `nvidia.com/gpu=${id}`) }];
+    expect(Object.fromEntries(asked)).toEqual({
+      asr: request("0"),
+      "second-pass-translation": request("GPU-5a1f", "1"),
+      "silero-vad": request("0"),
+      "pyannote-vad": request("2"),
+      diarization: request("2"),
+      "lyrics-detection": request("2"),
+    });
+  });
+});
+
 describe("the program with models of the hub", () => {
   const declare = (models: object): Promise<RecordedResource[]> =>
     declareProgram("gpu", { "cp-whisperx:models": JSON.stringify({ source: "hub", ...models }) }, ["cp-whisperx:models"]);

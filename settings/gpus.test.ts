@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { fullGpus, gpuIds, totalMegabytes, type GpuDevices, type GpuNeeds } from "./gpus";
+
+const need = (service: string, megabytes: number, devices: GpuDevices): GpuNeeds => ({ service, megabytes, devices });
+
+/** The lists that are too small, and who wants them. */
+const tooSmall = (megabytes: number, ...needs: GpuNeeds[]): [string, string][] =>
+  fullGpus(needs, megabytes).map((full) => [full.gpus.join(" "), full.needs.map(({ service }) => service).join(" ")]);
+
+describe("fullGpus", () => {
+  it("wants room on a GPU for the services that are pinned to it, by name or as the first", () => {
+    const needs = [need("a", 4000, ["0"]), need("b", 3000, 1), need("c", 5000, ["1"])];
+    expect(tooSmall(7000, ...needs)).toEqual([]);
+    expect(tooSmall(6999, ...needs)).toEqual([["0", "a b"]]);
+    expect(tooSmall(4999, ...needs)).toEqual([["1", "c"], ["0", "a b"]]);
+  });
+
+  it("wants room on all its GPUs together for services that have a choice, and on one of them for each", () => {
+    const needs = [need("a", 4000, ["0", "1"]), need("b", 4000, 2), need("c", 2000, ["1", "0"])];
+    expect(tooSmall(5000, ...needs)).toEqual([]);
+    expect(tooSmall(4999, ...needs)).toEqual([["0 1", "a b c"]]);
+    expect(tooSmall(5000, need("a", 4000, ["0"]), need("b", 5001, 2))).toEqual([["0 1", "b a"]]);
+    expect(tooSmall(5000, need("a", 4000, ["0", "0"]), need("b", 4000, ["0", "0"]))).toEqual([["0", "a b"]]);
+  });
+
+  it("lets services with a choice make way for those without one", () => {
+    const needs = [need("pinned", 4000, ["0"]), need("free", 4000, 2)];
+    expect(tooSmall(4000, ...needs)).toEqual([]);
+    expect(tooSmall(4000, ...needs, need("more", 1, ["0"]))).toEqual([["0", "pinned more"]]);
+    expect(tooSmall(4000, ...needs, need("more", 1, 2))).toEqual([["0 1", "pinned free more"]]);
+  });
+
+  it.each<[string, number, GpuDevices[]]>([
+    ["one GPU where nothing says more", 1, []],
+    ["the GPUs that are named", 2, [["GPU-a"], ["GPU-b"]]],
+    ["those before one that is named, too", 3, [["2"]]],
+    ["an index and a UUID as two", 2, [["0"], ["GPU-a"]]],
+    ["a GPU that is named twice as one", 1, [["0"], 1]],
+  ])("takes all for %s", (_, count, named) => {
+    const others = named.map((devices) => need("other", 0, devices));
+    const free = Array.from({ length: count + 1 }, () => need("free", 1000, "all"));
+    expect(fullGpus([...free.slice(1), ...others], 1000)).toEqual([]);
+    expect(fullGpus([...free, ...others], 1000)).toHaveLength(1);
+  });
+
+  const CARDS = 4;
+  const megabytes = fc.integer({ min: 128, max: 8192 });
+  const card = fc.integer({ min: 0, max: CARDS - 1 });
+  const someCards = fc.uniqueArray(card, { minLength: 1 }).map((cards) => cards.map(String));
+  /** Devices of a service that runs on GPU `home`: that one, others beside it, the first ones or all. */
+  const devicesAround = (home: number): fc.Arbitrary<GpuDevices> =>
+    fc.oneof(
+      fc.constant(home).map((only) => [String(only)]),
+      someCards.map((others) => [...others, String(home)]),
+      fc.integer({ min: home + 1, max: CARDS }),
+      // All is one GPU for certain.
+      ...(home === 0 ? [fc.constant("all" as const)] : []),
+    );
+
+  it("never refuses services that fit on the GPUs one by one", () => {
+    const placed = card.chain((home) => fc.record({ home: fc.constant(home), megabytes, devices: devicesAround(home) }));
+    fc.assert(
+      fc.property(fc.array(placed, { minLength: 1, maxLength: 8 }), (services) => {
+        const needs = services.map((one, index) => need(`service ${index}`, one.megabytes, one.devices));
+        const taken = services.map(({ home }) => totalMegabytes(needs.filter((_, index) => services[index]?.home === home)));
+        expect(fullGpus(needs, Math.max(...taken))).toEqual([]);
+      }),
+    );
+  });
+
+  it("never passes services on one GPU that want more than it has, and tells nothing that is not so", () => {
+    const devices = fc.oneof(someCards, someCards.map((cards) => cards.slice(0, 1)), fc.integer({ min: 1, max: CARDS }));
+    const services = fc.array(fc.record({ service: fc.uuid(), megabytes, devices }), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(services, fc.integer({ min: 1024, max: 16_384 }), (needs, there) => {
+        const full = fullGpus(needs, there);
+        for (let index = 0; index < CARDS; index++) {
+          const pinned = needs.filter((one) => [...new Set(gpuIds(one.devices))].join() === String(index));
+          expect(full.some(({ gpus }) => gpus.join() === String(index))).toBe(totalMegabytes(pinned) > there);
+        }
+        for (const one of full) {
+          expect(one.needs.every((each) => gpuIds(each.devices).every((id) => one.gpus.includes(id)))).toBe(true);
+          const largest = Math.max(...one.needs.map((each) => each.megabytes));
+          expect(totalMegabytes(one.needs) > one.gpus.length * there || largest > there).toBe(true);
+        }
+      }),
+    );
+  });
+});
