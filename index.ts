@@ -3,6 +3,7 @@ import { MODEL_IMAGES } from "./images/catalog";
 import { readCertificates } from "./images/certificates";
 import { buildHierarchy, imageNamed } from "./images/hierarchy";
 import { Engine } from "./services/engine";
+import { staysOnMachine } from "./services/machine";
 import { preflight } from "./services/preflight";
 import { runServices } from "./services/services";
 import { readSettings } from "./settings";
@@ -12,6 +13,7 @@ import { hubArgs } from "./volumes/prefetch";
 
 export = async () => {
   const settings = readSettings();
+  await staysOnMachine(settings);
   await preflight(settings);
 
   const certificates = readCertificates(settings.certificates);

@@ -22,6 +22,7 @@ async function main(stack: string): Promise<void> {
   const outputs = JSON.parse(readFileSync(0, "utf8")) as { images: Record<string, { reference: string }> };
   const images: WeighedImage[] = [];
   for (const [name, { reference }] of Object.entries(outputs.images)) images.push(await weigh(name, reference));
+  if (!images.some(isRunning)) throw new Error("The engine has none of these images: is it the stack's own?");
   const document = withPart(readFileSync(DOCUMENT, "utf8"), "ceilings", ceilingTable());
   writeFileSync(DOCUMENT, withPart(document, `sizes of ${stack}`, sizeTables(images), `## Stack \`${stack}\``));
   for (const sentence of tooHeavy(stack, images.filter(isRunning))) {

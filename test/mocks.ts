@@ -66,11 +66,12 @@ function optionsOf(request: Registration): Record<string, unknown> {
 
 /**
  * Installs the mocks; the returned list fills while resources are declared. `answers` are the outputs of the commands that
- * a program runs while it is evaluated, by a part of the command.
+ * a program runs while it is evaluated, by a part of the command; `deployed` what an earlier deployment has put out.
  */
 export async function mockPulumi(
   stack: string,
   answers: Readonly<Record<string, string>> = {},
+  deployed: Readonly<Record<string, unknown>> = {},
 ): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
   const options = new Map<string, Record<string, unknown>>();
@@ -83,6 +84,7 @@ export async function mockPulumi(
         return { id: `${name}-id`, state: { ...values, ...made } };
       },
       call: ({ token, inputs }) => {
+        if (token === "pulumi:pulumi:readStackOutputs") return { outputs: deployed };
         if (token !== "command:local:run") return {};
         const { command } = inputs as { command: string };
         const [, answer] = Object.entries(answers).find(([part]) => command.includes(part)) ?? [];
@@ -93,6 +95,7 @@ export async function mockPulumi(
     "cp-whisperx",
     stack,
     false,
+    "organization",
   );
   // The mocks hand on the inputs alone; the request also says what a resource depends on and what protects it.
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;

@@ -1,0 +1,26 @@
+/** A stack stays on the machine that it was deployed on. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../settings";
+
+interface Deployed {
+  readonly outputs?: { readonly host?: string; readonly services?: unknown };
+}
+
+const named = (host: string | undefined): string => host ?? "the machine that deploys it";
+
+/**
+ * Refuses a changed `host`. Resources know their engine by the provider, whose address Pulumi changes in place: it would take
+ * all that runs on the old machine for something on the new one, where nothing is, and never end it on the old one.
+ * @throws RunError with the ways out.
+ */
+export async function staysOnMachine({ stack, host }: Pick<Settings, "stack" | "host">): Promise<void> {
+  const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
+  const { outputs } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as Deployed;
+  if (outputs?.services === undefined || outputs.host === host) return;
+  const back = outputs.host === undefined ? `pulumi config rm host` : `pulumi config set host ${outputs.host}`;
+  throw new pulumi.RunError(
+    `Stack ${stack} is deployed on ${named(outputs.host)}, and host names ${named(host)}.\n\n` +
+      `  Each machine has a stack of its own: copy Pulumi.${stack}.yaml to Pulumi.NAME.yaml and deploy that one.\n` +
+      `  To end this one first: ${back} --stack ${stack} && pulumi destroy --stack ${stack}\n`,
+  );
+}
