@@ -2,13 +2,16 @@
 
 Only what the voice activity stages found is heard. Names from pre-ner are given to the model as a hint. Whisper cuts
 the text into stretches; a stretch in which the speaker changes is cut there.
+
+With MODELS_SOURCE=hub, and torch in the image, whisperx aligns the words with their sound, where it has a model for the
+language: Whisper's own times are off by some tenths of a second.
 """
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cp_whisperx.cli import main
 from cp_whisperx.contract import (
@@ -25,14 +28,15 @@ from cp_whisperx.contract import (
 from cp_whisperx.ml.intervals import Interval
 from cp_whisperx.ml.sound import Sound, open_sound
 from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing, find_language, transcribe
-from cp_whisperx.ml.whisper_models import WhisperSettings, load_first, model_for, steps_for, within_memory
+from cp_whisperx.ml.whisper_models import load_first, model_for, steps_for, within_memory
 from cp_whisperx.ml.whisper_weights import weights_version
 from cp_whisperx.stage import Context, Stage
 from cp_whisperx.whisper_choice import WhisperStep
 from speakers import speakers_of_words
+from word_times import WordTimesSettings, aligned, aligner_version, load_aligner
 
 
-class AsrSettings(WhisperSettings):
+class AsrSettings(WordTimesSettings):
     """How speech is turned into text."""
 
     whisper_language: str = Field(
@@ -54,6 +58,12 @@ class AsrSettings(WhisperSettings):
         default="", max_length=2000, description="Names and terms to expect, besides those that pre-ner finds."
     )
 
+    @model_validator(mode="after")
+    def _a_translation_does_not_sound(self) -> Self:
+        if self.whisper_align == "always" and self.whisper_task == "translate":
+            raise ValueError("WHISPER_ALIGN=always needs the words that are spoken, not WHISPER_TASK=translate")
+        return self
+
 
 def run(context: Context[AsrSettings]) -> AsrResult:
     """Hears all speech, then says who spoke each word; with less where the memory does not suffice."""
@@ -63,11 +73,24 @@ def run(context: Context[AsrSettings]) -> AsrResult:
     steps = steps_for(settings, settings.whisper_batch_size)
     if not speech:
         return AsrResult(language=settings.whisper_language or "und", segments=(), model=steps[0].model)
-    return within_memory(context, steps, lambda step: _hear(context, sound, speech, step))
+    heard, language, step = within_memory(context, steps, lambda step: _hear(context, sound, speech, step))
+    models = [step.model]
+    if settings.whisper_task == "translate":
+        language = "en"
+    else:
+        heard, aligner = aligned(context, sound, heard, language, step)
+        models.extend([aligner] if aligner else [])
+    return AsrResult(
+        language=language,
+        segments=spoken(heard, context.read(DiarizationResult).segments),
+        model=" + ".join(models),
+    )
 
 
-def _hear(context: Context[AsrSettings], sound: Sound, speech: Sequence[Interval], step: WhisperStep) -> AsrResult:
-    """Hears all speech in one way of running Whisper."""
+def _hear(
+    context: Context[AsrSettings], sound: Sound, speech: Sequence[Interval], step: WhisperStep
+) -> tuple[Sequence[Heard], str, WhisperStep]:
+    """Hears all speech in one way of running Whisper: the text, the language that is spoken, and that way."""
     settings = context.settings
     model = model_for(step)
     language = settings.whisper_language or find_language(model, sound, speech)
@@ -82,11 +105,7 @@ def _hear(context: Context[AsrSettings], sound: Sound, speech: Sequence[Interval
     heard = transcribe(
         model, sound, speech, hearing, lambda done: context.progress(done, f"turning speech ({language}) into text")
     )
-    return AsrResult(
-        language="en" if settings.whisper_task == "translate" else language,
-        segments=spoken(heard, context.read(DiarizationResult).segments),
-        model=step.model,
-    )
+    return heard, language, step
 
 
 def _speech(context: Context[AsrSettings]) -> list[Interval]:
@@ -133,13 +152,15 @@ def _segment(words: Sequence[HeardWord], speaker: str | None) -> SpokenSegment:
 
 
 def load(settings: AsrSettings) -> None:
-    """Loads the model before the first job."""
+    """Loads the models before the first job."""
     load_first(steps_for(settings, settings.whisper_batch_size))
+    if settings.whisper_task == "transcribe":
+        load_aligner(settings, settings.whisper_language)
 
 
 def version(settings: AsrSettings) -> str:
-    """The model that hears, and its version."""
-    return weights_version(steps_for(settings)[0].model)
+    """The models that hear and align, and their versions."""
+    return f"{weights_version(steps_for(settings)[0].model)} {aligner_version(settings)}".rstrip()
 
 
 STAGE: Final = Stage(

@@ -27,7 +27,7 @@ def test_a_model_names_its_stages_its_licence_and_its_size(model: WantedModel) -
 
 @pytest.mark.parametrize("model", [model for model in MODELS if not model.to_be_pinned], ids=lambda m: m.repository)
 def test_weights_are_pinned_by_their_content(model: WantedModel) -> None:
-    weights = {name for name in model.files if name.endswith(".bin")}
+    weights = {name for name in model.files if name.endswith((".bin", ".safetensors"))}
     assert weights == set(model.sha256)
     assert all(re.fullmatch(r"[0-9a-f]{64}", expected) for expected in model.sha256.values())
 

@@ -33,9 +33,14 @@ from transformers import (
     NllbTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
+    Wav2Vec2Processor,
 )
 
-from cp_whisperx.ml.sound import Samples
+from cp_whisperx.ml.sound import SAMPLE_RATE, Samples
 
 _SIZES: Final[dict[str, Any]] = {
     "d_model": 32,
@@ -50,6 +55,10 @@ _SIZES: Final[dict[str, Any]] = {
     "attention_dropout": 0.0,
 }
 _LESSONS: Final = 250
+_SPELLING_LESSONS: Final = 60
+_FRAME: Final = 320
+"""Samples, 20 ms, from one answer of a wav2vec2 model to the next."""
+_LETTERS: Final = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
 _HEARINGS: Final = 5
 
 
@@ -196,3 +205,51 @@ def _taught(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples
         model.save_pretrained(place, safe_serialization=False)
         tokenizer.save_pretrained(place)
         return {path.name: path.read_bytes() for path in Path(place).iterdir()}
+
+
+def alignment_files(lessons: Sequence[tuple[Samples, Sequence[tuple[float, str]]]]) -> dict[str, bytes]:
+    """A model built as facebook/wav2vec2-base-960h is, which has learnt these sounds by heart.
+
+    A lesson is a sound, 16 kHz, and the second at which each of its letters begins; `|` is the pause before a word. As
+    those of the real one, its answers are peaks: nothing but the blank between two letters.
+    """
+    torch.manual_seed(4)
+    # So small a model is slower with several threads.
+    torch.set_num_threads(1)
+    model = Wav2Vec2ForCTC(
+        Wav2Vec2Config(
+            vocab_size=len(_LETTERS),
+            hidden_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=64,
+            conv_dim=(32,) * 7,
+            num_conv_pos_embeddings=16,
+            num_conv_pos_embedding_groups=2,
+            hidden_dropout=0.0,
+            attention_dropout=0.0,
+            feat_proj_dropout=0.0,
+            final_dropout=0.0,
+            layerdrop=0.0,
+            mask_time_prob=0.0,
+        )
+    ).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    weights = torch.ones(len(_LETTERS))
+    weights[0] = 0.1  # most frames are blank
+    for _ in range(_SPELLING_LESSONS):
+        optimizer.zero_grad()
+        for sound, letters in lessons:
+            scores = model(torch.from_numpy(sound)[None]).logits[0]
+            wanted = torch.zeros(len(scores), dtype=torch.long)
+            for second, letter in letters:
+                wanted[round(second * SAMPLE_RATE / _FRAME)] = _LETTERS.index(letter)
+            torch.nn.functional.cross_entropy(scores, wanted, weights).backward()
+        optimizer.step()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "vocab.json").write_text(json.dumps({letter: number for number, letter in enumerate(_LETTERS)}))
+        tokenizer = Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
+        Wav2Vec2Processor(Wav2Vec2FeatureExtractor(), tokenizer).save_pretrained(folder)
+        model.save_pretrained(folder)
+        return {path.name: path.read_bytes() for path in folder.iterdir()}

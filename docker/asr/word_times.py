@@ -1,0 +1,138 @@
+"""The times of words: whisperx finds them in the sound, where it has a model for the language; else Whisper's stand."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+
+from pydantic import Field
+
+from cp_whisperx.backoff import OutOfMemoryError
+from cp_whisperx.ml.hub import ModelAbsent, hub_version, snapshot, torch_is_here, uses_torch_models
+from cp_whisperx.ml.intervals import Interval
+from cp_whisperx.ml.quiet import quietly
+from cp_whisperx.ml.sound import Sound
+from cp_whisperx.ml.whisper import Heard, HeardWord
+from cp_whisperx.ml.whisper_models import WhisperSettings
+from cp_whisperx.stage import Context, StageError
+from cp_whisperx.whisper_choice import WhisperStep
+
+if TYPE_CHECKING:
+    from hub_alignment import HubAligner
+
+_log: Final = logging.getLogger("cp_whisperx.asr")
+
+MODELS: Final = {"en": "facebook/wav2vec2-base-960h"}
+"""The model of the hub that knows how the letters of a language sound, by ISO 639-1 code."""
+
+
+class WordTimesSettings(WhisperSettings):
+    """What gives words their times."""
+
+    whisper_align: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether whisperx finds the times of words in the sound, with a model of the hub that needs torch "
+        "and knows English; auto: where it can, else Whisper's own times stand; always: the job fails where it cannot.",
+    )
+
+
+S = TypeVar("S", bound=WordTimesSettings)
+
+
+def open_aligner(language: str, settings: WordTimesSettings, tell: Callable[[str], None]) -> "HubAligner | None":
+    """The model that aligns words of a language; None where Whisper's times stand, of which a missing model is told.
+
+    Raises StageError where the model is damaged, and where WHISPER_ALIGN=always asks for what cannot be.
+    """
+    always = settings.whisper_align == "always"
+    if settings.whisper_align == "never" or not (always or uses_torch_models()):
+        return None
+    try:
+        folder = _folder(language, settings)
+    except StageError as problem:
+        if always:
+            raise
+        if isinstance(problem, ModelAbsent):
+            tell(_stand(problem))
+        return None
+    with quietly():
+        from hub_alignment import open_hub_aligner  # noqa: PLC0415 - needs torch, which few images have
+
+        return open_hub_aligner(folder, settings.threads)
+
+
+def _folder(language: str, settings: WordTimesSettings) -> Path:
+    chosen = f"WHISPER_ALIGN={settings.whisper_align}"
+    if language not in MODELS:
+        raise StageError(
+            f"There is no model that aligns words in {language} ({chosen}).", "Set WHISPER_ALIGN to auto or never."
+        )
+    if not torch_is_here():
+        raise StageError(
+            f"Aligning words needs torch, which this image does not have ({chosen}).",
+            "Use the variant cuda, or set WHISPER_ALIGN to auto or never.",
+        )
+    return snapshot(MODELS[language])
+
+
+def _stand(problem: StageError) -> str:
+    return f"Whisper's own times of words stand. {problem.reason} {problem.way_out}"
+
+
+def load_aligner(settings: WordTimesSettings, language: str) -> None:
+    """Opens the model of a language, or of each where none is given, before the first job; raises as open_aligner."""
+    for each in [language] if language else MODELS:
+        open_aligner(each, settings, _log.warning)
+
+
+def aligner_version(settings: WordTimesSettings) -> str:
+    """Which models the times of words depend on; empty where they are Whisper's."""
+    return hub_version(*MODELS.values()) if settings.whisper_align != "never" and uses_torch_models() else ""
+
+
+def aligned(
+    context: Context[S], sound: Sound, heard: Sequence[Heard], language: str, step: WhisperStep
+) -> tuple[Sequence[Heard], str]:
+    """The same text with better times, and the name of the model that found them; else as it came, and no name.
+
+    `step` is the one in which Whisper heard it.
+    """
+    aligner = open_aligner(language, context.settings, context.warn)
+    if aligner is None:
+        return heard, ""
+    room = aligner.room(context, step)
+    result: list[Heard] = []
+    try:
+        for stretch in heard:
+            context.progress(len(result) / len(heard), "finding the times of words")
+            spans = aligner.spans(stretch.words, sound.between(*stretch.interval), room)
+            start = stretch.interval[0]
+            result.append(Heard(fitted(stretch.words, [span and (start + span[0], start + span[1]) for span in spans])))
+    except OutOfMemoryError as full:
+        if context.settings.whisper_align == "always":
+            raise
+        context.warn(_stand(full))
+        return heard, ""
+    return result, MODELS[language].split("/")[1]
+
+
+def fitted(words: Sequence[HeardWord], found: Sequence[Interval | None]) -> tuple[HeardWord, ...]:
+    """The words of a stretch with the times that were found, in order and within the stretch.
+
+    A word that was not found keeps its time, as far as those around it leave it.
+    """
+    first, last = words[0].start, words[-1].end
+    within = [span and (min(max(span[0], first), last), min(max(span[1], first), last)) for span in found]
+    # Before which second each word must end: the start of the next one that was found.
+    limits = [last]
+    for span in reversed(within[1:]):
+        limits.append(min(limits[-1], span[0]) if span else limits[-1])
+    result: list[HeardWord] = []
+    before = first
+    for word, span, limit in zip(words, within, reversed(limits), strict=True):
+        start, end = span or (word.start, word.end)
+        start = min(max(start, before), limit)
+        before = min(max(end, start), limit)
+        result.append(replace(word, start=start, end=before))
+    return tuple(result)
