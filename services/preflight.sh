@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Says what an engine's host lacks for a stack: one line for each thing, with the way out. Nothing is said, and the status
-# is 0, where nothing is missing; 1 where something is. Standard input: the password for the registry, if it has one.
+# Asks an engine's host and a registry what a stack needs of them, and prints a line for each answer that matters: what is
+# missing, with the way out, or `card: INDEX, UUID, DRIVER, MIB` for each GPU. services/preflight.ts judges the cards. The
+# status is 0 where everything was asked, whatever the answers. Standard input: the registry's password, if it has one.
 #
 # STACK              name of the stack
 # DOCKER_HOST        ssh://user@machine, where the engine is another machine's
 # DISK_MEGABYTES     room that a first deployment takes on the engine's host, in MiB
 # GPU_DRIVER         nvidia or cdi: how containers get GPUs; empty where they get none
-# GPU_SERVICES       a line for each service that gets some: its name, the GPU memory that it wants in MiB, and the GPUs
-#                    that it may use (indices and UUIDs with commas between them, or all)
 # NATIVE_ENVIRONMENT folder of the Python environment that containers take torch from; empty for none
 # REGISTRY           host:port of a registry to try; empty for none
 # REGISTRY_SCHEME    http or https
@@ -17,21 +16,18 @@ set -uo pipefail
 
 LEAST_ENGINE=20
 LEAST_CDI_ENGINE=25
-# Older drivers do not serve CUDA 12, for which the libraries in the images are made.
-LEAST_DRIVER=525
 # What an update of a stack takes that is deployed already, in MiB.
 UPDATE_MEGABYTES=1024
 TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html'
 
-PROBLEMS=0
-: "${STACK:=dev}" "${DISK_MEGABYTES:=0}" "${GPU_DRIVER:=}" "${GPU_SERVICES:=}"
-: "${NATIVE_ENVIRONMENT:=}" "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
+: "${STACK:=dev}" "${DISK_MEGABYTES:=0}" "${GPU_DRIVER:=}" "${NATIVE_ENVIRONMENT:=}"
+: "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
 
 # missing SENTENCE WAY_OUT
-missing() {
-  printf '%s; way out: %s\n' "$1" "$2"
-  PROBLEMS=$((PROBLEMS + 1))
-}
+missing() { printf '%s; way out: %s\n' "$1" "$2"; }
+
+# why COMMAND...: the last thing that it says. An answer is kept apart from warnings, so what failed is asked once more.
+why() { "$@" 2>&1 | grep . | tail --lines=1; }
 
 # place: where the engine is, for sentences.
 place() {
@@ -47,13 +43,13 @@ on_host() {
 
 # check_engine: fails where nothing else can be asked.
 check_engine() {
-  local version least=$LEAST_ENGINE
+  local ask=(docker version --format '{{.Server.Version}}') version least=$LEAST_ENGINE
   if ! command -v docker >/dev/null; then
     missing 'This machine has no docker command' 'install Docker, or run make up, which does'
     return 1
   fi
-  if ! version=$(docker version --format '{{.Server.Version}}' 2>&1); then
-    missing "The engine of $(place) does not answer: ${version##*$'\n'}" \
+  if ! version=$("${ask[@]}" 2>/dev/null) || ! [[ $version =~ ^[0-9]+\. ]]; then
+    missing "The engine of $(place) does not answer: $(why "${ask[@]}")" \
       'start it (systemctl start docker), or see that this user may use it (docker version)'
     return 1
   fi
@@ -93,84 +89,12 @@ check_cdi() {
     "install the NVIDIA Container Toolkit there ($TOOLKIT), then sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 }
 
-# check_cards: the driver, and the GPUs that the services are to use.
+# check_cards: hands on what NVIDIA's driver says of each GPU.
 check_cards() {
-  local cards driver
-  if ! cards=$(on_host nvidia-smi --query-gpu=index,uuid,driver_version,memory.total --format=csv,noheader,nounits 2>&1 </dev/null); then
-    missing "NVIDIA's driver does not answer on $(place): ${cards##*$'\n'}" \
-      "install the driver, release $LEAST_DRIVER or newer, and see that nvidia-smi works there"
-    return
-  fi
-  driver=$(awk -F ', *' 'NR == 1 { print $3 }' <<<"$cards")
-  if ((${driver%%.*} < LEAST_DRIVER)); then
-    missing "NVIDIA's driver on $(place) is release $driver, and CUDA 12 needs $LEAST_DRIVER or newer" 'update the driver'
-  fi
-  check_names "$cards" && check_memory "$cards"
-}
-
-# cards_of CARDS DEVICES: the GPUs that a service may use, as indices in the driver's order with commas between them.
-cards_of() {
-  awk -F ', *' -v devices="$2" '
-    BEGIN { count = split(devices, ids, ",") }
-    { for (n = 1; n <= count; n++) if (ids[n] == "all" || ids[n] == $1 || index($2, ids[n]) == 1) { list = list "," $1; next } }
-    END { print substr(list, 2) }' <<<"$1"
-}
-
-# is_part DEVICES: whether there is a part of a GPU (MIG) among them; the driver is not asked about those.
-is_part() { [[ $1 == *:* || $1 == *MIG-* ]]; }
-
-# listed WORD...: each once, with commas between them.
-listed() { printf '%s\n' "$@" | awk '!seen[$0]++ { list = list ", " $0 } END { print substr(list, 3) }'; }
-
-# check_names CARDS: whether every GPU is there that a service asks for.
-check_names() {
-  local service devices id unknown=() asking=()
-  while read -r service _ devices; do
-    for id in ${devices//,/ }; do
-      if is_part "$id" || [[ -n $(cards_of "$1" "$id") ]]; then continue; fi
-      unknown+=("$id") asking+=("$service")
-    done
-  done <<<"$GPU_SERVICES"
-  ((${#unknown[@]} == 0)) && return
-  missing "There is no GPU $(listed "${unknown[@]}") on $(place), which has $(wc --lines <<<"$1"), for $(listed "${asking[@]}")" \
-    "see nvidia-smi --list-gpus there for the ones it has, and correct gpu.devices or gpuDevices"
-  return 1
-}
-
-# check_memory CARDS: whether each list of GPUs that services have is enough for the services that may use no GPU outside
-# it: for all of them together, and for each on one GPU. It is the rule of settings/gpus.ts; here a UUID is known for its card.
-check_memory() {
-  local cards=$1 service megabytes devices uses='' gpus
-  while read -r service megabytes devices; do
-    is_part "$devices" || uses+="$service $megabytes $(cards_of "$cards" "$devices")"$'\n'
-  done <<<"$GPU_SERVICES"
-  while read -r gpus; do
-    [[ -z $gpus ]] || check_room "$gpus" "$cards" "${uses%$'\n'}"
-  done < <(awk '{ print $3 }' <<<"$uses" | sort --unique)
-}
-
-# check_room INDICES CARDS USES: uses are lines of a service, its MiB and the indices of the GPUs that it may use.
-check_room() {
-  local there largest service megabytes own wanted=0 most=0 wanting=() words=(GPU has other '')
-  read -r there largest < <(awk -F ', *' -v gpus=",$1," '
-    index(gpus, "," $1 ",") { sum += $4; if ($4 > largest) largest = $4 }
-    END { print sum, largest }' <<<"$2")
-  while read -r service megabytes own; do
-    is_within "$own" "$1" || continue
-    wanting+=("$service $megabytes") wanted=$((wanted + megabytes)) most=$((megabytes > most ? megabytes : most))
-  done <<<"$3"
-  ((wanted <= there && most <= largest)) && return
-  if [[ $1 == *,* ]]; then words=(GPUs have others ', each on one of them'); fi
-  missing "${words[0]} ${1//,/, } of $(place) ${words[1]} $there MiB, and the services that may use no ${words[2]} want $wanted ($(listed "${wanting[@]}"))${words[3]}" \
-    "lower gpuMemoryMegabytes (a smaller WHISPER_MODEL goes with it), give some of them other GPUs (gpuDevices), or pulumi config set device cpu --stack $STACK"
-}
-
-# is_within INDICES OTHERS: whether all of them are among the others.
-is_within() {
-  local index
-  for index in ${1//,/ }; do
-    [[ ,$2, == *,$index,* ]] || return 1
-  done
+  local ask=(on_host nvidia-smi '--query-gpu=index,uuid,driver_version,memory.total' '--format=csv,noheader,nounits')
+  "${ask[@]}" 2>/dev/null | sed --quiet --regexp-extended 's/^[0-9]+, *GPU-/card: &/p' | grep . && return
+  missing "NVIDIA's driver does not answer on $(place): $(why "${ask[@]}")" \
+    'install a driver that serves CUDA 12, and see that nvidia-smi works there'
 }
 
 # check_native_environment: the engine mounts no folder that is not there. Whether it fits, each worker finds out itself.
@@ -232,4 +156,4 @@ if check_engine; then
 fi
 if [[ -n $NATIVE_ENVIRONMENT ]]; then check_native_environment; fi
 if [[ -n $REGISTRY ]]; then check_registry; fi
-((PROBLEMS == 0))
+exit 0

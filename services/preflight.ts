@@ -5,9 +5,10 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Variant } from "../images/catalog";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
-import { gpuIds, gpuNeeds } from "../settings/gpus";
+import { gpuNeeds } from "../settings/gpus";
 import { wantedHubModels } from "../volumes/hub-models";
 import { usesGpu } from "./accelerator";
+import { cardProblems, readCard } from "./cards";
 import { nativeFolder } from "./native";
 
 /** MiB that the images of a stack take in the engine while they are pulled, unpacked and compressed side by side. */
@@ -19,12 +20,6 @@ function wantsMore(settings: Settings): boolean {
   return settings.variant !== "cpu" || settings.host !== undefined || settings.registryLogin !== undefined;
 }
 
-function gpuQuestions(settings: Settings): Record<string, string> {
-  if (!usesGpu(settings)) return {};
-  const services = gpuNeeds(settings).map(({ service, megabytes, devices }) => `${service} ${megabytes} ${gpuIds(devices).join()}`);
-  return { GPU_DRIVER: settings.gpu.driver, GPU_SERVICES: services.join("\n") };
-}
-
 /** The environment of preflight.sh, which explains each variable. */
 export function questions(settings: Settings): Record<string, string> {
   const { registry, registryLogin, registryTls, models, variant, stack, host, certificates } = settings;
@@ -34,7 +29,7 @@ export function questions(settings: Settings): Record<string, string> {
     STACK: stack,
     ...(host === undefined ? {} : { DOCKER_HOST: host }),
     DISK_MEGABYTES: String(megabytes),
-    ...gpuQuestions(settings),
+    GPU_DRIVER: usesGpu(settings) ? settings.gpu.driver : "",
     NATIVE_ENVIRONMENT: nativeFolder(settings) ?? "",
     REGISTRY: registry,
     REGISTRY_SCHEME: (registryTls ?? !isLoopback(registry)) ? "https" : "http",
@@ -43,21 +38,41 @@ export function questions(settings: Settings): Record<string, string> {
   };
 }
 
+/** What begins a line that tells of a GPU; every other line says what is missing. */
+const CARD = "card: ";
+
+/** What is missing, a sentence each with its way out, by what preflight.sh printed. */
+export function problemsIn(answers: string, settings: Settings): string[] {
+  const lines = answers.split("\n").filter((line) => line !== "");
+  const cards = lines.filter((line) => line.startsWith(CARD)).map((line) => readCard(line.slice(CARD.length)));
+  const host = { place: settings.host ?? "this machine", stack: settings.stack };
+  return [...lines.filter((line) => !line.startsWith(CARD)), ...cardProblems(cards, gpuNeeds(settings), host)];
+}
+
+/** @throws RunError where not everything could be asked: silence would pass for an answer. */
+async function ask(settings: Settings): Promise<string> {
+  try {
+    const { stdout } = await command.local.run({
+      command: "services/preflight.sh",
+      dir: path.join(__dirname, ".."),
+      environment: questions(settings),
+      stdin: settings.registryLogin?.password,
+      logging: command.local.Logging.None,
+    });
+    return stdout;
+  } catch (error) {
+    throw new pulumi.RunError(`What stack ${settings.stack} needs of its host could not be asked: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 /**
  * Asks in a preview as well, before any resource is declared; a stack that wants nothing special is not asked about.
  * @throws RunError that says what is missing, one line for each thing with its way out.
  */
 export async function preflight(settings: Settings): Promise<void> {
   if (!wantsMore(settings)) return;
-  const { stdout } = await command.local.run({
-    // Status 1 is an answer: the lines on its output say what is missing.
-    command: "services/preflight.sh || test $? -eq 1",
-    dir: path.join(__dirname, ".."),
-    environment: questions(settings),
-    stdin: settings.registryLogin?.password,
-    logging: command.local.Logging.None,
-  });
-  if (stdout === "") return;
-  const lines = stdout.split("\n").map((line) => `  ${line}`);
-  throw new pulumi.RunError(`Stack ${settings.stack} cannot be deployed yet:\n\n${lines.join("\n")}\n`);
+  const problems = problemsIn(await ask(settings), settings);
+  if (problems.length === 0) return;
+  const lines = problems.map((line) => `  ${line}`).join("\n");
+  throw new pulumi.RunError(`Stack ${settings.stack} cannot be deployed yet:\n\n${lines}\n`);
 }

@@ -1,7 +1,7 @@
 /** What is wrong between settings that are each right by themselves. */
 import * as path from "node:path";
 import type { z } from "zod";
-import { fullGpus, gpuNeeds, totalMegabytes, type FullGpus } from "./gpus";
+import { describeFull, fullGpus, gpuNeeds, namedGpus, totalMegabytes } from "./gpus";
 import type { schema } from "./schema";
 
 /** Settings with their defaults, before the contradictions are looked for. */
@@ -98,31 +98,19 @@ const relativeOnHost: Rule = ({ host, films, native }) => {
     }));
 };
 
-/** GPUs, their memory and the services that want more, as a sentence; with a hint where there may be more GPUs. */
-function describeFull({ gpus, needs }: FullGpus, megabytes: number): string {
-  const [names, has, other, each] =
-    gpus.length === 1
-      ? [`GPU ${gpus.join()}`, "has", "other", ""]
-      : [`GPUs ${gpus.join(", ")}`, "have", "others", ", each on one of them"];
-  const wanted = needs.map(({ service, megabytes: one }) => `${service} ${one}`).join(", ");
-  const hint = needs.some(({ devices }) => devices === "all") ? "; all may mean no more GPUs: a count says how many there are" : "";
-  return (
-    `${names} ${has} ${gpus.length * megabytes} MiB, and the services that may use no ${other} want ` +
-    `${totalMegabytes(needs)} (${wanted})${each}${hint}`
-  );
-}
-
 const tooFullGpus: Rule = (settings) => {
   const { variant, device, gpu } = settings;
   const there = gpu.memoryMegabytes;
   if (variant === "cpu" || device === "cpu" || there === undefined) return [];
-  return fullGpus(gpuNeeds(settings), there).map((full) => {
+  const wanted = gpuNeeds(settings);
+  return fullGpus(wanted, namedGpus(wanted, there)).map((full) => {
     const [largest] = full.needs;
-    const tooMuch = Math.max(0, totalMegabytes(full.needs) - full.gpus.length * there);
+    const tooMuch = Math.max(0, totalMegabytes(full.needs) - totalMegabytes(full.gpus));
     const left = largest === undefined ? 0 : Math.min(largest.megabytes - tooMuch, there);
+    const unknown = full.needs.some(({ devices }) => devices === "all");
     return {
       path: ["gpu", "memoryMegabytes"],
-      message: describeFull(full, there),
+      message: `${describeFull(full)}${unknown ? "; all may mean no more GPUs: a count says how many there are" : ""}`,
       mend:
         largest !== undefined && left >= 128
           ? { path: ["gpuMemoryMegabytes", largest.service], value: String(left) }

@@ -86,7 +86,8 @@ export async function mockPulumi(
         if (token !== "command:local:run") return {};
         const { command } = inputs as { command: string };
         const [, answer] = Object.entries(answers).find(([part]) => command.includes(part)) ?? [];
-        if (answer === undefined) throw new Error(`no answer to ${command}`);
+        // A failure reaches the program by its details, as the engine tells them.
+        if (answer === undefined) throw Object.assign(new Error(), { details: `no answer to ${command}` });
         return { stdout: answer };
       },
     },

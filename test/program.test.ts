@@ -280,8 +280,18 @@ describe("the program with the host's own environment", () => {
 describe("the program on a host that lacks something", () => {
   it("says it, and declares nothing", async () => {
     const config = { "cp-whisperx:variant": "cuda" };
-    const recorded = await mockPulumi("gpu", { "preflight.sh": "There is no GPU; way out: buy one" });
-    await expect(runProgram(config)).rejects.toThrow("Stack gpu cannot be deployed yet:\n\n  There is no GPU; way out: buy one");
+    const answers = "There is no engine; way out: start it\ncard: 0, GPU-0, 570.86.15, 1000";
+    const recorded = await mockPulumi("gpu", { "preflight.sh": answers });
+    await expect(runProgram(config)).rejects.toThrow(
+      /^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; way out: start it\n {2}GPU 0 of this machine has 1000 MiB, /,
+    );
+    await settled();
+    expect(recorded).toEqual([]);
+  });
+
+  it("takes no silence for an answer: declares nothing where not everything could be asked", async () => {
+    const recorded = await mockPulumi("gpu");
+    await expect(runProgram({ "cp-whisperx:variant": "cuda" })).rejects.toThrow(/stack gpu needs of its host could not be asked: .*preflight.sh/);
     await settled();
     expect(recorded).toEqual([]);
   });
