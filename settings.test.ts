@@ -87,6 +87,15 @@ describe("parseSettings", () => {
     expect(reportOf(raw({ models: '{"token":["hunter2"],"source":"hub"}' }))).not.toContain("hunter2");
   });
 
+  it("never repeats what stands encrypted under a name that is mistyped", () => {
+    for (const [key, value] of [["hfToken", "hunter2"], ["registryLogin", '{"username":"me","pasword":"hunter2"}']] as const) {
+      const report = reportOf(raw({ [key]: value }, [key]));
+      expect(report).toContain("unknown setting");
+      expect(report).toContain("value:   [secret]");
+      expect(report).not.toContain("hunter2");
+    }
+  });
+
   it.each([
     ["films/out", "films/out"],
     ["films/out/in", "films/out"],

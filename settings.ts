@@ -64,8 +64,9 @@ function sameLine(one: readonly string[], other: readonly string[]): boolean {
   return one.slice(0, other.length).every((key, index) => key === other[index]);
 }
 
-function isSecret(keys: readonly string[]): boolean {
-  return SECRET_SETTINGS.some((secret) => sameLine(keys, secret));
+/** Whether a value may be a secret: by its name, or since it stands encrypted, as one under a mistyped name does. */
+function isSecret(raw: RawConfig, keys: readonly string[]): boolean {
+  return raw.secretKeys.includes(fullKey(raw.project, keys.slice(0, 1))) || SECRET_SETTINGS.some((secret) => sameLine(keys, secret));
 }
 
 function setCommand(raw: RawConfig, keys: readonly string[], value: string): string {
@@ -88,7 +89,7 @@ function reportLine(raw: RawConfig, values: Readonly<Record<string, unknown>>, p
   const hint = own === undefined ? (parent && allowed(parent)) : [own.description, allowed(own)].filter(Boolean).join("; ");
   return [
     `  ${fullKey(raw.project, problem.path)}: ${problem.message}`,
-    `    value:   ${value === undefined ? "not set" : isSecret(problem.path) ? "[secret]" : JSON.stringify(value)}`,
+    `    value:   ${value === undefined ? "not set" : isSecret(raw, problem.path) ? "[secret]" : JSON.stringify(value)}`,
     `    allowed: ${hint ?? "no such key"}`,
     `    mend:    ${mendCommand(raw, problem)}`,
   ].join("\n");
