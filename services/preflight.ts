@@ -15,9 +15,9 @@ import { nativeFolder } from "./native";
 const IMAGES_MEGABYTES: Readonly<Record<Variant, number>> = { cpu: 3000, cuda: 15_000, "cuda-slim": 4000 };
 const PACKAGED_MODELS_MEGABYTES = 300;
 
-/** Whether a stack uses more than this machine's processor and a registry without a login. */
-function wantsMore(settings: Settings): boolean {
-  return settings.variant !== "cpu" || settings.host !== undefined || settings.registryLogin !== undefined;
+/** Whether a stack uses more than this machine's processor, packaged models and a registry without a login. */
+function wantsMore({ variant, host, registryLogin, models }: Settings): boolean {
+  return variant !== "cpu" || host !== undefined || registryLogin !== undefined || models.source === "hub";
 }
 
 /** The environment of preflight.sh, which explains each variable. */
@@ -66,13 +66,15 @@ async function ask(settings: Settings): Promise<string> {
 }
 
 /**
- * Asks in a preview as well, before any resource is declared; a stack that wants nothing special is not asked about.
+ * Asks before any resource is declared; a stack that wants nothing special is not asked about. A preview warns of what is
+ * missing and goes on, since it may run where the host cannot be reached.
  * @throws RunError that says what is missing, one line for each thing with its way out.
  */
 export async function preflight(settings: Settings): Promise<void> {
   if (!wantsMore(settings)) return;
   const problems = problemsIn(await ask(settings), settings);
   if (problems.length === 0) return;
-  const lines = problems.map((line) => `  ${line}`).join("\n");
-  throw new pulumi.RunError(`Stack ${settings.stack} cannot be deployed yet:\n\n${lines}\n`);
+  const report = `Stack ${settings.stack} cannot be deployed yet:\n\n${problems.map((line) => `  ${line}`).join("\n")}\n`;
+  if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(report);
+  await pulumi.log.warn(report);
 }

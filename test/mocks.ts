@@ -66,11 +66,12 @@ function optionsOf(request: Registration): Record<string, unknown> {
 
 /**
  * Installs the mocks; the returned list fills while resources are declared. `answers` are the outputs of the commands that
- * a program runs while it is evaluated, by a part of the command.
+ * a program runs while it is evaluated, by a part of the command; `preview` is whether it is to change nothing.
  */
 export async function mockPulumi(
   stack: string,
   answers: Readonly<Record<string, string>> = {},
+  preview = false,
 ): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
   const options = new Map<string, Record<string, unknown>>();
@@ -93,7 +94,7 @@ export async function mockPulumi(
     },
     "cp-whisperx",
     stack,
-    false,
+    preview,
   );
   // The mocks hand on the inputs alone; the request also says what a resource depends on and what protects it.
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;

@@ -1,4 +1,5 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
 import { catalog, MODEL_IMAGES } from "../images/catalog";
 import { stackNodes } from "../images/plan";
@@ -287,6 +288,23 @@ describe("the program on a host that lacks something", () => {
     );
     await settled();
     expect(recorded).toEqual([]);
+  });
+
+  it("says it in a preview, and goes on", async () => {
+    const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const answers = { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "There is no engine; way out: start it" };
+    const recorded = await mockPulumi("gpu", answers, true);
+    await runProgram({ "cp-whisperx:variant": "cuda" });
+    await settled();
+    expect(warned.mock.calls).toEqual([["Stack gpu cannot be deployed yet:\n\n  There is no engine; way out: start it\n"]]);
+    expect(containersOf(recorded).size).toBe(stages.length + 1);
+    warned.mockRestore();
+  });
+
+  it("asks where models of the hub are fetched, too", async () => {
+    await mockPulumi("cpu", { "preflight.sh": "There is no room; way out: make some" });
+    await expect(runProgram({ "cp-whisperx:models": '{"source":"hub"}' })).rejects.toThrow("There is no room; way out: make some");
+    await settled();
   });
 
   it("takes no silence for an answer: declares nothing where not everything could be asked", async () => {
