@@ -187,6 +187,16 @@ export const schema = z.strictObject({
     .max(300)
     .default(3)
     .describe("seconds between two health checks of a container; a start waits for the first"),
+  startSeconds: z
+    .number()
+    .int()
+    .min(10)
+    .max(3600)
+    .optional()
+    .describe(
+      "seconds that a deployment waits for a container to be healthy, before it fails; unless set 180, and 600 for a stage " +
+        "that reads models where models.source is hub",
+    ),
   stopSeconds: z
     .number()
     .int()

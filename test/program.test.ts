@@ -16,7 +16,8 @@ interface ContainerInputs {
   readonly envs: string[];
   readonly mounts: { source: string; target: string; readOnly?: boolean }[];
   readonly networksAdvanced: { name: string }[];
-  readonly healthcheck: { tests: string[] };
+  readonly healthcheck: { tests: string[]; startPeriod: string };
+  readonly waitTimeout: number;
   readonly deviceRequests?: object[];
   readonly shmSize?: number;
 }
@@ -168,6 +169,20 @@ describe("the program with models of the hub", () => {
       expect([name, (stage?.options.dependsOn as string[] | undefined)?.includes("model-cache-prefetch") ?? false]).toEqual([name, reads]);
       if (reads) expect(envs).toEqual(expect.arrayContaining(["HF_HUB_OFFLINE=1", "MODELS_SOURCE=hub"]));
     }
+  });
+
+  it("waits longer for the stages that read models, or as long as is set", async () => {
+    const waits = async (config: Record<string, string>): Promise<unknown[]> => {
+      const containers = containersOf(await declareProgram("cpu", config));
+      return ["asr", "demux"].map((name) => {
+        const { waitTimeout, healthcheck } = containers.get(name) ?? {};
+        return [waitTimeout, healthcheck?.startPeriod];
+      });
+    };
+    expect(await waits({})).toEqual([[180, "3m0s"], [180, "3m0s"]]);
+    const hub = { "cp-whisperx:models": '{"source":"hub"}' };
+    expect(await waits(hub)).toEqual([[600, "10m0s"], [180, "3m0s"]]);
+    expect(await waits({ ...hub, "cp-whisperx:startSeconds": "30" })).toEqual([[30, "30s"], [30, "30s"]]);
   });
 
   it("hands the token to the prefetch alone, on its standard input", async () => {
