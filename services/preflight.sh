@@ -10,6 +10,7 @@
 # NATIVE_ENVIRONMENT folder of the Python environment that containers take torch from; empty for none
 # REGISTRY           host:port of a registry to try; empty for none
 # REGISTRY_SCHEME    http or https
+# REPOSITORY         one of the repositories there that images are pushed to
 # REGISTRY_USER      who logs in there; empty for nobody
 # REGISTRY_CA        file of PEM certificates to trust besides; empty for none
 set -uo pipefail
@@ -21,7 +22,8 @@ UPDATE_MEGABYTES=1024
 TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html'
 
 : "${STACK:=dev}" "${DISK_MEGABYTES:=0}" "${GPU_DRIVER:=}" "${NATIVE_ENVIRONMENT:=}"
-: "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
+: "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REPOSITORY:=}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
+LOGIN=''
 
 # missing SENTENCE WAY_OUT
 missing() { printf '%s; way out: %s\n' "$1" "$2"; }
@@ -117,27 +119,69 @@ check_disk() {
     'make room (docker system df says what takes it), or move the data-root of its engine to a larger disk'
 }
 
-# ask_registry [OPTION...]: its answer's head; the login comes from standard input, as curl's configuration.
-ask_registry() {
-  curl --silent --show-error --max-time 10 --output /dev/null --dump-header - --config - "$@" "$REGISTRY_SCHEME://$REGISTRY/v2/" 2>&1
+# read_login: the login as curl's configuration, into LOGIN: nobody finds it in a list of processes.
+read_login() {
+  local password
+  [[ -n $REGISTRY_USER ]] || return 0
+  IFS= read -r password || true
+  LOGIN=${REGISTRY_USER//\\/\\\\}:${password//\\/\\\\}
+  LOGIN="user = \"${LOGIN//\"/\\\"}\""
 }
 
-# check_registry: whether it answers, and takes the login. One that hands out tokens tells that when it is asked for images.
+# ask_web ADDRESS [OPTION...]: the head of its answer to the login, or what curl complains of.
+ask_web() {
+  local ask=(curl --silent --show-error --max-time 10 --output /dev/null --dump-header - --config - "$@") answer
+  if answer=$("${ask[@]}" <<<"$LOGIN" 2>&1) \
+    || { [[ -n $REGISTRY_CA ]] && answer=$("${ask[@]}" --cacert "$REGISTRY_CA" <<<"$LOGIN" 2>&1); }; then
+    tr --delete '\r' <<<"$answer"
+  else
+    printf '%s' "${answer##*$'\n'}"
+    return 1
+  fi
+}
+
+# status_of HEAD: the status of the last answer, since a proxy may have answered first.
+status_of() { sed --quiet 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' <<<"$1" | tail --lines=1; }
+
+# challenge HEAD NAME: what a registry that wants a token says of that name.
+challenge() { sed --quiet "s/^www-authenticate: *bearer .*$2=\"\([^\"]*\)\".*/\1/Ip" <<<"$1"; }
+
+# check_registry: whether it answers, and takes the login.
 check_registry() {
-  local login='' password answer
-  if [[ -n $REGISTRY_USER ]]; then
-    IFS= read -r password || true
-    login=${REGISTRY_USER//\\/\\\\}:${password//\\/\\\\}
-    login="user = \"${login//\"/\\\"}\""
+  local head realm
+  # Docker Hub's images have another name than its server.
+  if ! head=$(ask_web "$REGISTRY_SCHEME://${REGISTRY/#docker.io/registry-1.docker.io}/v2/"); then
+    missing "The registry $REGISTRY does not answer by $REGISTRY_SCHEME: $head" \
+      'start it, let this machine trust its certificate (setting certificates), or correct the settings registry and registryTls'
+    return
   fi
-  if ! answer=$(ask_registry <<<"$login"); then
-    if [[ -z $REGISTRY_CA ]] || ! answer=$(ask_registry --cacert "$REGISTRY_CA" <<<"$login"); then
-      missing "The registry $REGISTRY does not answer by $REGISTRY_SCHEME: ${answer##*$'\n'}" \
-        'start it, let this machine trust its certificate (setting certificates), or correct the settings registry and registryTls'
-      return
-    fi
+  realm=$(challenge "$head" realm)
+  case $(status_of "$head"):$realm in
+    200:*) ;;
+    401:) refuse_login ;;
+    401:*) check_token "$realm" "$(challenge "$head" service)" ;;
+    *)
+      missing "The registry $REGISTRY answers $REGISTRY_SCHEME://$REGISTRY/v2/ with status $(status_of "$head"), as no registry does" \
+        'correct the settings registry and registryTls'
+      ;;
+  esac
+}
+
+# check_token REALM SERVICE: whether the server that the registry names gives the login a token for pushing.
+check_token() {
+  local head
+  if ! head=$(ask_web "$1" --proto "=https,$REGISTRY_SCHEME" --get --data-urlencode "service=$2" --data-urlencode "scope=repository:$REPOSITORY:push,pull"); then
+    missing "The registry $REGISTRY wants a token of $1, which does not answer: $head" 'try again, or let this machine reach it'
+    return
   fi
-  grep --quiet --ignore-case '^HTTP/[0-9.]* 401' <<<"$answer" && grep --quiet --ignore-case '^www-authenticate: *basic' <<<"$answer" || return 0
+  case $(status_of "$head") in
+    200) ;;
+    401 | 403) refuse_login ;;
+    *) missing "The registry $REGISTRY wants a token of $1, which answers with status $(status_of "$head")" 'try again later' ;;
+  esac
+}
+
+refuse_login() {
   if [[ -n $REGISTRY_USER ]]; then
     missing "The registry $REGISTRY does not take the login of $REGISTRY_USER" \
       "pulumi config set --secret --path registryLogin.password --stack $STACK"
@@ -155,5 +199,5 @@ if check_engine; then
   check_disk
 fi
 if [[ -n $NATIVE_ENVIRONMENT ]]; then check_native_environment; fi
-if [[ -n $REGISTRY ]]; then check_registry; fi
+if [[ -n $REGISTRY ]]; then read_login; check_registry; fi
 exit 0

@@ -189,31 +189,62 @@ describe("preflight.sh", () => {
 });
 
 describe("preflight.sh and a registry", () => {
-  const registry = { STACK: "cpu", REGISTRY: "registry.example.org", REGISTRY_SCHEME: "https" };
+  const registry = { STACK: "cpu", REGISTRY: "registry.example.org", REGISTRY_SCHEME: "https", REPOSITORY: "me/base" };
   const login = { ...registry, REGISTRY_USER: "me" };
-  const answer = (status: number, challenge: string): string =>
-    `cat >"${folder}/login"; echo "$*" >"${folder}/arguments"
-printf 'HTTP/1.1 ${status} X\\r\\nWww-Authenticate: ${challenge}\\r\\n\\r\\n'`;
+  const answer = (status: number, challenge = ""): string => `printf 'HTTP/2 ${status} \\r\\n${challenge}\\r\\n'`;
+  /** A double of curl that keeps what it was told, and answers as the registry or as a server of tokens. */
+  const web = (ofRegistry: string, ofTokens = "exit 64"): void => {
+    double("curl", `cat >"${folder}/login"; echo "$*" >>"${folder}/arguments"
+case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://tokens.example.org*) ${ofTokens} ;; esac`);
+  };
+  const bearer = answer(401, 'Www-Authenticate: Bearer realm="https://tokens.example.org/token",service="the registry"\\r\\n');
   beforeEach(() => { host(); });
 
   it("takes one that answers, and shows the password to curl alone", () => {
-    double("curl", answer(200, "none"));
+    web(answer(200));
     expect(lacking(login, 'hun"ter\\2')).toEqual([]);
     expect(read("login").trim()).toBe('user = "me:hun\\"ter\\\\2"');
     expect(read("arguments")).toContain("https://registry.example.org/v2/");
-    expect(read("arguments")).not.toContain("ter");
+    expect(read("arguments")).not.toContain("ter\\");
   });
 
   it("says that a login is wanted, or not taken", () => {
-    double("curl", answer(401, 'Basic realm="x"'));
+    web(answer(401, 'www-authenticate: Basic realm="x"\\r\\n'));
     expect(lacking(registry)).toEqual(saying(/wants a login; way out: .*registryLogin.username/));
     expect(lacking(login, "wrong")).toEqual(saying(/does not take the login of me; way out: .*registryLogin.password/));
-    double("curl", answer(401, 'Bearer realm="x"'));
+  });
+
+  it("asks a registry's server of tokens for one to push with, and shows the password to curl alone", () => {
+    web(bearer, answer(200));
     expect(lacking(login, "right")).toEqual([]);
+    expect(read("login").trim()).toBe('user = "me:right"');
+    expect(read("arguments")).toMatch(/tokens.example.org\/token .*--data-urlencode service=the registry --data-urlencode scope=repository:me\/base:push,pull/);
+    expect(read("arguments")).not.toContain("right");
+    for (const status of [401, 403]) {
+      web(bearer, answer(status));
+      expect(lacking(login, "wrong")).toEqual(saying(/^The registry registry.example.org does not take the login of me; way out: /));
+      expect(lacking(registry)).toEqual(saying(/wants a login; way out: .*registryLogin.username/));
+    }
+    web(bearer, answer(503));
+    expect(lacking(login, "right")).toEqual(saying(/wants a token of https:\/\/tokens.example.org\/token, which answers with status 503; way out: /));
+    web(bearer, "echo 'curl: (6) no such host'; exit 6");
+    expect(lacking(login, "right")).toEqual(saying(/token, which does not answer: curl: \(6\) no such host; way out: /));
+  });
+
+  it.each([404, 503, 301])("takes nothing for a registry that answers with status %i", (status) => {
+    web(answer(status));
+    expect(lacking(login, "right")).toEqual(saying(new RegExp(`^The registry registry.example.org answers .*/v2/ with status ${status}, .*; way out: `)));
+  });
+
+  it("hears the registry behind a proxy, and Docker Hub by its server's name", () => {
+    web(`${answer(200)}; ${answer(404)}`);
+    expect(lacking(registry)).toEqual(saying(/with status 404/));
+    double("curl", `case "$*" in *https://registry-1.docker.io/v2/*) ${answer(200)} ;; *) exit 6 ;; esac`);
+    expect(lacking({ ...registry, REGISTRY: "docker.io" })).toEqual([]);
   });
 
   it("says that it does not answer, and tries the certificates that are set", () => {
-    double("curl", "echo 'curl: (60) unknown authority'; case \"$*\" in *--cacert\\ /ca.pem*) exit 0 ;; *) exit 60 ;; esac");
+    double("curl", `case "$*" in *--cacert\\ /ca.pem*) ${answer(200)} ;; *) echo 'curl: (60) unknown authority'; exit 60 ;; esac`);
     expect(lacking(registry)).toEqual(saying(/does not answer by https: curl: \(60\) unknown authority; way out: .*certificates/));
     expect(lacking({ ...registry, REGISTRY_CA: "/ca.pem" })).toEqual([]);
   });
@@ -264,6 +295,7 @@ describe("questions", () => {
     ].map((models) => Number(of({ models }).DISK_MEGABYTES));
     expect(hub).toBeGreaterThan((packaged ?? 0) + 4000);
     expect(fewer).toBeLessThan((hub ?? 0) - 3000);
+    expect(of({ namespace: "me/films" }).REPOSITORY).toBe("me/films/cp-whisperx-app-base");
     expect(of({}).REGISTRY_SCHEME).toBe("http");
     expect(of({ registry: "registry.example.org" }).REGISTRY_SCHEME).toBe("https");
     expect(of({ registry: "registry.example.org", registryTls: "false" }).REGISTRY_SCHEME).toBe("http");

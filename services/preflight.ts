@@ -22,7 +22,7 @@ function wantsMore({ variant, host, registryLogin, models }: Settings): boolean 
 
 /** The environment of preflight.sh, which explains each variable. */
 export function questions(settings: Settings): Record<string, string> {
-  const { registry, registryLogin, registryTls, models, variant, stack, host, certificates } = settings;
+  const { registry, namespace, registryLogin, registryTls, models, variant, stack, host, certificates } = settings;
   const hub = models.source === "hub" ? wantedHubModels(variant, models.leaveOut) : [];
   const megabytes = hub.reduce((sum, model) => sum + model.megabytes, IMAGES_MEGABYTES[variant] + PACKAGED_MODELS_MEGABYTES);
   return {
@@ -33,6 +33,7 @@ export function questions(settings: Settings): Record<string, string> {
     NATIVE_ENVIRONMENT: nativeFolder(settings) ?? "",
     REGISTRY: registry,
     REGISTRY_SCHEME: (registryTls ?? !isLoopback(registry)) ? "https" : "http",
+    REPOSITORY: `${namespace}/cp-whisperx-app-base`,
     REGISTRY_USER: registryLogin?.username ?? "",
     REGISTRY_CA: certificates === undefined ? "" : path.resolve(certificates),
   };
