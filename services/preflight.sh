@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Asks an engine's host and a registry what a stack needs of them, and prints a line for each answer that matters: what is
-# missing, with the way out, or `card: INDEX, UUID, DRIVER, MIB` for each GPU. services/preflight.ts judges the cards. The
-# status is 0 where everything was asked, whatever the answers. Standard input: the registry's password, if it has one.
+# missing, with the way out, or a fact for services/preflight.ts to judge. The status is 0 where everything was asked,
+# whatever the answers. Standard input: the registry's password, if it has one.
+#
+#   card: INDEX, UUID, DRIVER, MIB   a GPU
+#   disk: USE MIB MOUNT FOLDER       free room, with tabs between; USE is engine or builder
+#   deployed                         the engine has had this stack before
 #
 # STACK              name of the stack
 # DOCKER_HOST        ssh://user@machine, where the engine is another machine's
-# DISK_MEGABYTES     room that a first deployment takes on the engine's host, in MiB
 # GPU_DRIVER         nvidia or cdi: how containers get GPUs; empty where they get none
 # NATIVE_ENVIRONMENT folder of the Python environment that containers take torch from; empty for none
 # REGISTRY           host:port of a registry to try; empty for none
@@ -17,11 +20,9 @@ set -uo pipefail
 
 LEAST_ENGINE=20
 LEAST_CDI_ENGINE=25
-# What an update of a stack takes that is deployed already, in MiB.
-UPDATE_MEGABYTES=1024
 TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html'
 
-: "${STACK:=dev}" "${DISK_MEGABYTES:=0}" "${GPU_DRIVER:=}" "${NATIVE_ENVIRONMENT:=}"
+: "${STACK:=dev}" "${GPU_DRIVER:=}" "${NATIVE_ENVIRONMENT:=}"
 : "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REPOSITORY:=}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
 LOGIN=''
 
@@ -106,17 +107,25 @@ check_native_environment() {
     'make native-environment there makes one'
 }
 
-# check_disk: room where the engine keeps images and volumes. A stack that is deployed already has most of what it takes.
-check_disk() {
-  local root free wanted=$DISK_MEGABYTES
+# tell_disks: the room where the engine keeps images, and where this machine keeps the builder's cache and the registry.
+tell_disks() {
+  local root
   root=$(docker info --format '{{.DockerRootDir}}')
-  free=$(on_host df --output=avail --block-size=1M "$root" 2>/dev/null | tail --lines=1 | tr --delete ' ')
-  # An engine in a virtual machine keeps them where nobody here can look.
-  [[ $free =~ ^[0-9]+$ ]] || return 0
-  if [[ -n $(docker ps --all --quiet --filter "label=cp-whisperx.stack=$STACK") ]]; then wanted=$UPDATE_MEGABYTES; fi
-  ((free >= wanted)) && return
-  missing "There are $free MiB free below $root on $(place), and the stack takes up to $wanted MiB" \
-    'make room (docker system df says what takes it), or move the data-root of its engine to a larger disk'
+  # With containerd's store the images lie in its folder, which the engine does not tell.
+  if ! docker info --format '{{.DriverStatus}}' | grep --quiet --fixed-strings io.containerd.snapshotter \
+    || ! tell_disk engine /var/lib/containerd on_host; then
+    tell_disk engine "$root" on_host
+  fi
+  tell_disk builder "${CP_WHISPERX_HOME:-${HOME:-}/.cp-whisperx}"
+  # The models stay when containers go, and so do the images.
+  if [[ -n $(docker volume ls --quiet --filter "name=^cp-whisperx-$STACK-model-cache$") ]]; then printf 'deployed\n'; fi
+}
+
+# tell_disk USE FOLDER [on_host]: fails where nobody can look, such as at an engine in a virtual machine.
+tell_disk() {
+  local free target
+  read -r free target < <("${@:3}" df --output=avail,target --block-size=1M "$2" 2>/dev/null | tail --lines=1)
+  [[ ${free:-} =~ ^[0-9]+$ ]] && printf 'disk: %s\t%s\t%s\t%s\n' "$1" "$free" "$target" "$2"
 }
 
 # read_login: the login as curl's configuration, into LOGIN: nobody finds it in a list of processes.
@@ -196,7 +205,7 @@ if check_engine; then
     nvidia) check_hook; check_cards ;;
     cdi) check_cdi; check_cards ;;
   esac
-  check_disk
+  tell_disks
 fi
 if [[ -n $NATIVE_ENVIRONMENT ]]; then check_native_environment; fi
 if [[ -n $REGISTRY ]]; then read_login; check_registry; fi

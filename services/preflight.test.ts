@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseSettings, type Settings } from "../settings";
-import { problemsIn, questions } from "./preflight";
+import { hubModels } from "../volumes/hub-models";
+import { findings, questions } from "./preflight";
 
 const SCRIPT = path.join(__dirname, "preflight.sh");
 /** The programs of the system that the script uses. */
@@ -34,7 +35,8 @@ interface Host {
   readonly version?: string;
   readonly runtimes?: string;
   readonly cdiFolders?: string;
-  readonly containers?: string;
+  readonly driverStatus?: string;
+  readonly volumes?: string;
   readonly cards?: readonly string[];
   readonly freeMegabytes?: number | string;
 }
@@ -46,7 +48,8 @@ function host({
   version = "28.5.2",
   runtimes = "io.containerd.runc.v2\\nnvidia\\nrunc",
   cdiFolders = "",
-  containers = "",
+  driverStatus = "",
+  volumes = "",
   cards = [T4],
   freeMegabytes = 100_000,
 }: Host = {}): void {
@@ -58,15 +61,16 @@ case "$*" in
   *Runtimes*) printf '${runtimes}\\n' ;;
   *CDISpecDirs*) printf '${cdiFolders}\\n' ;;
   *DockerRootDir*) echo /var/lib/docker ;;
-  *label=cp-whisperx.stack=gpu*) printf '${containers}' ;;
+  *DriverStatus*) echo '${driverStatus}' ;;
+  *"volume ls"*^cp-whisperx-gpu-model-cache$) printf '${volumes}' ;;
   *) exit 64 ;;
 esac`,
   );
   double("nvidia-smi", `printf '%s\\n' ${cards.map((card) => `'${card}'`).join(" ")}`);
-  double("df", `[ "$3" = /var/lib/docker ] && printf 'Avail\\n${freeMegabytes}\\n'`);
+  double("df", `[ "$3" = /var/lib/docker ] && printf 'Avail Mounted on\\n${freeMegabytes} /the disk\\n'`);
 }
 
-const GPU = { STACK: "gpu", DISK_MEGABYTES: "20000", GPU_DRIVER: "nvidia" };
+const GPU = { STACK: "gpu", GPU_DRIVER: "nvidia" };
 
 /** The lines that the script prints, which must have asked everything; of what it says beside them, warnings alone. */
 function preflight(environment: Record<string, string>, password = ""): string[] {
@@ -80,18 +84,19 @@ function preflight(environment: Record<string, string>, password = ""): string[]
 }
 
 const CARD = `card: ${T4}`;
+const DISK = "disk: engine\t100000\t/the disk\t/var/lib/docker";
 
 /** The lines that say what is missing. */
 const lacking = (environment: Record<string, string>, password = ""): string[] =>
-  preflight(environment, password).filter((line) => !line.startsWith("card: "));
+  preflight(environment, password).filter((line) => !/^(card: |disk: )/.test(line));
 const saying = (...lines: (string | RegExp)[]): string[] =>
   lines.map((line) => (typeof line === "string" ? line : (expect.stringMatching(line) as string)));
 
 describe("preflight.sh", () => {
-  it("tells the GPUs alone where nothing is missing", () => {
+  it("tells facts alone where nothing is missing", () => {
     const other = "1, GPU-1abc, 570.86.15, [N/A]";
     host({ cards: [T4, other] });
-    expect(preflight(GPU)).toEqual([CARD, `card: ${other}`]);
+    expect(preflight(GPU)).toEqual([CARD, `card: ${other}`, DISK]);
   });
 
   it("keeps warnings apart from answers", () => {
@@ -100,20 +105,22 @@ describe("preflight.sh", () => {
       double(program, `echo 'WARNING: Error loading config file' >&2\n${read(`bin/${program}`)}`);
     }
     double("nvidia-smi", `echo "Warning: Permanently added 'gpu-1'" >&2; echo '3, a banner'; echo '${T4}'`);
-    expect(preflight(GPU)).toEqual([CARD]);
+    expect(preflight(GPU)).toEqual([CARD, DISK]);
     double("nvidia-smi", "echo 'a banner'");
-    expect(preflight(GPU)).toEqual(saying(/^NVIDIA's driver does not answer on this machine: a banner; way out: /));
+    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver does not answer on this machine: a banner; way out: /));
     double("docker", "echo WARNING: unbound; exit 0");
     expect(preflight(GPU)).toEqual(saying(/^The engine of this machine does not answer: WARNING: unbound; way out: /));
   });
 
   it("says what is missing, all of it, one line each with the way out", () => {
-    host({ runtimes: "runc", freeMegabytes: 500 });
-    expect(preflight(GPU)).toEqual(
+    host({ runtimes: "runc" });
+    double("nvidia-smi", "exit 9");
+    expect(preflight({ ...GPU, NATIVE_ENVIRONMENT: "/nowhere" })).toEqual(
       saying(
         /^The engine of this machine has no NVIDIA runtime.*; way out: install the NVIDIA Container Toolkit/,
-        CARD,
-        /^There are 500 MiB free below \/var\/lib\/docker on this machine, and the stack takes up to 20000 MiB; way out: make room/,
+        /^NVIDIA's driver does not answer .*; way out: /,
+        DISK,
+        /^There is no Python environment in \/nowhere .*; way out: /,
       ),
     );
   });
@@ -154,13 +161,22 @@ describe("preflight.sh", () => {
     expect(lacking(GPU)).toEqual(saying(/version 19.03.15, and 20 or newer is needed/));
   });
 
-  it("wants the whole room for a first deployment alone, and asks no disk that cannot be seen", () => {
-    host({ freeMegabytes: 5000, containers: "0123456789ab" });
-    expect(lacking(GPU)).toEqual([]);
-    host({ freeMegabytes: 500, containers: "0123456789ab" });
-    expect(lacking(GPU)).toEqual(saying(/takes up to 1024 MiB/));
-    host({ freeMegabytes: "" });
-    expect(lacking(GPU)).toEqual([]);
+  it("tells the disks of engine and builder, and of no engine where nobody can look", () => {
+    double("nvidia-smi", `echo '${T4}'`);
+    host({ volumes: "cp-whisperx-gpu-model-cache" });
+    double("df", "printf 'Avail Mounted on\\n%s /\\n' 7");
+    const home = { ...GPU, CP_WHISPERX_HOME: "/my home" };
+    expect(preflight(home)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/docker", "disk: builder\t7\t/\t/my home", "deployed"]);
+    host({ freeMegabytes: "-" });
+    expect(preflight(home)).toEqual([CARD]);
+  });
+
+  it("looks where containerd keeps images, if it keeps them there", () => {
+    const store = { driverStatus: "[[driver-type io.containerd.snapshotter.v1]]" };
+    host(store);
+    expect(preflight(GPU)).toEqual([CARD, DISK]);
+    double("df", `[ "$3" = /var/lib/containerd ] && printf 'Avail Mounted on\\n7 /\\n'`);
+    expect(preflight(GPU)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/containerd"]);
   });
 
   it("wants the host's Python environment where containers are to mount it", () => {
@@ -174,15 +190,15 @@ describe("preflight.sh", () => {
   it("asks no driver where no GPU is used", () => {
     host();
     double("nvidia-smi", "exit 9");
-    expect(lacking({ STACK: "cpu", DISK_MEGABYTES: "1" })).toEqual([]);
+    expect(lacking({ STACK: "cpu" })).toEqual([]);
   });
 
   it("asks the machine of another engine, by ssh", () => {
     host();
     for (const program of ["nvidia-smi", "df"]) rmSync(path.join(folder, "bin", program));
-    double("ssh", `echo "$3" >>"${folder}/asked"\ncase "$4" in nvidia-smi*) echo '${T4}' ;; df*) printf 'Avail\\n500\\n' ;; *) exit 1 ;; esac`);
+    double("ssh", `echo "$3" >>"${folder}/asked"\ncase "$4" in nvidia-smi*) echo '${T4}' ;; df*) printf 'Avail Mounted on\\n500 /\\n' ;; *) exit 1 ;; esac`);
     const remote = "ssh://me@gpu-1:2222";
-    expect(lacking({ ...GPU, DOCKER_HOST: remote })).toEqual(saying(/^There are 500 MiB free .* on ssh:\/\/me@gpu-1:2222,/));
+    expect(preflight({ ...GPU, DOCKER_HOST: remote })).toEqual([CARD, "disk: engine\t500\t/\t/var/lib/docker"]);
     expect(new Set(read("asked").trim().split("\n"))).toEqual(new Set([remote]));
     expect(read("docker-host").trim()).toBe(remote);
   });
@@ -258,18 +274,30 @@ const settingsOf = (values: Record<string, string>): Settings =>
     secretKeys: [],
   });
 
-describe("problemsIn", () => {
+describe("findings", () => {
   const settings = settingsOf({ variant: "cuda", gpu: '{"devices":["0","1"]}', gpuMemoryMegabytes: '{"asr":15361}' });
+  const problems = (answers: string, of = settings): string[] => findings(answers, of).problems;
 
   it("are what the script says is missing, and what the GPUs lack for the services", () => {
-    expect(problemsIn("", settings)).toEqual([]);
-    expect(problemsIn(`It is missing; way out: x\ncard: ${T4}`, settings)).toEqual(
+    expect(findings("", settings)).toEqual({ problems: [], warnings: [] });
+    expect(problems(`It is missing; way out: x\n${CARD}`)).toEqual(
       saying("It is missing; way out: x", /^There is no GPU 1 on this machine, which has 1, for .*asr/),
     );
-    expect(problemsIn(`card: ${T4}\ncard: ${T4.replaceAll("0,", "1,")}\n`, settings)).toEqual(
+    expect(problems(`${CARD}\n${CARD.replaceAll("0,", "1,")}\n`)).toEqual(
       saying(/^GPUs 0, 1 of this machine have 30720 MiB, .* \(asr 15361, .*device cpu --stack gpu$/),
     );
-    expect(problemsIn(`card: ${T4}`, { ...settings, host: "ssh://me@gpu-1" })).toEqual(saying(/^There is no GPU 1 on ssh:\/\/me@gpu-1, /));
+    expect(problems(CARD, { ...settings, host: "ssh://me@gpu-1" })).toEqual(saying(/^There is no GPU 1 on ssh:\/\/me@gpu-1, /));
+  });
+
+  it("are also what the disks lack, for the models of the hub too", () => {
+    const disk = (free: number): string => `disk: engine\t${free}\t/\t/var/lib/docker`;
+    expect(problems(disk(15_000))).toEqual(saying(/^There are 15000 MiB free below \/var\/lib\/docker on this machine/));
+    expect(problems(disk(15_300))).toEqual([]);
+    expect(findings(`deployed\n${disk(5000)}`, settings)).toEqual({ problems: [], warnings: saying(/an update may take/) });
+    const hub = (leaveOut: string[]): Settings => settingsOf({ variant: "cuda", models: JSON.stringify({ source: "hub", leaveOut }) });
+    expect(problems(disk(19_000), hub([]))).toHaveLength(1);
+    const most = hub(hubModels.map(({ repository }) => repository));
+    expect(problems(disk(19_000), most)).toEqual([]);
   });
 });
 
@@ -287,14 +315,7 @@ describe("questions", () => {
     expect(of({ variant: "cuda" }).NATIVE_ENVIRONMENT).toBe("");
   });
 
-  it("count the models of the hub into the room, and know how the registry is spoken to", () => {
-    const [packaged, hub, fewer] = [
-      '{"source":"packaged"}',
-      '{"source":"hub"}',
-      '{"source":"hub","leaveOut":["Systran/faster-whisper-large-v3"]}',
-    ].map((models) => Number(of({ models }).DISK_MEGABYTES));
-    expect(hub).toBeGreaterThan((packaged ?? 0) + 4000);
-    expect(fewer).toBeLessThan((hub ?? 0) - 3000);
+  it("are about a repository of the registry, and know how it is spoken to", () => {
     expect(of({ namespace: "me/films" }).REPOSITORY).toBe("me/films/cp-whisperx-app-base");
     expect(of({}).REGISTRY_SCHEME).toBe("http");
     expect(of({ registry: "registry.example.org" }).REGISTRY_SCHEME).toBe("https");

@@ -2,17 +2,15 @@
 import * as path from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Variant } from "../images/catalog";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
 import { gpuNeeds } from "../settings/gpus";
 import { wantedHubModels } from "../volumes/hub-models";
 import { usesGpu } from "./accelerator";
 import { cardProblems, readCard } from "./cards";
+import { diskFindings, readDisk } from "./disks";
 import { nativeFolder } from "./native";
 
-/** MiB that the images of a stack take in the engine while they are pulled, unpacked and compressed side by side. */
-const IMAGES_MEGABYTES: Readonly<Record<Variant, number>> = { cpu: 3000, cuda: 15_000, "cuda-slim": 4000 };
 const PACKAGED_MODELS_MEGABYTES = 300;
 
 /** Whether a stack uses more than this machine's processor, packaged models and a registry without a login. */
@@ -22,13 +20,10 @@ function wantsMore({ variant, host, registryLogin, models }: Settings): boolean 
 
 /** The environment of preflight.sh, which explains each variable. */
 export function questions(settings: Settings): Record<string, string> {
-  const { registry, namespace, registryLogin, registryTls, models, variant, stack, host, certificates } = settings;
-  const hub = models.source === "hub" ? wantedHubModels(variant, models.leaveOut) : [];
-  const megabytes = hub.reduce((sum, model) => sum + model.megabytes, IMAGES_MEGABYTES[variant] + PACKAGED_MODELS_MEGABYTES);
+  const { registry, namespace, registryLogin, registryTls, stack, host, certificates } = settings;
   return {
     STACK: stack,
     ...(host === undefined ? {} : { DOCKER_HOST: host }),
-    DISK_MEGABYTES: String(megabytes),
     GPU_DRIVER: usesGpu(settings) ? settings.gpu.driver : "",
     NATIVE_ENVIRONMENT: nativeFolder(settings) ?? "",
     REGISTRY: registry,
@@ -39,15 +34,22 @@ export function questions(settings: Settings): Record<string, string> {
   };
 }
 
-/** What begins a line that tells of a GPU; every other line says what is missing. */
-const CARD = "card: ";
+/** What the models take in the engine, in MiB. */
+function modelsMegabytes({ models, variant }: Settings): number {
+  const hub = models.source === "hub" ? wantedHubModels(variant, models.leaveOut) : [];
+  return hub.reduce((sum, model) => sum + model.megabytes, PACKAGED_MODELS_MEGABYTES);
+}
 
-/** What is missing, a sentence each with its way out, by what preflight.sh printed. */
-export function problemsIn(answers: string, settings: Settings): string[] {
+/** What is missing, and what may be, by what preflight.sh printed: a sentence each with its way out. */
+export function findings(answers: string, settings: Settings): { readonly problems: string[]; readonly warnings: string[] } {
+  const { stack, host, variant } = settings;
   const lines = answers.split("\n").filter((line) => line !== "");
-  const cards = lines.filter((line) => line.startsWith(CARD)).map((line) => readCard(line.slice(CARD.length)));
-  const host = { place: settings.host ?? "this machine", stack: settings.stack };
-  return [...lines.filter((line) => !line.startsWith(CARD)), ...cardProblems(cards, gpuNeeds(settings), host)];
+  const facts = (kind: string): string[] => lines.filter((line) => line.startsWith(kind)).map((line) => line.slice(kind.length));
+  const cards = cardProblems(facts("card: ").map(readCard), gpuNeeds(settings), { place: host ?? "this machine", stack });
+  const deployed = lines.includes("deployed");
+  const disks = diskFindings(facts("disk: ").map(readDisk), { variant, models: modelsMegabytes(settings), deployed, host });
+  const missing = lines.filter((line) => !/^(card: |disk: |deployed$)/.test(line));
+  return { problems: [...missing, ...cards, ...disks.problems], warnings: disks.warnings };
 }
 
 /** @throws RunError where not everything could be asked: silence would pass for an answer. */
@@ -73,9 +75,11 @@ async function ask(settings: Settings): Promise<string> {
  */
 export async function preflight(settings: Settings): Promise<void> {
   if (!wantsMore(settings)) return;
-  const problems = problemsIn(await ask(settings), settings);
+  const { problems, warnings } = findings(await ask(settings), settings);
+  const report = (what: string, lines: readonly string[]): string =>
+    `Stack ${settings.stack} ${what}:\n\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
+  if (warnings.length > 0) await pulumi.log.warn(report("may lack room", warnings));
   if (problems.length === 0) return;
-  const report = `Stack ${settings.stack} cannot be deployed yet:\n\n${problems.map((line) => `  ${line}`).join("\n")}\n`;
-  if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(report);
-  await pulumi.log.warn(report);
+  if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(report("cannot be deployed yet", problems));
+  await pulumi.log.warn(report("cannot be deployed yet", problems));
 }
