@@ -108,7 +108,10 @@ export const schema = z.strictObject({
   registryTls: z
     .boolean()
     .optional()
-    .describe("whether the registry is spoken to over TLS; unless set, every one but this machine's own is"),
+    .describe(
+      "whether the registry speaks TLS; unless set, every one but this machine's own does. The preflight alone goes by it: " +
+        "engine and builder are told of one without TLS as the README says",
+    ),
   namespace: z
     .string()
     .regex(/^[a-z0-9]+([._-][a-z0-9]+)*(\/[a-z0-9]+([._-][a-z0-9]+)*)*$/, "not a repository path")
