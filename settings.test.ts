@@ -301,7 +301,7 @@ describe("parseSettings", () => {
       fc.property(contradictory, (values) => {
         const texts = Object.entries(values).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]);
         let config = raw(Object.fromEntries(texts) as Record<string, string>, ["registryLogin", "models"]);
-        // Two GPU lists may want each of the six services lowered; everything else is one command each.
+        // Two GPU lists may want each of the services lowered; everything else is one command each.
         for (let commands = 0; !isAccepted(config); commands++) {
           expect(commands).toBeLessThan(40);
           config = mended(config, /mend: +(.*)/.exec(reportOf(config))?.[1] ?? "");
