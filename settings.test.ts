@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseSettings, SettingsError, type RawConfig } from "./settings";
 
@@ -17,6 +18,56 @@ const reportOf = (config: RawConfig): string => {
   }
   throw new Error("the settings were accepted");
 };
+
+const isAccepted = (config: RawConfig): boolean => {
+  try {
+    return parseSettings(config).stack === config.stack;
+  } catch {
+    return false;
+  }
+};
+
+/** The configuration after a `pulumi config` command of a report. */
+function mended(config: RawConfig, command: string): RawConfig {
+  const [, verb, keys = "", , value = ""] =
+    /^pulumi config (set|rm) (?:--path )?'cp-whisperx:([\w.-]+)'( ["']?([^ "']*)["']?)? --stack dev$/.exec(command) ?? [];
+  if (verb === undefined) throw new Error(`no command that mends: ${command}`);
+  const [top = "", ...below] = keys.split(".");
+  const values = { ...config.values };
+  const key = `cp-whisperx:${top}`;
+  const [last] = below;
+  if (last === undefined) {
+    if (verb === "rm") Reflect.deleteProperty(values, key);
+    else values[key] = value;
+  } else {
+    const object = JSON.parse(values[key] ?? "{}") as Record<string, unknown>;
+    if (verb === "rm") Reflect.deleteProperty(object, last);
+    else object[last] = /^\d+$/.test(value) ? Number(value) : value;
+    values[key] = JSON.stringify(object);
+  }
+  return { ...config, values };
+}
+
+const oneOf = <Value>(...values: Value[]): fc.Arbitrary<Value> => fc.constantFrom(...values);
+const folder = oneOf("films/in", "films/out", "films", "/srv/films/in", "/srv/films", "/srv/a b", "/", ".", "..", "..films");
+/** Settings that are right one by one. */
+const contradictory = fc.record(
+  {
+    variant: oneOf("cpu", "cuda", "cuda-slim"),
+    device: oneOf("auto", "cuda", "cpu"),
+    allowCpu: fc.boolean(),
+    host: fc.constant("ssh://me@machine"),
+    registry: oneOf("127.0.0.1:5000", "localhost", "registry.example.org"),
+    registryLogin: fc.constant({ username: "me", password: "hunter2" }),
+    registryTls: fc.boolean(),
+    films: fc.record({ in: folder, out: folder, config: folder }, { requiredKeys: [] }),
+    native: fc.record({ environment: oneOf(".bollyenv", "/opt/.bollyenv") }),
+    models: fc.record({ source: oneOf("packaged", "hub"), token: fc.constant("hunter2") }, { requiredKeys: [] }),
+    gpu: fc.record({ devices: oneOf<number | string>(1, 2, 3, "all"), memoryMegabytes: oneOf(1024, 4096, 8192) }, { requiredKeys: [] }),
+    gpuDevices: fc.record({ asr: oneOf<unknown>(["0"], ["1"], 2), diarization: oneOf<unknown>(["GPU-1"], "all") }, { requiredKeys: [] }),
+  },
+  { requiredKeys: [] },
+);
 
 describe("parseSettings", () => {
   it("needs nothing: every setting has a default that works", () => {
@@ -87,6 +138,15 @@ describe("parseSettings", () => {
     expect(reportOf(raw({ models: '{"token":["hunter2"],"source":"hub"}' }))).not.toContain("hunter2");
   });
 
+  it("never repeats what stands encrypted under a name that is mistyped", () => {
+    for (const [key, value] of [["hfToken", "hunter2"], ["registryLogin", '{"username":"me","pasword":"hunter2"}']] as const) {
+      const report = reportOf(raw({ [key]: value }, [key]));
+      expect(report).toContain("unknown setting");
+      expect(report).toContain("value:   [secret]");
+      expect(report).not.toContain("hunter2");
+    }
+  });
+
   it.each([
     ["films/out", "films/out"],
     ["films/out/in", "films/out"],
@@ -148,7 +208,7 @@ describe("parseSettings", () => {
       "slim images without the host's environment",
       { variant: "cuda-slim" },
       "native.environment: is missing",
-      "pulumi config set --path 'cp-whisperx:native.environment' VALUE",
+      "pulumi config set --path 'cp-whisperx:native.environment' .bollyenv ",
     ],
     ["the host's environment for whole images", { ...cuda, native: slim.native }, "variant is cuda", "config rm --path"],
     [
@@ -159,8 +219,26 @@ describe("parseSettings", () => {
     ],
     ["a model that the hub's list has not", { models: '{"source":"hub","leaveOut":["me/mine"]}' }, "models.leaveOut[0]", "Systran/"],
     ["a host without ssh", { host: "tcp://machine" }, "not ssh://user@machine", "config set 'cp-whisperx:host'"],
-    ["this machine's registry for another host", { host: "ssh://machine" }, "registry: is this machine's own", "config set"],
-    ["a relative folder on another host", { host: "ssh://machine" }, "films.in: is relative (films/in)", "--path"],
+    [
+      "this machine's registry for another host",
+      { host: "ssh://machine" },
+      "registry: is this machine's own",
+      "pulumi config set 'cp-whisperx:registry' registry.example.org:5000 ",
+    ],
+    [
+      "a relative folder on another host",
+      { host: "ssh://machine" },
+      "films.in: is relative (films/in)",
+      "pulumi config set --path 'cp-whisperx:films.in' /srv/films/in ",
+    ],
+    [
+      "a relative environment on another host",
+      { ...slim, native: '{"environment":".bollyenv"}', host: "ssh://machine" },
+      "native.environment: is relative (.bollyenv)",
+      "'cp-whisperx:native.environment' /srv/.bollyenv ",
+    ],
+    ["films everywhere", { films: '{"out":"/"}' }, "films.in: overlaps films.out (/)", "'cp-whisperx:films.out' films/out "],
+    ["TLS that is said in words", { registryTls: '"yes"' }, "registryTls: ", "pulumi config set 'cp-whisperx:registryTls' true "],
     ["a count of GPUs that is none", { ...cuda, gpu: '{"devices":"some"}' }, "gpu.devices: not all, a count or a list", '"all" or integer'],
   ])("refuses %s, with the way out", (_, values, problem, mend) => {
     const report = reportOf(raw(values));
@@ -171,7 +249,9 @@ describe("parseSettings", () => {
   it("refuses a password that would travel in plain text, and takes it on the way to this machine's registry", () => {
     const login = { registryLogin: '{"username":"me","password":"hunter2"}', registryTls: "false" };
     const config = (registry: string): RawConfig => raw({ ...login, registry }, ["registryLogin"]);
-    expect(reportOf(config("registry.example.org"))).toContain("registryTls: would send the password");
+    const report = reportOf(config("registry.example.org"));
+    expect(report).toContain("registryTls: would send the password");
+    expect(report).toContain("pulumi config set 'cp-whisperx:registryTls' true ");
     expect(parseSettings(config("localhost:5001")).registryTls).toBe(false);
   });
 
@@ -214,6 +294,20 @@ describe("parseSettings", () => {
     for (const part of ["4 problems", "logLevel", "colour", "gpu.driver", "gpu: is for stacks with CUDA"]) {
       expect(report).toContain(part);
     }
+  });
+
+  it("names commands that lead to settings which are accepted, whatever contradicts what", () => {
+    fc.assert(
+      fc.property(contradictory, (values) => {
+        const texts = Object.entries(values).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]);
+        let config = raw(Object.fromEntries(texts) as Record<string, string>, ["registryLogin", "models"]);
+        // Two GPU lists may want each of the services lowered; everything else is one command each.
+        for (let commands = 0; !isAccepted(config); commands++) {
+          expect(commands).toBeLessThan(40);
+          config = mended(config, /mend: +(.*)/.exec(reportOf(config))?.[1] ?? "");
+        }
+      }),
+    );
   });
 
   it("refuses root as the containers' user", () => {

@@ -48,7 +48,8 @@ function fullKey(project: string, keys: readonly string[]): string {
 }
 
 function example(description: JsonSchema | undefined): string {
-  const value = description?.default ?? description?.enum?.[0] ?? (description?.type === "integer" ? description.minimum : undefined);
+  const { default: usual, enum: one, type, minimum } = description ?? {};
+  const value = usual ?? one?.[0] ?? (type === "integer" ? minimum : type === "boolean" ? true : undefined);
   return value === undefined || typeof value === "object" ? "VALUE" : JSON.stringify(value);
 }
 
@@ -64,8 +65,9 @@ function sameLine(one: readonly string[], other: readonly string[]): boolean {
   return one.slice(0, other.length).every((key, index) => key === other[index]);
 }
 
-function isSecret(keys: readonly string[]): boolean {
-  return SECRET_SETTINGS.some((secret) => sameLine(keys, secret));
+/** Whether a value may be a secret: by its name, or since it stands encrypted, as one under a mistyped name does. */
+function isSecret(raw: RawConfig, keys: readonly string[]): boolean {
+  return raw.secretKeys.includes(fullKey(raw.project, keys.slice(0, 1))) || SECRET_SETTINGS.some((secret) => sameLine(keys, secret));
 }
 
 function setCommand(raw: RawConfig, keys: readonly string[], value: string): string {
@@ -74,11 +76,16 @@ function setCommand(raw: RawConfig, keys: readonly string[], value: string): str
   return `pulumi config set ${flags}'${fullKey(raw.project, keys)}' ${secret ? "VALUE" : value} --stack ${raw.stack}`;
 }
 
+/** A value as a shell takes it for one word. */
+function quoted(value: string): string {
+  return /^[\w./:@-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
+}
+
 function mendCommand(raw: RawConfig, { path, mend }: Problem): string {
   if (mend === "remove") {
     return `pulumi config rm ${path.length > 1 ? "--path " : ""}'${fullKey(raw.project, path)}' --stack ${raw.stack}`;
   }
-  return mend === undefined ? setCommand(raw, path, example(describeAt(path))) : setCommand(raw, mend.path, mend.value);
+  return mend === undefined ? setCommand(raw, path, example(describeAt(path))) : setCommand(raw, mend.path, quoted(mend.value));
 }
 
 function reportLine(raw: RawConfig, values: Readonly<Record<string, unknown>>, problem: Problem): string {
@@ -88,7 +95,7 @@ function reportLine(raw: RawConfig, values: Readonly<Record<string, unknown>>, p
   const hint = own === undefined ? (parent && allowed(parent)) : [own.description, allowed(own)].filter(Boolean).join("; ");
   return [
     `  ${fullKey(raw.project, problem.path)}: ${problem.message}`,
-    `    value:   ${value === undefined ? "not set" : isSecret(problem.path) ? "[secret]" : JSON.stringify(value)}`,
+    `    value:   ${value === undefined ? "not set" : isSecret(raw, problem.path) ? "[secret]" : JSON.stringify(value)}`,
     `    allowed: ${hint ?? "no such key"}`,
     `    mend:    ${mendCommand(raw, problem)}`,
   ].join("\n");

@@ -19,13 +19,12 @@ export interface HardenedContainerArgs {
   /** Shell command that succeeds while the service is well. */
   readonly healthcheck: string;
   readonly healthcheckSeconds: number;
+  /** Seconds that it may take until it is healthy; a deployment fails after them. */
+  readonly startSeconds: number;
   /** Seconds between the polite signal and the kill. */
   readonly stopSeconds: number;
   readonly labels: Readonly<Record<string, string>>;
 }
-
-/** Seconds that a container may take until it is healthy; loading the models of a stage is the longest part. */
-const START_SECONDS = 180;
 
 /**
  * Whole seconds as the engine writes them, `3m0s` for 180: it answers in this form, and any other one would show as a
@@ -85,11 +84,11 @@ export function hardenedContainer(
         tests: ["CMD-SHELL", args.healthcheck],
         interval: goDuration(args.healthcheckSeconds),
         timeout: goDuration(5),
-        startPeriod: goDuration(START_SECONDS),
+        startPeriod: goDuration(args.startSeconds),
         retries: 5,
       },
       wait: true,
-      waitTimeout: START_SECONDS,
+      waitTimeout: args.startSeconds,
       mustRun: true,
       destroyGraceSeconds: args.stopSeconds,
     },

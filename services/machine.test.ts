@@ -5,7 +5,7 @@ import { staysOnMachine } from "./machine";
 const [OLD, NEW] = ["ssh://me@gpu-1", "ssh://me@gpu-2"];
 
 async function asked(host: string | undefined, deployed: Record<string, unknown>): Promise<void> {
-  await mockPulumi("gpu", {}, deployed);
+  await mockPulumi("gpu", {}, { deployed });
   await staysOnMachine({ stack: "gpu", host });
 }
 

@@ -1,37 +1,36 @@
 #!/usr/bin/env bash
-# Says what an engine's host lacks for a stack: one line for each thing, with the way out. Nothing is said, and the status
-# is 0, where nothing is missing; 1 where something is. Standard input: the password for the registry, if it has one.
+# Asks an engine's host and a registry what a stack needs of them, and prints a line for each answer that matters: what is
+# missing, with the way out, or a fact for services/preflight.ts to judge. The status is 0 where everything was asked,
+# whatever the answers. Standard input: the registry's password, if it has one.
+#
+#   card: INDEX, UUID, DRIVER, MIB   a GPU
+#   disk: USE MIB MOUNT FOLDER       free room, with tabs between; USE is engine or builder
+#   deployed                         the engine has had this stack before
 #
 # STACK              name of the stack
 # DOCKER_HOST        ssh://user@machine, where the engine is another machine's
-# DISK_MEGABYTES     room that a first deployment takes on the engine's host, in MiB
 # GPU_DRIVER         nvidia or cdi: how containers get GPUs; empty where they get none
-# GPU_SERVICES       a line for each service that gets some: its name, the GPU memory that it wants in MiB, and the GPUs
-#                    that it may use (indices and UUIDs with commas between them, or all)
 # NATIVE_ENVIRONMENT folder of the Python environment that containers take torch from; empty for none
 # REGISTRY           host:port of a registry to try; empty for none
 # REGISTRY_SCHEME    http or https
+# REPOSITORY         one of the repositories there that images are pushed to
 # REGISTRY_USER      who logs in there; empty for nobody
 # REGISTRY_CA        file of PEM certificates to trust besides; empty for none
 set -uo pipefail
 
 LEAST_ENGINE=20
 LEAST_CDI_ENGINE=25
-# Older drivers do not serve CUDA 12, for which the libraries in the images are made.
-LEAST_DRIVER=525
-# What an update of a stack takes that is deployed already, in MiB.
-UPDATE_MEGABYTES=1024
 TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html'
 
-PROBLEMS=0
-: "${STACK:=dev}" "${DISK_MEGABYTES:=0}" "${GPU_DRIVER:=}" "${GPU_SERVICES:=}"
-: "${NATIVE_ENVIRONMENT:=}" "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
+: "${STACK:=dev}" "${GPU_DRIVER:=}" "${NATIVE_ENVIRONMENT:=}"
+: "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REPOSITORY:=}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
+LOGIN=''
 
 # missing SENTENCE WAY_OUT
-missing() {
-  printf '%s; way out: %s\n' "$1" "$2"
-  PROBLEMS=$((PROBLEMS + 1))
-}
+missing() { printf '%s; way out: %s\n' "$1" "$2"; }
+
+# why COMMAND...: the last thing that it says. An answer is kept apart from warnings, so what failed is asked once more.
+why() { "$@" 2>&1 | grep . | tail --lines=1; }
 
 # place: where the engine is, for sentences.
 place() {
@@ -47,13 +46,13 @@ on_host() {
 
 # check_engine: fails where nothing else can be asked.
 check_engine() {
-  local version least=$LEAST_ENGINE
+  local ask=(docker version --format '{{.Server.Version}}') version least=$LEAST_ENGINE
   if ! command -v docker >/dev/null; then
     missing 'This machine has no docker command' 'install Docker, or run make up, which does'
     return 1
   fi
-  if ! version=$(docker version --format '{{.Server.Version}}' 2>&1); then
-    missing "The engine of $(place) does not answer: ${version##*$'\n'}" \
+  if ! version=$("${ask[@]}" 2>/dev/null) || ! [[ $version =~ ^[0-9]+\. ]]; then
+    missing "The engine of $(place) does not answer: $(why "${ask[@]}")" \
       'start it (systemctl start docker), or see that this user may use it (docker version)'
     return 1
   fi
@@ -93,84 +92,12 @@ check_cdi() {
     "install the NVIDIA Container Toolkit there ($TOOLKIT), then sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 }
 
-# check_cards: the driver, and the GPUs that the services are to use.
+# check_cards: hands on what NVIDIA's driver says of each GPU.
 check_cards() {
-  local cards driver
-  if ! cards=$(on_host nvidia-smi --query-gpu=index,uuid,driver_version,memory.total --format=csv,noheader,nounits 2>&1 </dev/null); then
-    missing "NVIDIA's driver does not answer on $(place): ${cards##*$'\n'}" \
-      "install the driver, release $LEAST_DRIVER or newer, and see that nvidia-smi works there"
-    return
-  fi
-  driver=$(awk -F ', *' 'NR == 1 { print $3 }' <<<"$cards")
-  if ((${driver%%.*} < LEAST_DRIVER)); then
-    missing "NVIDIA's driver on $(place) is release $driver, and CUDA 12 needs $LEAST_DRIVER or newer" 'update the driver'
-  fi
-  check_names "$cards" && check_memory "$cards"
-}
-
-# cards_of CARDS DEVICES: the GPUs that a service may use, as indices in the driver's order with commas between them.
-cards_of() {
-  awk -F ', *' -v devices="$2" '
-    BEGIN { count = split(devices, ids, ",") }
-    { for (n = 1; n <= count; n++) if (ids[n] == "all" || ids[n] == $1 || index($2, ids[n]) == 1) { list = list "," $1; next } }
-    END { print substr(list, 2) }' <<<"$1"
-}
-
-# is_part DEVICES: whether there is a part of a GPU (MIG) among them; the driver is not asked about those.
-is_part() { [[ $1 == *:* || $1 == *MIG-* ]]; }
-
-# listed WORD...: each once, with commas between them.
-listed() { printf '%s\n' "$@" | awk '!seen[$0]++ { list = list ", " $0 } END { print substr(list, 3) }'; }
-
-# check_names CARDS: whether every GPU is there that a service asks for.
-check_names() {
-  local service devices id unknown=() asking=()
-  while read -r service _ devices; do
-    for id in ${devices//,/ }; do
-      if is_part "$id" || [[ -n $(cards_of "$1" "$id") ]]; then continue; fi
-      unknown+=("$id") asking+=("$service")
-    done
-  done <<<"$GPU_SERVICES"
-  ((${#unknown[@]} == 0)) && return
-  missing "There is no GPU $(listed "${unknown[@]}") on $(place), which has $(wc --lines <<<"$1"), for $(listed "${asking[@]}")" \
-    "see nvidia-smi --list-gpus there for the ones it has, and correct gpu.devices or gpuDevices"
-  return 1
-}
-
-# check_memory CARDS: whether each list of GPUs that services have is enough for the services that may use no GPU outside
-# it: for all of them together, and for each on one GPU. It is the rule of settings/gpus.ts; here a UUID is known for its card.
-check_memory() {
-  local cards=$1 service megabytes devices uses='' gpus
-  while read -r service megabytes devices; do
-    is_part "$devices" || uses+="$service $megabytes $(cards_of "$cards" "$devices")"$'\n'
-  done <<<"$GPU_SERVICES"
-  while read -r gpus; do
-    [[ -z $gpus ]] || check_room "$gpus" "$cards" "${uses%$'\n'}"
-  done < <(awk '{ print $3 }' <<<"$uses" | sort --unique)
-}
-
-# check_room INDICES CARDS USES: uses are lines of a service, its MiB and the indices of the GPUs that it may use.
-check_room() {
-  local there largest service megabytes own wanted=0 most=0 wanting=() words=(GPU has other '')
-  read -r there largest < <(awk -F ', *' -v gpus=",$1," '
-    index(gpus, "," $1 ",") { sum += $4; if ($4 > largest) largest = $4 }
-    END { print sum, largest }' <<<"$2")
-  while read -r service megabytes own; do
-    is_within "$own" "$1" || continue
-    wanting+=("$service $megabytes") wanted=$((wanted + megabytes)) most=$((megabytes > most ? megabytes : most))
-  done <<<"$3"
-  ((wanted <= there && most <= largest)) && return
-  if [[ $1 == *,* ]]; then words=(GPUs have others ', each on one of them'); fi
-  missing "${words[0]} ${1//,/, } of $(place) ${words[1]} $there MiB, and the services that may use no ${words[2]} want $wanted ($(listed "${wanting[@]}"))${words[3]}" \
-    "lower gpuMemoryMegabytes (a smaller WHISPER_MODEL goes with it), give some of them other GPUs (gpuDevices), or pulumi config set device cpu --stack $STACK"
-}
-
-# is_within INDICES OTHERS: whether all of them are among the others.
-is_within() {
-  local index
-  for index in ${1//,/ }; do
-    [[ ,$2, == *,$index,* ]] || return 1
-  done
+  local ask=(on_host nvidia-smi '--query-gpu=index,uuid,driver_version,memory.total' '--format=csv,noheader,nounits')
+  "${ask[@]}" 2>/dev/null | sed --quiet --regexp-extended 's/^[0-9]+, *GPU-/card: &/p' | grep . && return
+  missing "NVIDIA's driver does not answer on $(place): $(why "${ask[@]}")" \
+    'install a driver that serves CUDA 12, and see that nvidia-smi works there'
 }
 
 # check_native_environment: the engine mounts no folder that is not there. Whether it fits, each worker finds out itself.
@@ -180,40 +107,90 @@ check_native_environment() {
     'make native-environment there makes one'
 }
 
-# check_disk: room where the engine keeps images and volumes. A stack that is deployed already has most of what it takes.
-check_disk() {
-  local root free wanted=$DISK_MEGABYTES
+# tell_disks: the room where the engine keeps images, and where this machine keeps the builder's cache and the registry.
+tell_disks() {
+  local root
   root=$(docker info --format '{{.DockerRootDir}}')
-  free=$(on_host df --output=avail --block-size=1M "$root" 2>/dev/null | tail --lines=1 | tr --delete ' ')
-  # An engine in a virtual machine keeps them where nobody here can look.
-  [[ $free =~ ^[0-9]+$ ]] || return 0
-  if [[ -n $(docker ps --all --quiet --filter "label=cp-whisperx.stack=$STACK") ]]; then wanted=$UPDATE_MEGABYTES; fi
-  ((free >= wanted)) && return
-  missing "There are $free MiB free below $root on $(place), and the stack takes up to $wanted MiB" \
-    'make room (docker system df says what takes it), or move the data-root of its engine to a larger disk'
+  # With containerd's store the images lie in its folder, which the engine does not tell.
+  if ! docker info --format '{{.DriverStatus}}' | grep --quiet --fixed-strings io.containerd.snapshotter \
+    || ! tell_disk engine /var/lib/containerd on_host; then
+    tell_disk engine "$root" on_host
+  fi
+  tell_disk builder "${CP_WHISPERX_HOME:-${HOME:-}/.cp-whisperx}"
+  # The models stay when containers go, and so do the images.
+  if [[ -n $(docker volume ls --quiet --filter "name=^cp-whisperx-$STACK-model-cache$") ]]; then printf 'deployed\n'; fi
 }
 
-# ask_registry [OPTION...]: its answer's head; the login comes from standard input, as curl's configuration.
-ask_registry() {
-  curl --silent --show-error --max-time 10 --output /dev/null --dump-header - --config - "$@" "$REGISTRY_SCHEME://$REGISTRY/v2/" 2>&1
+# tell_disk USE FOLDER [on_host]: fails where nobody can look, such as at an engine in a virtual machine.
+tell_disk() {
+  local free target
+  read -r free target < <("${@:3}" df --output=avail,target --block-size=1M "$2" 2>/dev/null | tail --lines=1)
+  [[ ${free:-} =~ ^[0-9]+$ ]] && printf 'disk: %s\t%s\t%s\t%s\n' "$1" "$free" "$target" "$2"
 }
 
-# check_registry: whether it answers, and takes the login. One that hands out tokens tells that when it is asked for images.
+# read_login: the login as curl's configuration, into LOGIN: nobody finds it in a list of processes.
+read_login() {
+  local password
+  [[ -n $REGISTRY_USER ]] || return 0
+  IFS= read -r password || true
+  LOGIN=${REGISTRY_USER//\\/\\\\}:${password//\\/\\\\}
+  LOGIN="user = \"${LOGIN//\"/\\\"}\""
+}
+
+# ask_web ADDRESS [OPTION...]: the head of its answer to the login, or what curl complains of.
+ask_web() {
+  local ask=(curl --silent --show-error --max-time 10 --output /dev/null --dump-header - --config - "$@") answer
+  if answer=$("${ask[@]}" <<<"$LOGIN" 2>&1) \
+    || { [[ -n $REGISTRY_CA ]] && answer=$("${ask[@]}" --cacert "$REGISTRY_CA" <<<"$LOGIN" 2>&1); }; then
+    tr --delete '\r' <<<"$answer"
+  else
+    printf '%s' "${answer##*$'\n'}"
+    return 1
+  fi
+}
+
+# status_of HEAD: the status of the last answer, since a proxy may have answered first.
+status_of() { sed --quiet 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' <<<"$1" | tail --lines=1; }
+
+# challenge HEAD NAME: what a registry that wants a token says of that name.
+challenge() { sed --quiet "s/^www-authenticate: *bearer .*$2=\"\([^\"]*\)\".*/\1/Ip" <<<"$1"; }
+
+# check_registry: whether it answers, and takes the login.
 check_registry() {
-  local login='' password answer
-  if [[ -n $REGISTRY_USER ]]; then
-    IFS= read -r password || true
-    login=${REGISTRY_USER//\\/\\\\}:${password//\\/\\\\}
-    login="user = \"${login//\"/\\\"}\""
+  local head realm
+  # Docker Hub's images have another name than its server.
+  if ! head=$(ask_web "$REGISTRY_SCHEME://${REGISTRY/#docker.io/registry-1.docker.io}/v2/"); then
+    missing "The registry $REGISTRY does not answer by $REGISTRY_SCHEME: $head" \
+      'start it, let this machine trust its certificate (setting certificates), or correct the settings registry and registryTls'
+    return
   fi
-  if ! answer=$(ask_registry <<<"$login"); then
-    if [[ -z $REGISTRY_CA ]] || ! answer=$(ask_registry --cacert "$REGISTRY_CA" <<<"$login"); then
-      missing "The registry $REGISTRY does not answer by $REGISTRY_SCHEME: ${answer##*$'\n'}" \
-        'start it, let this machine trust its certificate (setting certificates), or correct the settings registry and registryTls'
-      return
-    fi
+  realm=$(challenge "$head" realm)
+  case $(status_of "$head"):$realm in
+    200:*) ;;
+    401:) refuse_login ;;
+    401:*) check_token "$realm" "$(challenge "$head" service)" ;;
+    *)
+      missing "The registry $REGISTRY answers $REGISTRY_SCHEME://$REGISTRY/v2/ with status $(status_of "$head"), as no registry does" \
+        'correct the settings registry and registryTls'
+      ;;
+  esac
+}
+
+# check_token REALM SERVICE: whether the server that the registry names gives the login a token for pushing.
+check_token() {
+  local head
+  if ! head=$(ask_web "$1" --proto "=https,$REGISTRY_SCHEME" --get --data-urlencode "service=$2" --data-urlencode "scope=repository:$REPOSITORY:push,pull"); then
+    missing "The registry $REGISTRY wants a token of $1, which does not answer: $head" 'try again, or let this machine reach it'
+    return
   fi
-  grep --quiet --ignore-case '^HTTP/[0-9.]* 401' <<<"$answer" && grep --quiet --ignore-case '^www-authenticate: *basic' <<<"$answer" || return 0
+  case $(status_of "$head") in
+    200) ;;
+    401 | 403) refuse_login ;;
+    *) missing "The registry $REGISTRY wants a token of $1, which answers with status $(status_of "$head")" 'try again later' ;;
+  esac
+}
+
+refuse_login() {
   if [[ -n $REGISTRY_USER ]]; then
     missing "The registry $REGISTRY does not take the login of $REGISTRY_USER" \
       "pulumi config set --secret --path registryLogin.password --stack $STACK"
@@ -228,8 +205,8 @@ if check_engine; then
     nvidia) check_hook; check_cards ;;
     cdi) check_cdi; check_cards ;;
   esac
-  check_disk
+  tell_disks
 fi
 if [[ -n $NATIVE_ENVIRONMENT ]]; then check_native_environment; fi
-if [[ -n $REGISTRY ]]; then check_registry; fi
-((PROBLEMS == 0))
+if [[ -n $REGISTRY ]]; then read_login; check_registry; fi
+exit 0

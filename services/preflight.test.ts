@@ -1,14 +1,15 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { parseSettings } from "../settings";
-import { questions } from "./preflight";
+import { parseSettings, type Settings } from "../settings";
+import { hubModels } from "../volumes/hub-models";
+import { findings, questions } from "./preflight";
 
 const SCRIPT = path.join(__dirname, "preflight.sh");
 /** The programs of the system that the script uses. */
-const TOOLS = ["awk", "bash", "cat", "grep", "sh", "sort", "tail", "tr", "wc"];
+const TOOLS = ["bash", "cat", "grep", "sed", "sh", "tail", "tr"];
 
 let folder: string;
 beforeEach(() => {
@@ -19,6 +20,8 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(folder, { recursive: true });
 });
+
+const read = (name: string): string => readFileSync(path.join(folder, name), "utf8");
 
 /** Puts a double of a program on the path; `body` is its shell script. */
 function double(program: string, body: string): void {
@@ -32,20 +35,22 @@ interface Host {
   readonly version?: string;
   readonly runtimes?: string;
   readonly cdiFolders?: string;
-  readonly containers?: string;
+  readonly driverStatus?: string;
+  readonly volumes?: string;
   readonly cards?: readonly string[];
   readonly freeMegabytes?: number | string;
 }
 
-const T4 = (index: number, driver = "570.86.15", megabytes = 15_360): string => `${index}, GPU-${index}abc, ${driver}, ${megabytes}`;
+const T4 = "0, GPU-0abc, 570.86.15, 15360";
 
 /** Doubles of an engine and of NVIDIA's driver; everything is there unless said otherwise. */
 function host({
   version = "28.5.2",
   runtimes = "io.containerd.runc.v2\\nnvidia\\nrunc",
   cdiFolders = "",
-  containers = "",
-  cards = [T4(0)],
+  driverStatus = "",
+  volumes = "",
+  cards = [T4],
   freeMegabytes = 100_000,
 }: Host = {}): void {
   double(
@@ -56,49 +61,66 @@ case "$*" in
   *Runtimes*) printf '${runtimes}\\n' ;;
   *CDISpecDirs*) printf '${cdiFolders}\\n' ;;
   *DockerRootDir*) echo /var/lib/docker ;;
-  *label=cp-whisperx.stack=gpu*) printf '${containers}' ;;
+  *DriverStatus*) echo '${driverStatus}' ;;
+  *"volume ls"*^cp-whisperx-gpu-model-cache$) printf '${volumes}' ;;
   *) exit 64 ;;
 esac`,
   );
   double("nvidia-smi", `printf '%s\\n' ${cards.map((card) => `'${card}'`).join(" ")}`);
-  double("df", `[ "$3" = /var/lib/docker ] && printf 'Avail\\n${freeMegabytes}\\n'`);
+  double("df", `[ "$3" = /var/lib/docker ] && printf 'Avail Mounted on\\n${freeMegabytes} /the disk\\n'`);
 }
 
-const GPU = { STACK: "gpu", DISK_MEGABYTES: "20000", GPU_DRIVER: "nvidia", GPU_SERVICES: "asr 10240 all\ndiarization 4096 all" };
-/** The same with other services: what each of them wants in MiB, and of which GPUs. */
-const gpu = (...services: string[]) => ({ ...GPU, GPU_SERVICES: services.join("\n") });
+const GPU = { STACK: "gpu", GPU_DRIVER: "nvidia" };
 
-function preflight(environment: Record<string, string>, password = ""): { status: number | null; lines: string[] } {
+/** The lines that the script prints, which must have asked everything; of what it says beside them, warnings alone. */
+function preflight(environment: Record<string, string>, password = ""): string[] {
   const { status, stdout, stderr } = spawnSync("bash", [SCRIPT], {
     env: { PATH: path.join(folder, "bin"), ...environment },
     input: password,
     encoding: "utf8",
   });
-  expect(stderr).toBe("");
-  return { status, lines: stdout.split("\n").filter((line) => line !== "") };
+  expect([status, stderr.replaceAll(/^WARNING.*\n/gm, "")]).toEqual([0, ""]);
+  return stdout.split("\n").filter((line) => line !== "");
 }
 
-const NOTHING_MISSING = { status: 0, lines: [] };
-const missing = (...lines: (string | RegExp)[]) => ({
-  status: 1,
-  lines: lines.map((line) => expect.stringMatching(line) as string),
-});
+const CARD = `card: ${T4}`;
+const DISK = "disk: engine\t100000\t/the disk\t/var/lib/docker";
+
+/** The lines that say what is missing. */
+const lacking = (environment: Record<string, string>, password = ""): string[] =>
+  preflight(environment, password).filter((line) => !/^(card: |disk: )/.test(line));
+const saying = (...lines: (string | RegExp)[]): string[] =>
+  lines.map((line) => (typeof line === "string" ? line : (expect.stringMatching(line) as string)));
 
 describe("preflight.sh", () => {
-  it("says nothing where nothing is missing", () => {
+  it("tells facts alone where nothing is missing", () => {
+    const other = "1, GPU-1abc, 570.86.15, [N/A]";
+    host({ cards: [T4, other] });
+    expect(preflight(GPU)).toEqual([CARD, `card: ${other}`, DISK]);
+  });
+
+  it("keeps warnings apart from answers", () => {
     host();
-    expect(preflight(GPU)).toEqual(NOTHING_MISSING);
-    expect(preflight(gpu("asr 10240 0", "diarization 4096 GPU-0abc"))).toEqual(NOTHING_MISSING);
+    for (const program of ["docker", "nvidia-smi"]) {
+      double(program, `echo 'WARNING: Error loading config file' >&2\n${read(`bin/${program}`)}`);
+    }
+    double("nvidia-smi", `echo "Warning: Permanently added 'gpu-1'" >&2; echo '3, a banner'; echo '${T4}'`);
+    expect(preflight(GPU)).toEqual([CARD, DISK]);
+    double("nvidia-smi", "echo 'a banner'");
+    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver does not answer on this machine: a banner; way out: /));
+    double("docker", "echo WARNING: unbound; exit 0");
+    expect(preflight(GPU)).toEqual(saying(/^The engine of this machine does not answer: WARNING: unbound; way out: /));
   });
 
   it("says what is missing, all of it, one line each with the way out", () => {
-    host({ runtimes: "runc", cards: [T4(0, "470.1", 8192)], freeMegabytes: 500 });
-    expect(preflight(GPU)).toEqual(
-      missing(
+    host({ runtimes: "runc" });
+    double("nvidia-smi", "exit 9");
+    expect(preflight({ ...GPU, NATIVE_ENVIRONMENT: "/nowhere" })).toEqual(
+      saying(
         /^The engine of this machine has no NVIDIA runtime.*; way out: install the NVIDIA Container Toolkit/,
-        /^NVIDIA's driver on this machine is release 470.1, and CUDA 12 needs 525 or newer; way out: update the driver/,
-        /^GPU 0 of this machine has 8192 MiB, and the services that may use no other want 14336 \(asr 10240, diarization 4096\); way out: .*gpuMemoryMegabytes/,
-        /^There are 500 MiB free below \/var\/lib\/docker on this machine, and the stack takes up to 20000 MiB; way out: make room/,
+        /^NVIDIA's driver does not answer .*; way out: /,
+        DISK,
+        /^There is no Python environment in \/nowhere .*; way out: /,
       ),
     );
   });
@@ -106,20 +128,20 @@ describe("preflight.sh", () => {
   it("names a docker command, an engine or a driver that is not there", () => {
     host();
     rmSync(path.join(folder, "bin", "docker"));
-    expect(preflight(GPU)).toEqual(missing(/^This machine has no docker command; way out: install Docker/));
+    expect(lacking(GPU)).toEqual(saying(/^This machine has no docker command; way out: install Docker/));
     double("docker", "echo warning; echo 'Cannot connect to the Docker daemon' >&2; exit 1");
-    expect(preflight(GPU)).toEqual(missing(/does not answer: Cannot connect to the Docker daemon; way out: start it/));
+    expect(lacking(GPU)).toEqual(saying(/does not answer: Cannot connect to the Docker daemon; way out: start it/));
     host();
     rmSync(path.join(folder, "bin", "nvidia-smi"));
-    expect(preflight(GPU)).toEqual(missing(/^NVIDIA's driver does not answer on this machine: .*not found; way out: install/));
+    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver does not answer on this machine: .*not found; way out: install/));
     double("nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9");
-    expect(preflight(GPU)).toEqual(missing(/does not answer on this machine: NVIDIA-SMI has failed/));
+    expect(lacking(GPU)).toEqual(saying(/does not answer on this machine: NVIDIA-SMI has failed/));
   });
 
   it("takes NVIDIA's hook on the engine's path for a runtime", () => {
     host({ runtimes: "runc" });
     double("nvidia-container-runtime-hook", "true");
-    expect(preflight(GPU)).toEqual(NOTHING_MISSING);
+    expect(lacking(GPU)).toEqual([]);
   });
 
   it("wants an engine from version 25 for CDI, that reads descriptions and has one", () => {
@@ -127,147 +149,165 @@ describe("preflight.sh", () => {
     const folders = path.join(folder, "cdi");
     mkdirSync(folders);
     host({ version: "20.10.24", cdiFolders: folders });
-    expect(preflight(cdi).lines[0]).toMatch(/version 20.10.24, and CDI needs 25 or newer; way out: .*gpu.driver nvidia --stack gpu/);
-    expect(preflight(GPU)).toEqual(NOTHING_MISSING);
+    expect(lacking(cdi)[0]).toMatch(/version 20.10.24, and CDI needs 25 or newer; way out: .*gpu.driver nvidia --stack gpu/);
+    expect(lacking(GPU)).toEqual([]);
     host({ cdiFolders: "" });
-    expect(preflight(cdi)).toEqual(missing(/does not use CDI; way out: put "features": {"cdi": true}/));
+    expect(lacking(cdi)).toEqual(saying(/does not use CDI; way out: put "features": {"cdi": true}/));
     host({ cdiFolders: `/nowhere\\n${folders}` });
-    expect(preflight(cdi)).toEqual(missing(/No CDI description .*nowhere, .*; way out: .*nvidia-ctk cdi generate/));
+    expect(lacking(cdi)).toEqual(saying(/No CDI description .*nowhere, .*; way out: .*nvidia-ctk cdi generate/));
     writeFileSync(path.join(folders, "nvidia.yaml"), "kind: nvidia.com/gpu\n");
-    expect(preflight(cdi)).toEqual(NOTHING_MISSING);
+    expect(lacking(cdi)).toEqual([]);
     host({ version: "19.03.15" });
-    expect(preflight(GPU)).toEqual(missing(/version 19.03.15, and 20 or newer is needed/));
+    expect(lacking(GPU)).toEqual(saying(/version 19.03.15, and 20 or newer is needed/));
   });
 
-  it("names the GPUs that are not there, and the services that ask for them", () => {
-    host({ cards: [T4(0), T4(1)] });
-    expect(preflight(gpu("asr 1 0,1,2", "diarization 1 GPU-1abc,GPU-x", "silero-vad 1 2", "pyannote-vad 1 1"))).toEqual(
-      missing(/^There is no GPU 2, GPU-x on this machine, which has 2, for asr, diarization, silero-vad; way out: .*nvidia-smi --list-gpus.*gpuDevices/),
-    );
+  it("tells the disks of engine and builder, and of no engine where nobody can look", () => {
+    double("nvidia-smi", `echo '${T4}'`);
+    host({ volumes: "cp-whisperx-gpu-model-cache" });
+    double("df", "printf 'Avail Mounted on\\n%s /\\n' 7");
+    const home = { ...GPU, CP_WHISPERX_HOME: "/my home" };
+    expect(preflight(home)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/docker", "disk: builder\t7\t/\t/my home", "deployed"]);
+    host({ freeMegabytes: "-" });
+    expect(preflight(home)).toEqual([CARD]);
   });
 
-  it("wants room on a GPU for the services that are pinned to it, by index or UUID", () => {
-    host({ cards: [T4(0), T4(1, "570.86.15", 8192)] });
-    const services = ["asr 6144 1", "second-pass-translation 2048 GPU-1abc", "diarization 15360 0"];
-    expect(preflight(gpu(...services))).toEqual(NOTHING_MISSING);
-    expect(preflight(gpu(...services, "silero-vad 512 GPU-1"))).toEqual(
-      missing(/^GPU 1 of this machine has 8192 MiB, .* no other want 8704 \(asr 6144, second-pass-translation 2048, silero-vad 512\)/),
-    );
-    expect(preflight(gpu(...services, "silero-vad 1 1", "lyrics-detection 1 GPU-0abc"))).toEqual(
-      missing(/^GPU 0 .* want 15361 \(diarization 15360, lyrics-detection 1\)/, /^GPU 1 .* want 8193 \(asr/),
-    );
-  });
-
-  it("wants room on all its GPUs together for services that have a choice, and on one of them for each", () => {
-    host({ cards: [T4(0), T4(1), T4(2, "570.86.15", 4096)] });
-    expect(preflight(gpu("asr 15360 0,1", "diarization 15360 GPU-1abc,0", "silero-vad 4096 all"))).toEqual(NOTHING_MISSING);
-    expect(preflight(gpu("asr 15360 0,1", "diarization 15360 1,0", "silero-vad 4097 all"))).toEqual(
-      missing(/^GPUs 0, 1, 2 of this machine have 34816 MiB, .* no others want 34817 \(asr 15360, diarization 15360, silero-vad 4097\)/),
-    );
-    expect(preflight(gpu("asr 15361 0,1"))).toEqual(missing(/^GPUs 0, 1 .* have 30720 MiB, .* want 15361 \(asr 15361\), each on one of them/));
-  });
-
-  it("asks nothing of parts of a GPU", () => {
-    host();
-    expect(preflight(gpu("asr 30000 0:1", "diarization 30000 MIG-5", "silero-vad 15360 0"))).toEqual(NOTHING_MISSING);
-    expect(preflight(gpu("asr 30000 0:1,7"))).toEqual(missing(/^There is no GPU 7 .* for asr;/));
-  });
-
-  it("wants the whole room for a first deployment alone, and asks no disk that cannot be seen", () => {
-    host({ freeMegabytes: 5000, containers: "0123456789ab" });
-    expect(preflight(GPU)).toEqual(NOTHING_MISSING);
-    host({ freeMegabytes: 500, containers: "0123456789ab" });
-    expect(preflight(GPU)).toEqual(missing(/takes up to 1024 MiB/));
-    host({ freeMegabytes: "" });
-    expect(preflight(GPU)).toEqual(NOTHING_MISSING);
+  it("looks where containerd keeps images, if it keeps them there", () => {
+    const store = { driverStatus: "[[driver-type io.containerd.snapshotter.v1]]" };
+    host(store);
+    expect(preflight(GPU)).toEqual([CARD, DISK]);
+    double("df", `[ "$3" = /var/lib/containerd ] && printf 'Avail Mounted on\\n7 /\\n'`);
+    expect(preflight(GPU)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/containerd"]);
   });
 
   it("wants the host's Python environment where containers are to mount it", () => {
     host();
     const native = { ...GPU, NATIVE_ENVIRONMENT: path.join(folder, "environment") };
-    expect(preflight(native)).toEqual(missing(/^There is no Python environment in .*environment on this machine .*; way out: make native-environment/));
+    expect(lacking(native)).toEqual(saying(/^There is no Python environment in .*environment on this machine .*; way out: make native-environment/));
     mkdirSync(native.NATIVE_ENVIRONMENT);
-    expect(preflight(native)).toEqual(NOTHING_MISSING);
+    expect(lacking(native)).toEqual([]);
   });
 
   it("asks no driver where no GPU is used", () => {
     host();
     double("nvidia-smi", "exit 9");
-    expect(preflight({ STACK: "cpu", DISK_MEGABYTES: "1" })).toEqual(NOTHING_MISSING);
+    expect(lacking({ STACK: "cpu" })).toEqual([]);
   });
 
   it("asks the machine of another engine, by ssh", () => {
     host();
     for (const program of ["nvidia-smi", "df"]) rmSync(path.join(folder, "bin", program));
-    double("ssh", `echo "$3" >>"${folder}/asked"\ncase "$4" in nvidia-smi*) echo '${T4(0)}' ;; df*) printf 'Avail\\n500\\n' ;; *) exit 1 ;; esac`);
+    double("ssh", `echo "$3" >>"${folder}/asked"\ncase "$4" in nvidia-smi*) echo '${T4}' ;; df*) printf 'Avail Mounted on\\n500 /\\n' ;; *) exit 1 ;; esac`);
     const remote = "ssh://me@gpu-1:2222";
-    expect(preflight({ ...GPU, DOCKER_HOST: remote })).toEqual(missing(/^There are 500 MiB free .* on ssh:\/\/me@gpu-1:2222,/));
-    const read = (name: string): string => execFileSync("cat", [path.join(folder, name)], { encoding: "utf8" });
+    expect(preflight({ ...GPU, DOCKER_HOST: remote })).toEqual([CARD, "disk: engine\t500\t/\t/var/lib/docker"]);
     expect(new Set(read("asked").trim().split("\n"))).toEqual(new Set([remote]));
     expect(read("docker-host").trim()).toBe(remote);
   });
 });
 
 describe("preflight.sh and a registry", () => {
-  const registry = { STACK: "cpu", REGISTRY: "registry.example.org", REGISTRY_SCHEME: "https" };
+  const registry = { STACK: "cpu", REGISTRY: "registry.example.org", REGISTRY_SCHEME: "https", REPOSITORY: "me/base" };
   const login = { ...registry, REGISTRY_USER: "me" };
-  const answer = (status: number, challenge: string): string =>
-    `cat >"${folder}/login"; echo "$*" >"${folder}/arguments"
-printf 'HTTP/1.1 ${status} X\\r\\nWww-Authenticate: ${challenge}\\r\\n\\r\\n'`;
-  const read = (name: string): string => execFileSync("cat", [path.join(folder, name)], { encoding: "utf8" });
+  const answer = (status: number, challenge = ""): string => `printf 'HTTP/2 ${status} \\r\\n${challenge}\\r\\n'`;
+  /** A double of curl that keeps what it was told, and answers as the registry or as a server of tokens. */
+  const web = (ofRegistry: string, ofTokens = "exit 64"): void => {
+    double("curl", `cat >"${folder}/login"; echo "$*" >>"${folder}/arguments"
+case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://tokens.example.org*) ${ofTokens} ;; esac`);
+  };
+  const bearer = answer(401, 'Www-Authenticate: Bearer realm="https://tokens.example.org/token",service="the registry"\\r\\n');
   beforeEach(() => { host(); });
 
   it("takes one that answers, and shows the password to curl alone", () => {
-    double("curl", answer(200, "none"));
-    expect(preflight(login, 'hun"ter\\2')).toEqual(NOTHING_MISSING);
+    web(answer(200));
+    expect(lacking(login, 'hun"ter\\2')).toEqual([]);
     expect(read("login").trim()).toBe('user = "me:hun\\"ter\\\\2"');
     expect(read("arguments")).toContain("https://registry.example.org/v2/");
-    expect(read("arguments")).not.toContain("ter");
+    expect(read("arguments")).not.toContain("ter\\");
   });
 
   it("says that a login is wanted, or not taken", () => {
-    double("curl", answer(401, 'Basic realm="x"'));
-    expect(preflight(registry)).toEqual(missing(/wants a login; way out: .*registryLogin.username/));
-    expect(preflight(login, "wrong")).toEqual(missing(/does not take the login of me; way out: .*registryLogin.password/));
-    double("curl", answer(401, 'Bearer realm="x"'));
-    expect(preflight(login, "right")).toEqual(NOTHING_MISSING);
+    web(answer(401, 'www-authenticate: Basic realm="x"\\r\\n'));
+    expect(lacking(registry)).toEqual(saying(/wants a login; way out: .*registryLogin.username/));
+    expect(lacking(login, "wrong")).toEqual(saying(/does not take the login of me; way out: .*registryLogin.password/));
+  });
+
+  it("asks a registry's server of tokens for one to push with, and shows the password to curl alone", () => {
+    web(bearer, answer(200));
+    expect(lacking(login, "right")).toEqual([]);
+    expect(read("login").trim()).toBe('user = "me:right"');
+    expect(read("arguments")).toMatch(/tokens.example.org\/token .*--data-urlencode service=the registry --data-urlencode scope=repository:me\/base:push,pull/);
+    expect(read("arguments")).not.toContain("right");
+    for (const status of [401, 403]) {
+      web(bearer, answer(status));
+      expect(lacking(login, "wrong")).toEqual(saying(/^The registry registry.example.org does not take the login of me; way out: /));
+      expect(lacking(registry)).toEqual(saying(/wants a login; way out: .*registryLogin.username/));
+    }
+    web(bearer, answer(503));
+    expect(lacking(login, "right")).toEqual(saying(/wants a token of https:\/\/tokens.example.org\/token, which answers with status 503; way out: /));
+    web(bearer, "echo 'curl: (6) no such host'; exit 6");
+    expect(lacking(login, "right")).toEqual(saying(/token, which does not answer: curl: \(6\) no such host; way out: /));
+  });
+
+  it.each([404, 503, 301])("takes nothing for a registry that answers with status %i", (status) => {
+    web(answer(status));
+    expect(lacking(login, "right")).toEqual(saying(new RegExp(`^The registry registry.example.org answers .*/v2/ with status ${status}, .*; way out: `)));
+  });
+
+  it("hears the registry behind a proxy, and Docker Hub by its server's name", () => {
+    web(`${answer(200)}; ${answer(404)}`);
+    expect(lacking(registry)).toEqual(saying(/with status 404/));
+    double("curl", `case "$*" in *https://registry-1.docker.io/v2/*) ${answer(200)} ;; *) exit 6 ;; esac`);
+    expect(lacking({ ...registry, REGISTRY: "docker.io" })).toEqual([]);
   });
 
   it("says that it does not answer, and tries the certificates that are set", () => {
-    double("curl", "echo 'curl: (60) unknown authority'; case \"$*\" in *--cacert\\ /ca.pem*) exit 0 ;; *) exit 60 ;; esac");
-    expect(preflight(registry)).toEqual(missing(/does not answer by https: curl: \(60\) unknown authority; way out: .*certificates/));
-    expect(preflight({ ...registry, REGISTRY_CA: "/ca.pem" })).toEqual(NOTHING_MISSING);
+    double("curl", `case "$*" in *--cacert\\ /ca.pem*) ${answer(200)} ;; *) echo 'curl: (60) unknown authority'; exit 60 ;; esac`);
+    expect(lacking(registry)).toEqual(saying(/does not answer by https: curl: \(60\) unknown authority; way out: .*certificates/));
+    expect(lacking({ ...registry, REGISTRY_CA: "/ca.pem" })).toEqual([]);
+  });
+});
+
+const settingsOf = (values: Record<string, string>): Settings =>
+  parseSettings({
+    project: "p",
+    stack: "gpu",
+    values: Object.fromEntries(Object.entries(values).map(([key, value]) => [`p:${key}`, value])),
+    secretKeys: [],
+  });
+
+describe("findings", () => {
+  const settings = settingsOf({ variant: "cuda", gpu: '{"devices":["0","1"]}', gpuMemoryMegabytes: '{"asr":15361}' });
+  const problems = (answers: string, of = settings): string[] => findings(answers, of).problems;
+
+  it("are what the script says is missing, and what the GPUs lack for the services", () => {
+    expect(findings("", settings)).toEqual({ problems: [], warnings: [] });
+    expect(problems(`It is missing; way out: x\n${CARD}`)).toEqual(
+      saying("It is missing; way out: x", /^There is no GPU 1 on this machine, which has 1, for .*asr/),
+    );
+    expect(problems(`${CARD}\n${CARD.replaceAll("0,", "1,")}\n`)).toEqual(
+      saying(/^GPUs 0, 1 of this machine have 30720 MiB, .* \(asr 15361, .*device cpu --stack gpu$/),
+    );
+    expect(problems(CARD, { ...settings, host: "ssh://me@gpu-1" })).toEqual(saying(/^There is no GPU 1 on ssh:\/\/me@gpu-1, /));
+  });
+
+  it("are also what the disks lack, for the models of the hub too", () => {
+    const disk = (free: number): string => `disk: engine\t${free}\t/\t/var/lib/docker`;
+    expect(problems(disk(15_000))).toEqual(saying(/^There are 15000 MiB free below \/var\/lib\/docker on this machine/));
+    expect(problems(disk(15_300))).toEqual([]);
+    expect(findings(`deployed\n${disk(5000)}`, settings)).toEqual({ problems: [], warnings: saying(/an update may take/) });
+    const hub = (leaveOut: string[]): Settings => settingsOf({ variant: "cuda", models: JSON.stringify({ source: "hub", leaveOut }) });
+    expect(problems(disk(19_000), hub([]))).toHaveLength(1);
+    const most = hub(hubModels.map(({ repository }) => repository));
+    expect(problems(disk(19_000), most)).toEqual([]);
   });
 });
 
 describe("questions", () => {
-  const of = (values: Record<string, string>): Record<string, string> =>
-    questions(
-      parseSettings({
-        project: "p",
-        stack: "gpu",
-        values: Object.fromEntries(Object.entries(values).map(([key, value]) => [`p:${key}`, value])),
-        secretKeys: [],
-      }),
-    );
+  const of = (values: Record<string, string>): Record<string, string> => questions(settingsOf(values));
 
   it("are about GPUs where services use them", () => {
-    const { STACK, GPU_DRIVER, GPU_SERVICES } = of({
-      variant: "cuda",
-      gpu: '{"devices":["0","GPU-1"]}',
-      gpuDevices: '{"asr":2,"diarization":"all"}',
-      gpuMemoryMegabytes: '{"asr":8192}',
-    });
-    expect({ STACK, GPU_DRIVER }).toEqual({ STACK: "gpu", GPU_DRIVER: "nvidia" });
-    expect(GPU_SERVICES?.split("\n")).toEqual([
-      "silero-vad 512 0,GPU-1",
-      "pyannote-vad 1024 0,GPU-1",
-      "diarization 2048 all",
-      "asr 8192 0,1",
-      "second-pass-translation 4096 0,GPU-1",
-      "lyrics-detection 512 0,GPU-1",
-    ]);
-    expect(of({ variant: "cuda", device: "cpu" })).not.toHaveProperty("GPU_DRIVER");
+    expect(of({ variant: "cuda", gpu: '{"driver":"cdi"}' }).GPU_DRIVER).toBe("cdi");
+    expect(of({ variant: "cuda", device: "cpu" }).GPU_DRIVER).toBe("");
+    expect(of({}).GPU_DRIVER).toBe("");
   });
 
   it("are about the host's Python environment for slim images", () => {
@@ -275,14 +315,8 @@ describe("questions", () => {
     expect(of({ variant: "cuda" }).NATIVE_ENVIRONMENT).toBe("");
   });
 
-  it("count the models of the hub into the room, and know how the registry is spoken to", () => {
-    const [packaged, hub, fewer] = [
-      '{"source":"packaged"}',
-      '{"source":"hub"}',
-      '{"source":"hub","leaveOut":["Systran/faster-whisper-large-v3"]}',
-    ].map((models) => Number(of({ models }).DISK_MEGABYTES));
-    expect(hub).toBeGreaterThan((packaged ?? 0) + 4000);
-    expect(fewer).toBeLessThan((hub ?? 0) - 3000);
+  it("are about a repository of the registry, and know how it is spoken to", () => {
+    expect(of({ namespace: "me/films" }).REPOSITORY).toBe("me/films/cp-whisperx-app-base");
     expect(of({}).REGISTRY_SCHEME).toBe("http");
     expect(of({ registry: "registry.example.org" }).REGISTRY_SCHEME).toBe("https");
     expect(of({ registry: "registry.example.org", registryTls: "false" }).REGISTRY_SCHEME).toBe("http");

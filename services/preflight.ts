@@ -2,62 +2,84 @@
 import * as path from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Variant } from "../images/catalog";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
-import { gpuIds, gpuNeeds } from "../settings/gpus";
+import { gpuNeeds } from "../settings/gpus";
 import { wantedHubModels } from "../volumes/hub-models";
 import { usesGpu } from "./accelerator";
+import { cardProblems, readCard } from "./cards";
+import { diskFindings, readDisk } from "./disks";
 import { nativeFolder } from "./native";
 
-/** MiB that the images of a stack take in the engine while they are pulled, unpacked and compressed side by side. */
-const IMAGES_MEGABYTES: Readonly<Record<Variant, number>> = { cpu: 3000, cuda: 15_000, "cuda-slim": 4000 };
 const PACKAGED_MODELS_MEGABYTES = 300;
 
-/** Whether a stack uses more than this machine's processor and a registry without a login. */
-function wantsMore(settings: Settings): boolean {
-  return settings.variant !== "cpu" || settings.host !== undefined || settings.registryLogin !== undefined;
-}
-
-function gpuQuestions(settings: Settings): Record<string, string> {
-  if (!usesGpu(settings)) return {};
-  const services = gpuNeeds(settings).map(({ service, megabytes, devices }) => `${service} ${megabytes} ${gpuIds(devices).join()}`);
-  return { GPU_DRIVER: settings.gpu.driver, GPU_SERVICES: services.join("\n") };
+/** Whether a stack uses more than this machine's processor, packaged models and a registry without a login. */
+function wantsMore({ variant, host, registryLogin, models }: Settings): boolean {
+  return variant !== "cpu" || host !== undefined || registryLogin !== undefined || models.source === "hub";
 }
 
 /** The environment of preflight.sh, which explains each variable. */
 export function questions(settings: Settings): Record<string, string> {
-  const { registry, registryLogin, registryTls, models, variant, stack, host, certificates } = settings;
-  const hub = models.source === "hub" ? wantedHubModels(variant, models.leaveOut) : [];
-  const megabytes = hub.reduce((sum, model) => sum + model.megabytes, IMAGES_MEGABYTES[variant] + PACKAGED_MODELS_MEGABYTES);
+  const { registry, namespace, registryLogin, registryTls, stack, host, certificates } = settings;
   return {
     STACK: stack,
     ...(host === undefined ? {} : { DOCKER_HOST: host }),
-    DISK_MEGABYTES: String(megabytes),
-    ...gpuQuestions(settings),
+    GPU_DRIVER: usesGpu(settings) ? settings.gpu.driver : "",
     NATIVE_ENVIRONMENT: nativeFolder(settings) ?? "",
     REGISTRY: registry,
     REGISTRY_SCHEME: (registryTls ?? !isLoopback(registry)) ? "https" : "http",
+    REPOSITORY: `${namespace}/cp-whisperx-app-base`,
     REGISTRY_USER: registryLogin?.username ?? "",
     REGISTRY_CA: certificates === undefined ? "" : path.resolve(certificates),
   };
 }
 
+/** What the models take in the engine, in MiB. */
+function modelsMegabytes({ models, variant }: Settings): number {
+  const hub = models.source === "hub" ? wantedHubModels(variant, models.leaveOut) : [];
+  return hub.reduce((sum, model) => sum + model.megabytes, PACKAGED_MODELS_MEGABYTES);
+}
+
+/** What is missing, and what may be, by what preflight.sh printed: a sentence each with its way out. */
+export function findings(answers: string, settings: Settings): { readonly problems: string[]; readonly warnings: string[] } {
+  const { stack, host, variant } = settings;
+  const lines = answers.split("\n").filter((line) => line !== "");
+  const facts = (kind: string): string[] => lines.filter((line) => line.startsWith(kind)).map((line) => line.slice(kind.length));
+  const cards = cardProblems(facts("card: ").map(readCard), gpuNeeds(settings), { place: host ?? "this machine", stack });
+  const deployed = lines.includes("deployed");
+  const disks = diskFindings(facts("disk: ").map(readDisk), { variant, models: modelsMegabytes(settings), deployed, host });
+  const missing = lines.filter((line) => !/^(card: |disk: |deployed$)/.test(line));
+  return { problems: [...missing, ...cards, ...disks.problems], warnings: disks.warnings };
+}
+
+/** @throws RunError where not everything could be asked: silence would pass for an answer. */
+async function ask(settings: Settings): Promise<string> {
+  try {
+    const { stdout } = await command.local.run({
+      command: "services/preflight.sh",
+      dir: path.join(__dirname, ".."),
+      environment: questions(settings),
+      stdin: settings.registryLogin?.password,
+      logging: command.local.Logging.None,
+    });
+    return stdout;
+  } catch (error) {
+    throw new pulumi.RunError(`What stack ${settings.stack} needs of its host could not be asked: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 /**
- * Asks in a preview as well, before any resource is declared; a stack that wants nothing special is not asked about.
+ * Asks before any resource is declared; a stack that wants nothing special is not asked about. A preview warns of what is
+ * missing and goes on, since it may run where the host cannot be reached.
  * @throws RunError that says what is missing, one line for each thing with its way out.
  */
 export async function preflight(settings: Settings): Promise<void> {
   if (!wantsMore(settings)) return;
-  const { stdout } = await command.local.run({
-    // Status 1 is an answer: the lines on its output say what is missing.
-    command: "services/preflight.sh || test $? -eq 1",
-    dir: path.join(__dirname, ".."),
-    environment: questions(settings),
-    stdin: settings.registryLogin?.password,
-    logging: command.local.Logging.None,
-  });
-  if (stdout === "") return;
-  const lines = stdout.split("\n").map((line) => `  ${line}`);
-  throw new pulumi.RunError(`Stack ${settings.stack} cannot be deployed yet:\n\n${lines.join("\n")}\n`);
+  const { problems, warnings } = findings(await ask(settings), settings);
+  const report = (what: string, lines: readonly string[]): string =>
+    `Stack ${settings.stack} ${what}:\n\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
+  if (warnings.length > 0) await pulumi.log.warn(report("may lack room", warnings));
+  if (problems.length === 0) return;
+  if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(report("cannot be deployed yet", problems));
+  await pulumi.log.warn(report("cannot be deployed yet", problems));
 }

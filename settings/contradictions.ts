@@ -1,7 +1,7 @@
 /** What is wrong between settings that are each right by themselves. */
 import * as path from "node:path";
 import type { z } from "zod";
-import { fullGpus, gpuNeeds, totalMegabytes, type FullGpus } from "./gpus";
+import { describeFull, fullGpus, gpuNeeds, namedGpus, totalMegabytes } from "./gpus";
 import type { schema } from "./schema";
 
 /** Settings with their defaults, before the contradictions are looked for. */
@@ -55,74 +55,103 @@ const noDevice: Rule = ({ variant, device, allowCpu }) => {
   return [];
 };
 
-const nativeEnvironment: Rule = ({ variant, native }) =>
-  variant === "cuda-slim" && native.environment === undefined
-    ? [{ path: ["native", "environment"], message: "is missing: images of variant cuda-slim have no torch" }]
-    : [];
+/** Where things may lie on the engine's host: on another one only whole paths say it. */
+const ENVIRONMENT = { here: ".bollyenv", there: "/srv/.bollyenv" };
+const FILMS = {
+  in: { here: "films/in", there: "/srv/films/in" },
+  out: { here: "films/out", there: "/srv/films/out" },
+  config: { here: "films/config", there: "/srv/films/config" },
+};
+
+const placeOf = ({ host }: Valid): "here" | "there" => (host === undefined ? "here" : "there");
+
+const nativeEnvironment: Rule = (settings) => {
+  if (settings.variant !== "cuda-slim" || settings.native.environment !== undefined) return [];
+  const keys = ["native", "environment"];
+  const message = "is missing: images of variant cuda-slim have no torch";
+  return [{ path: keys, message, mend: { path: keys, value: ENVIRONMENT[placeOf(settings)] } }];
+};
 
 /** Whether a registry is the machine's own: `localhost:5000`, `127.0.0.1:5000`. */
 export function isLoopback(registry: string): boolean {
   return /^(localhost|127(\.\d+){3})(:\d+)?$/.test(registry);
 }
 
-const registry: Rule = ({ registry, registryLogin, registryTls, host }) => [
-  ...(registryLogin !== undefined && registryTls === false && !isLoopback(registry)
-    ? [{ path: ["registryTls"], message: `would send the password of registryLogin to ${registry} in plain text` }]
-    : []),
-  ...(host !== undefined && isLoopback(registry)
-    ? [{ path: ["registry"], message: `is this machine's own, and the engine of ${host} is to pull from it` }]
-    : []),
-];
+const plainPassword: Rule = ({ registry, registryLogin, registryTls }) =>
+  registryLogin !== undefined && registryTls === false && !isLoopback(registry)
+    ? [
+        {
+          path: ["registryTls"],
+          message: `would send the password of registryLogin to ${registry} in plain text`,
+          mend: { path: ["registryTls"], value: "true" },
+        },
+      ]
+    : [];
+
+const unreachableRegistry: Rule = ({ registry, host }) =>
+  host !== undefined && isLoopback(registry)
+    ? [
+        {
+          path: ["registry"],
+          message: `is this machine's own, and the engine of ${host} is to pull from it`,
+          mend: { path: ["registry"], value: "registry.example.org:5000" },
+        },
+      ]
+    : [];
 
 const inside = (inner: string, outer: string): boolean => {
   const relative = path.relative(path.resolve(outer), path.resolve(inner));
-  return relative === "" || (!relative.startsWith("..") && !path.isAbsolute(relative));
+  return relative === "" || (!/^\.\.(\/|$)/.test(relative) && !path.isAbsolute(relative));
 };
 
-const overlappingFilms: Rule = ({ films }) =>
-  (["in", "config"] as const)
-    .filter((key) => inside(films[key], films.out) || inside(films.out, films[key]))
-    .map((key) => ({ path: ["films", key], message: `overlaps films.out (${films.out}), which containers write to` }));
+const overlap = (one: string, other: string): boolean => inside(one, other) || inside(other, one);
+
+const overlappingFilms: Rule = (settings) => {
+  const { films } = settings;
+  const place = placeOf(settings);
+  const beside = (key: "in" | "config"): Problem["mend"] => {
+    const value = [FILMS[key][place], `${path.resolve(films.out)}-${key}`].find((folder) => !overlap(folder, films.out));
+    return value === undefined ? { path: ["films", "out"], value: FILMS.out[place] } : { path: ["films", key], value };
+  };
+  return (["in", "config"] as const)
+    .filter((key) => overlap(films[key], films.out))
+    .map((key) => ({
+      path: ["films", key],
+      message: `overlaps films.out (${films.out}), which containers write to`,
+      mend: beside(key),
+    }));
+};
 
 const relativeOnHost: Rule = ({ host, films, native }) => {
   if (host === undefined) return [];
   const folders = [
-    ...(["in", "out", "config"] as const).map((key) => ({ path: ["films", key], value: films[key] })),
-    ...(native.environment === undefined ? [] : [{ path: ["native", "environment"], value: native.environment }]),
+    ...(["in", "out", "config"] as const).map((key) => ({ keys: ["films", key], value: films[key], whole: FILMS[key].there })),
+    ...(native.environment === undefined
+      ? []
+      : [{ keys: ["native", "environment"], value: native.environment, whole: ENVIRONMENT.there }]),
   ];
   return folders
     .filter(({ value }) => !path.isAbsolute(value))
-    .map(({ path: keys, value }) => ({
+    .map(({ keys, value, whole }) => ({
       path: keys,
       message: `is relative (${value}), and lies on ${host}, which has no folder of this program`,
+      mend: { path: keys, value: whole },
     }));
 };
-
-/** GPUs, their memory and the services that want more, as a sentence; with a hint where there may be more GPUs. */
-function describeFull({ gpus, needs }: FullGpus, megabytes: number): string {
-  const [names, has, other, each] =
-    gpus.length === 1
-      ? [`GPU ${gpus.join()}`, "has", "other", ""]
-      : [`GPUs ${gpus.join(", ")}`, "have", "others", ", each on one of them"];
-  const wanted = needs.map(({ service, megabytes: one }) => `${service} ${one}`).join(", ");
-  const hint = needs.some(({ devices }) => devices === "all") ? "; all may mean no more GPUs: a count says how many there are" : "";
-  return (
-    `${names} ${has} ${gpus.length * megabytes} MiB, and the services that may use no ${other} want ` +
-    `${totalMegabytes(needs)} (${wanted})${each}${hint}`
-  );
-}
 
 const tooFullGpus: Rule = (settings) => {
   const { variant, device, gpu } = settings;
   const there = gpu.memoryMegabytes;
   if (variant === "cpu" || device === "cpu" || there === undefined) return [];
-  return fullGpus(gpuNeeds(settings), there).map((full) => {
+  const wanted = gpuNeeds(settings);
+  return fullGpus(wanted, namedGpus(wanted, there)).map((full) => {
     const [largest] = full.needs;
-    const tooMuch = Math.max(0, totalMegabytes(full.needs) - full.gpus.length * there);
+    const tooMuch = Math.max(0, totalMegabytes(full.needs) - totalMegabytes(full.gpus));
     const left = largest === undefined ? 0 : Math.min(largest.megabytes - tooMuch, there);
+    const unknown = full.needs.some(({ devices }) => devices === "all");
     return {
       path: ["gpu", "memoryMegabytes"],
-      message: describeFull(full, there),
+      message: `${describeFull(full)}${unknown ? "; all may mean no more GPUs: a count says how many there are" : ""}`,
       mend:
         largest !== undefined && left >= 128
           ? { path: ["gpuMemoryMegabytes", largest.service], value: String(left) }
@@ -135,7 +164,8 @@ const RULES: readonly Rule[] = [
   outOfPlace,
   noDevice,
   nativeEnvironment,
-  registry,
+  plainPassword,
+  unreachableRegistry,
   overlappingFilms,
   relativeOnHost,
   tooFullGpus,

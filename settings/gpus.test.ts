@@ -1,12 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fullGpus, gpuIds, totalMegabytes, type GpuDevices, type GpuNeeds } from "./gpus";
+import { describeFull, fullGpus, gpuIds, namedGpus, totalMegabytes, type FullGpus, type Gpu, type GpuDevices, type GpuNeeds } from "./gpus";
 
 const need = (service: string, megabytes: number, devices: GpuDevices): GpuNeeds => ({ service, megabytes, devices });
 
-/** The lists that are too small, and who wants them. */
+const names = (gpus: readonly Gpu[]): string => gpus.map(({ id }) => id).join(" ");
+
+/** The lists that are too small, where each GPU has so much memory. */
+const fullOf = (needs: readonly GpuNeeds[], megabytes: number): FullGpus[] => fullGpus(needs, namedGpus(needs, megabytes));
+
+/** The same, and who wants them. */
 const tooSmall = (megabytes: number, ...needs: GpuNeeds[]): [string, string][] =>
-  fullGpus(needs, megabytes).map((full) => [full.gpus.join(" "), full.needs.map(({ service }) => service).join(" ")]);
+  fullOf(needs, megabytes).map((full) => [names(full.gpus), full.needs.map(({ service }) => service).join(" ")]);
 
 describe("fullGpus", () => {
   it("wants room on a GPU for the services that are pinned to it, by name or as the first", () => {
@@ -40,8 +45,20 @@ describe("fullGpus", () => {
   ])("takes all for %s", (_, count, named) => {
     const others = named.map((devices) => need("other", 0, devices));
     const free = Array.from({ length: count + 1 }, () => need("free", 1000, "all"));
-    expect(fullGpus([...free.slice(1), ...others], 1000)).toEqual([]);
-    expect(fullGpus([...free, ...others], 1000)).toHaveLength(1);
+    expect(fullOf([...free.slice(1), ...others], 1000)).toEqual([]);
+    expect(fullOf([...free, ...others], 1000)).toHaveLength(1);
+  });
+
+  it("adds up the memory that each GPU really has, and takes none for too small whose memory nobody knows", () => {
+    const memory: Record<string, number> = { "0": 8000, "1": 4000, "2": Infinity };
+    const real = (devices: GpuDevices): Gpu[] => gpuIds(devices).map((id) => ({ id, megabytes: memory[id] ?? 0 }));
+    expect(fullGpus([need("a", 8000, 2), need("b", 4000, 2)], real)).toEqual([]);
+    const [full] = fullGpus([need("b", 4001, 2), need("a", 8000, 2)], real);
+    expect(full && describeFull(full, " of gpu-1")).toBe(
+      "GPUs 0, 1 of gpu-1 have 12000 MiB, and the services that may use no others want 12001 (a 8000, b 4001), each on one of them",
+    );
+    expect(fullGpus([need("a", 4001, ["1"]), need("b", 99_999, ["2"])], real).map(({ gpus }) => names(gpus))).toEqual(["1"]);
+    expect(fullGpus([need("a", 99_999, 3)], real)).toEqual([]);
   });
 
   const CARDS = 4;
@@ -64,7 +81,7 @@ describe("fullGpus", () => {
       fc.property(fc.array(placed, { minLength: 1, maxLength: 8 }), (services) => {
         const needs = services.map((one, index) => need(`service ${index}`, one.megabytes, one.devices));
         const taken = services.map(({ home }) => totalMegabytes(needs.filter((_, index) => services[index]?.home === home)));
-        expect(fullGpus(needs, Math.max(...taken))).toEqual([]);
+        expect(fullOf(needs, Math.max(...taken))).toEqual([]);
       }),
     );
   });
@@ -74,13 +91,13 @@ describe("fullGpus", () => {
     const services = fc.array(fc.record({ service: fc.uuid(), megabytes, devices }), { minLength: 1, maxLength: 8 });
     fc.assert(
       fc.property(services, fc.integer({ min: 1024, max: 16_384 }), (needs, there) => {
-        const full = fullGpus(needs, there);
+        const full = fullOf(needs, there);
         for (let index = 0; index < CARDS; index++) {
           const pinned = needs.filter((one) => [...new Set(gpuIds(one.devices))].join() === String(index));
-          expect(full.some(({ gpus }) => gpus.join() === String(index))).toBe(totalMegabytes(pinned) > there);
+          expect(full.some(({ gpus }) => names(gpus) === String(index))).toBe(totalMegabytes(pinned) > there);
         }
         for (const one of full) {
-          expect(one.needs.every((each) => gpuIds(each.devices).every((id) => one.gpus.includes(id)))).toBe(true);
+          expect(one.needs.every((each) => gpuIds(each.devices).every((id) => one.gpus.some((gpu) => gpu.id === id)))).toBe(true);
           const largest = Math.max(...one.needs.map((each) => each.megabytes));
           expect(totalMegabytes(one.needs) > one.gpus.length * there || largest > there).toBe(true);
         }

@@ -16,10 +16,15 @@ export interface GpuNeeds {
   readonly devices: GpuDevices;
 }
 
+/** One GPU: what tells it from the others, and its memory in MiB (Infinity where nobody knows). */
+export interface Gpu {
+  readonly id: string;
+  readonly megabytes: number;
+}
+
 /** Services that want more than the GPUs have that they may use. */
 export interface FullGpus {
-  /** Their indices and UUIDs. */
-  readonly gpus: readonly string[];
+  readonly gpus: readonly Gpu[];
   /** Every service that may use no other GPU than these; the largest first. */
   readonly needs: readonly GpuNeeds[];
 }
@@ -40,9 +45,9 @@ export function gpuIds(devices: GpuDevices): readonly string[] {
   return typeof devices === "number" ? Array.from({ length: devices }, (_, index) => String(index)) : [devices].flat();
 }
 
-/** The memory that services want together, in MiB. */
-export function totalMegabytes(needs: readonly GpuNeeds[]): number {
-  return needs.reduce((sum, { megabytes }) => sum + megabytes, 0);
+/** The memory of services or of GPUs together, in MiB. */
+export function totalMegabytes(all: readonly { readonly megabytes: number }[]): number {
+  return all.reduce((sum, { megabytes }) => sum + megabytes, 0);
 }
 
 /** The GPUs that are there for certain: those that services name, with GPU 1 also GPU 0, and one at least. */
@@ -52,7 +57,23 @@ function certainGpus(needs: readonly GpuNeeds[]): string[] {
   return [...new Set([...gpuIds(first), ...named])];
 }
 
-const within = (inner: readonly string[], outer: readonly string[]): boolean => inner.every((id) => outer.includes(id));
+/**
+ * GPUs as far as the settings tell. `all` counts for the GPUs that are there for certain. An index and a UUID count as two,
+ * because the settings do not say whether they name one card; services/cards.ts knows.
+ *
+ * @param megabytes memory of one GPU in MiB.
+ */
+export function namedGpus(needs: readonly GpuNeeds[], megabytes: number): (devices: GpuDevices) => Gpu[] {
+  const certain = certainGpus(needs);
+  return (devices) => [...new Set(devices === "all" ? certain : gpuIds(devices))].map((id) => ({ id, megabytes }));
+}
+
+const within = (inner: readonly Gpu[], outer: readonly Gpu[]): boolean => inner.every(({ id }) => outer.some((one) => one.id === id));
+
+function isTooSmall({ gpus, needs }: FullGpus): boolean {
+  const largest = Math.max(...gpus.map(({ megabytes }) => megabytes));
+  return totalMegabytes(needs) > totalMegabytes(gpus) || needs.some(({ megabytes }) => megabytes > largest);
+}
 
 /**
  * Every list of GPUs, of those that services have, that is too small for the services which may use no GPU outside it: for
@@ -60,21 +81,29 @@ const within = (inner: readonly string[], outer: readonly string[]): boolean => 
  * there, and those with a choice share what their GPUs have together. Where such a list holds another, only the inner one
  * is told: what mends that may mend both.
  *
- * `all` counts for the GPUs that are there for certain. An index and a UUID count as two, because nothing here knows
- * whether they name one card; services/preflight.sh asks the host.
- *
- * @param megabytes memory of one GPU in MiB.
+ * @param gpusOf the GPUs that a service with these devices may use: one at least, each once.
  */
-export function fullGpus(needs: readonly GpuNeeds[], megabytes: number): FullGpus[] {
-  const certain = certainGpus(needs);
+export function fullGpus(needs: readonly GpuNeeds[], gpusOf: (devices: GpuDevices) => readonly Gpu[]): FullGpus[] {
   const users = [...needs]
     .sort((one, other) => other.megabytes - one.megabytes)
-    .map((need) => ({ need, gpus: need.devices === "all" ? certain : [...new Set(gpuIds(need.devices))] }));
+    .map((need) => ({ need, gpus: gpusOf(need.devices) }));
   const full = users
     .map(({ gpus }) => ({ gpus, needs: users.filter((user) => within(user.gpus, gpus)).map(({ need }) => need) }))
-    .filter((one) => totalMegabytes(one.needs) > one.gpus.length * megabytes || one.needs.some((need) => need.megabytes > megabytes));
+    .filter(isTooSmall);
   return full.filter(
     ({ gpus }, index) =>
       !full.some((other, place) => within(other.gpus, gpus) && (place < index || !within(gpus, other.gpus))),
+  );
+}
+
+/** GPUs, their memory and the services that want more, as a sentence; `place` is whose GPUs they are: ` of this machine`. */
+export function describeFull({ gpus, needs }: FullGpus, place = ""): string {
+  const names = gpus.map(({ id }) => id).join(", ");
+  const [who, has, other, each] =
+    gpus.length === 1 ? [`GPU ${names}`, "has", "other", ""] : [`GPUs ${names}`, "have", "others", ", each on one of them"];
+  const wanted = needs.map(({ service, megabytes }) => `${service} ${megabytes}`).join(", ");
+  return (
+    `${who}${place} ${has} ${totalMegabytes(gpus)} MiB, and the services that may use no ${other} want ` +
+    `${totalMegabytes(needs)} (${wanted})${each}`
   );
 }

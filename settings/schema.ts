@@ -108,7 +108,10 @@ export const schema = z.strictObject({
   registryTls: z
     .boolean()
     .optional()
-    .describe("whether the registry is spoken to over TLS; unless set, every one but this machine's own is"),
+    .describe(
+      "whether the registry speaks TLS; unless set, every one but this machine's own does. The preflight alone goes by it: " +
+        "engine and builder are told of one without TLS as the README says",
+    ),
   namespace: z
     .string()
     .regex(/^[a-z0-9]+([._-][a-z0-9]+)*(\/[a-z0-9]+([._-][a-z0-9]+)*)*$/, "not a repository path")
@@ -187,6 +190,16 @@ export const schema = z.strictObject({
     .max(300)
     .default(3)
     .describe("seconds between two health checks of a container; a start waits for the first"),
+  startSeconds: z
+    .number()
+    .int()
+    .min(10)
+    .max(3600)
+    .optional()
+    .describe(
+      "seconds that a deployment waits for a container to be healthy, before it fails; unless set 180, and 600 for a stage " +
+        "that reads models where models.source is hub",
+    ),
   stopSeconds: z
     .number()
     .int()

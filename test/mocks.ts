@@ -66,12 +66,13 @@ function optionsOf(request: Registration): Record<string, unknown> {
 
 /**
  * Installs the mocks; the returned list fills while resources are declared. `answers` are the outputs of the commands that
- * a program runs while it is evaluated, by a part of the command; `deployed` what an earlier deployment has put out.
+ * a program runs while it is evaluated, by a part of the command; `preview` is whether it is to change nothing,
+ * `deployed` what an earlier deployment has put out.
  */
 export async function mockPulumi(
   stack: string,
   answers: Readonly<Record<string, string>> = {},
-  deployed: Readonly<Record<string, unknown>> = {},
+  { preview = false, deployed = {} }: { preview?: boolean; deployed?: Readonly<Record<string, unknown>> } = {},
 ): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
   const options = new Map<string, Record<string, unknown>>();
@@ -88,13 +89,14 @@ export async function mockPulumi(
         if (token !== "command:local:run") return {};
         const { command } = inputs as { command: string };
         const [, answer] = Object.entries(answers).find(([part]) => command.includes(part)) ?? [];
-        if (answer === undefined) throw new Error(`no answer to ${command}`);
+        // A failure reaches the program by its details, as the engine tells them.
+        if (answer === undefined) throw Object.assign(new Error(), { details: `no answer to ${command}` });
         return { stdout: answer };
       },
     },
     "cp-whisperx",
     stack,
-    false,
+    preview,
     "organization",
   );
   // The mocks hand on the inputs alone; the request also says what a resource depends on and what protects it.

@@ -1,4 +1,5 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
 import { catalog, MODEL_IMAGES } from "../images/catalog";
 import { stackNodes } from "../images/plan";
@@ -15,7 +16,8 @@ interface ContainerInputs {
   readonly envs: string[];
   readonly mounts: { source: string; target: string; readOnly?: boolean }[];
   readonly networksAdvanced: { name: string }[];
-  readonly healthcheck: { tests: string[] };
+  readonly healthcheck: { tests: string[]; startPeriod: string };
+  readonly waitTimeout: number;
   readonly deviceRequests?: object[];
   readonly shmSize?: number;
 }
@@ -169,6 +171,20 @@ describe("the program with models of the hub", () => {
     }
   });
 
+  it("waits longer for the stages that read models, or as long as is set", async () => {
+    const waits = async (config: Record<string, string>): Promise<unknown[]> => {
+      const containers = containersOf(await declareProgram("cpu", config));
+      return ["asr", "demux"].map((name) => {
+        const { waitTimeout, healthcheck } = containers.get(name) ?? {};
+        return [waitTimeout, healthcheck?.startPeriod];
+      });
+    };
+    expect(await waits({})).toEqual([[180, "3m0s"], [180, "3m0s"]]);
+    const hub = { "cp-whisperx:models": '{"source":"hub"}' };
+    expect(await waits(hub)).toEqual([[600, "10m0s"], [180, "3m0s"]]);
+    expect(await waits({ ...hub, "cp-whisperx:startSeconds": "30" })).toEqual([[30, "30s"], [30, "30s"]]);
+  });
+
   it("hands the token to the prefetch alone, on its standard input", async () => {
     const resources = await declare({ token: KEY, endpoint: "https://hub.example.org" });
     const { inputs } = prefetchOf(resources);
@@ -280,8 +296,35 @@ describe("the program with the host's own environment", () => {
 describe("the program on a host that lacks something", () => {
   it("says it, and declares nothing", async () => {
     const config = { "cp-whisperx:variant": "cuda" };
-    const recorded = await mockPulumi("gpu", { "preflight.sh": "There is no GPU; way out: buy one" });
-    await expect(runProgram(config)).rejects.toThrow("Stack gpu cannot be deployed yet:\n\n  There is no GPU; way out: buy one");
+    const answers = "There is no engine; way out: start it\ncard: 0, GPU-0, 570.86.15, 1000";
+    const recorded = await mockPulumi("gpu", { "preflight.sh": answers });
+    await expect(runProgram(config)).rejects.toThrow(
+      /^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; way out: start it\n {2}GPU 0 of this machine has 1000 MiB, /,
+    );
+    await settled();
+    expect(recorded).toEqual([]);
+  });
+
+  it("says it in a preview, and goes on", async () => {
+    const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const answers = { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "There is no engine; way out: start it" };
+    const recorded = await mockPulumi("gpu", answers, { preview: true });
+    await runProgram({ "cp-whisperx:variant": "cuda" });
+    await settled();
+    expect(warned.mock.calls).toEqual([["Stack gpu cannot be deployed yet:\n\n  There is no engine; way out: start it\n"]]);
+    expect(containersOf(recorded).size).toBe(stages.length + 1);
+    warned.mockRestore();
+  });
+
+  it("asks where models of the hub are fetched, too", async () => {
+    await mockPulumi("cpu", { "preflight.sh": "There is no room; way out: make some" });
+    await expect(runProgram({ "cp-whisperx:models": '{"source":"hub"}' })).rejects.toThrow("There is no room; way out: make some");
+    await settled();
+  });
+
+  it("takes no silence for an answer: declares nothing where not everything could be asked", async () => {
+    const recorded = await mockPulumi("gpu");
+    await expect(runProgram({ "cp-whisperx:variant": "cuda" })).rejects.toThrow(/stack gpu needs of its host could not be asked: .*preflight.sh/);
     await settled();
     expect(recorded).toEqual([]);
   });

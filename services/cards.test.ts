@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import type { GpuDevices, GpuNeeds } from "../settings/gpus";
+import { cardProblems, readCard } from "./cards";
+
+const HOST = { place: "ssh://me@gpu-1", stack: "gpu" };
+const card = (index: number, megabytes: number | string = 15_360, driver = "570.86.15"): string =>
+  `${index}, GPU-${index}abc, ${driver}, ${megabytes}`;
+const need = (service: string, megabytes: number, devices: GpuDevices): GpuNeeds => ({ service, megabytes, devices });
+const problems = (cards: readonly string[], ...needs: GpuNeeds[]): string[] => cardProblems(cards.map(readCard), needs, HOST);
+const saying = (...lines: RegExp[]): string[] => lines.map((line) => expect.stringMatching(line) as string);
+
+describe("cardProblems", () => {
+  it("names nothing where all is there, by index, UUID, count or all", () => {
+    const needs = [need("a", 5000, ["0"]), need("b", 5000, ["GPU-0abc"]), need("c", 5360, 1), need("d", 15_360, "all")];
+    expect(problems([card(0), card(1)], ...needs)).toEqual([]);
+    expect(problems([], ...needs)).toEqual([]);
+  });
+
+  it("names the GPUs that are not there and the services that ask for them, and nothing about memory then", () => {
+    const needs = [need("a", 1, ["0", "1", "2"]), need("b", 1, ["GPU-1abc", "GPU-x"]), need("c", 99_999, 3), need("d", 1, ["1"])];
+    expect(problems([card(0), card(1)], ...needs)).toEqual([
+      "There is no GPU 2, GPU-x on ssh://me@gpu-1, which has 2, for a, b, c; " +
+        "way out: see nvidia-smi --list-gpus there for the ones it has, and correct gpu.devices or gpuDevices",
+    ]);
+  });
+
+  it("wants room on a card for the services that are pinned to it, by index or UUID", () => {
+    const cards = [card(0), card(1, 8192)];
+    const needs = [need("a", 6144, ["1"]), need("b", 2048, ["GPU-1abc"]), need("c", 15_360, ["0"])];
+    expect(problems(cards, ...needs)).toEqual([]);
+    expect(problems(cards, ...needs, need("d", 512, ["GPU-1"]))).toEqual(
+      saying(/^GPU 1 of ssh:\/\/me@gpu-1 has 8192 MiB, .* no other want 8704 \(a 6144, b 2048, d 512\); way out: .*gpuMemoryMegabytes.*device cpu --stack gpu$/),
+    );
+    expect(problems(cards, ...needs, need("d", 1, ["1", "GPU-1abc"]), need("e", 1, ["GPU-0abc"]))).toEqual(
+      saying(/^GPU 0 .* want 15361 \(c 15360, e 1\)/, /^GPU 1 .* want 8193 \(a/),
+    );
+  });
+
+  it("wants room on all its cards together for services that have a choice, and on one of them for each", () => {
+    const cards = [card(0), card(1), card(2, 4096)];
+    const needs = [need("a", 15_360, 2), need("b", 15_360, ["GPU-1abc", "0"])];
+    expect(problems(cards, ...needs, need("c", 4096, "all"))).toEqual([]);
+    expect(problems(cards, ...needs, need("c", 4097, "all"))).toEqual(
+      saying(/^GPUs 0, 1, 2 of ssh:\/\/me@gpu-1 have 34816 MiB, .* no others want 34817 \(a 15360, b 15360, c 4097\)/),
+    );
+    expect(problems(cards, need("a", 15_361, 2))).toEqual(saying(/^GPUs 0, 1 .* have 30720 MiB, .* want 15361 \(a 15361\), each on one of them/));
+  });
+
+  it("asks nothing of parts of a GPU, and no memory of a card that does not tell it", () => {
+    expect(problems([card(0)], need("a", 30_000, ["0:1"]), need("b", 30_000, ["MIG-5"]), need("c", 15_360, ["0"]))).toEqual([]);
+    expect(problems([card(0)], need("a", 30_000, ["0:1", "7"]))).toEqual(saying(/^There is no GPU 7 .* for a;/));
+    expect(problems([card(0, "[N/A]"), card(1, 1000)], need("a", 30_000, ["0"]), need("b", 30_000, "all"))).toEqual([]);
+    expect(problems([card(0, "[N/A]"), card(1, 1000)], need("a", 1001, ["1"]))).toEqual(saying(/^GPU 1 .* has 1000 MiB/));
+  });
+
+  it("wants a driver that serves CUDA 12, where it tells its release", () => {
+    expect(problems([card(0, 15_360, "470.1")])).toEqual([
+      "NVIDIA's driver on ssh://me@gpu-1 is release 470.1, and CUDA 12 needs 525 or newer; way out: update the driver",
+    ]);
+    expect(problems([card(0, 15_360, "525.60.13")])).toEqual([]);
+    expect(problems([card(0, 15_360, "[N/A]")])).toEqual([]);
+  });
+});
