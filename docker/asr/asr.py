@@ -26,7 +26,7 @@ from cp_whisperx.ml.intervals import Interval
 from cp_whisperx.ml.sound import Sound, open_sound
 from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing, find_language, transcribe
 from cp_whisperx.ml.whisper_models import WhisperSettings, load_first, model_for, steps_for, within_memory
-from cp_whisperx.ml.whisper_weights import weights_version
+from cp_whisperx.ml.whisper_weights import weights_name, weights_version
 from cp_whisperx.stage import Context, Stage
 from cp_whisperx.whisper_choice import WhisperStep
 from speakers import speakers_of_words
@@ -62,7 +62,7 @@ def run(context: Context[AsrSettings]) -> AsrResult:
     speech = _speech(context)
     steps = steps_for(settings, settings.whisper_batch_size)
     if not speech:
-        return AsrResult(language=settings.whisper_language or "und", segments=(), model=steps[0].model)
+        return AsrResult(language=settings.whisper_language or "und", segments=(), model=weights_name(steps[0].model))
     return within_memory(context, steps, lambda step: _hear(context, sound, speech, step))
 
 
@@ -85,7 +85,7 @@ def _hear(context: Context[AsrSettings], sound: Sound, speech: Sequence[Interval
     return AsrResult(
         language="en" if settings.whisper_task == "translate" else language,
         segments=spoken(heard, context.read(DiarizationResult).segments),
-        model=step.model,
+        model=weights_name(step.model),
     )
 
 
