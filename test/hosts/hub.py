@@ -53,7 +53,7 @@ def main(address: str, port: str, whisper: str, log: str) -> None:
         )
         add_models(hub, Path(whisper))
         with running_hub(hub):
-            print(hub.endpoint, flush=True)  # noqa: T201 - whoever started this waits for it
+            print(hub.endpoint, flush=True)
             sys.stdin.read()
 
 
