@@ -11,8 +11,8 @@ export const ENDPOINT = `http://${ADDRESS_HERE}:${PORT}`;
 
 /** What somebody asked of the hub. */
 export interface HubRequest {
-  readonly method: string;
   readonly path: string;
+  /** Host and port that were asked. */
   readonly host: string;
   /** Whether a token came with it. */
   readonly token: boolean;
