@@ -44,11 +44,11 @@ run_hadolint() { dockerfiles | xargs -d '\n' "$TOOLS_ENVIRONMENT/bin/hadolint"; 
 run_ruff() {
   local ruff="$DEVELOPMENT_ENVIRONMENT/bin/ruff"
   (cd docker && "$ruff" check . && "$ruff" format --check .) \
-    && "$ruff" check toolchain samples \
-    && "$ruff" format --check toolchain samples
+    && "$ruff" check toolchain samples test \
+    && "$ruff" format --check toolchain samples test
 }
 
-run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.py); }
+run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.py ../test/hosts/*.py); }
 
 run_pytest() {
   local folder=$1 report=$2

@@ -63,7 +63,8 @@ export interface ModelCacheArgs {
 
 /**
  * The volume with the models of all stages, filled once from the `models` image: it copies what the volume lacks and
- * repairs what does not match its checksum. Models of the hub are fetched into it before any service runs.
+ * repairs what does not match its checksum. Models of the hub are fetched into it before any service runs
+ * that reads models.
  */
 export class ModelCache extends pulumi.ComponentResource {
   public readonly volumeName: pulumi.Output<string>;

@@ -29,7 +29,7 @@ from cp_whisperx.ml.intervals import Interval
 from cp_whisperx.ml.sound import Sound, open_sound
 from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing, find_language, transcribe
 from cp_whisperx.ml.whisper_models import load_first, model_for, steps_for, within_memory
-from cp_whisperx.ml.whisper_weights import weights_version
+from cp_whisperx.ml.whisper_weights import weights_name, weights_version
 from cp_whisperx.stage import Context, Stage
 from cp_whisperx.whisper_choice import WhisperStep
 from speakers import speakers_of_words
@@ -72,9 +72,9 @@ def run(context: Context[AsrSettings]) -> AsrResult:
     speech = _speech(context)
     steps = steps_for(settings, settings.whisper_batch_size)
     if not speech:
-        return AsrResult(language=settings.whisper_language or "und", segments=(), model=steps[0].model)
+        return AsrResult(language=settings.whisper_language or "und", segments=(), model=weights_name(steps[0].model))
     heard, language, step = within_memory(context, steps, lambda step: _hear(context, sound, speech, step))
-    models = [step.model]
+    models = [weights_name(step.model)]
     if settings.whisper_task == "translate":
         language = "en"
     else:

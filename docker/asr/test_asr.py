@@ -19,6 +19,8 @@ from cp_whisperx.contract import (
     Span,
     SpeakerSpan,
 )
+from cp_whisperx.files import write_document
+from cp_whisperx.ml.hub import HubModel, HubModels, whisper_repository
 from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing
 from cp_whisperx.whisper_choice import WhisperStep
 from cp_whisperx_testing import context_for
@@ -121,6 +123,19 @@ def test_only_speech_is_heard_and_the_names_are_told(tmp_path: Path, given_to_wh
     assert hearing.hotwords == "Victoria, Priya, Rao"
     assert (hearing.language, result.language, result.model) == ("hi", "hi", "base")
     assert [(segment.speaker, segment.text) for segment in result.segments] == [(A, "Hello Priya.")]
+
+
+def test_the_result_names_the_commit_of_a_model_of_the_hub(
+    tmp_path: Path, given_to_whisper: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = HubModel(revision="main", commit="0" * 40, files={})
+    write_document(tmp_path / "hub.json", HubModels(models={whisper_repository("base"): found}))
+    monkeypatch.setenv("MODEL_CACHE", str(tmp_path))
+    monkeypatch.setenv("MODELS_SOURCE", "hub")
+    folder, demuxed = job_with_sound(tmp_path / "job", silence(10))
+    result = run(context_for(folder, AsrSettings(), (demuxed, *results((1, 3)))))
+    assert given_to_whisper
+    assert result.model == f"Systran/faster-whisper-base@{'0' * 40}"
 
 
 def test_a_translating_whisper_gives_english(tmp_path: Path, given_to_whisper: list[Any]) -> None:

@@ -133,7 +133,7 @@ def spans(result: AsrResult) -> list[Interval]:
 def test_words_get_the_times_at_which_they_sound(
     cache: HubCache, files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache.hub.add(MODEL, files)
+    commit = cache.hub.add(MODEL, files).commit
     cache.bring()
     STAGE.load(AsrSettings())  # type: ignore[misc]
     said: list[str] = []
@@ -145,7 +145,7 @@ def test_words_get_the_times_at_which_they_sound(
     # Nothing in the model is a digit: Whisper's time stands, between the words around it.
     assert found[number - 1][1] <= found[number][0] <= found[number][1] <= found[number + 1][0]
     assert [segment.text for segment in result.segments] == ["Good evening, Inspector.", "Room 42, please."]
-    assert result.model == "base + wav2vec2-base-960h"
+    assert result.model == f"base + {MODEL}@{commit}"
     assert said == []
 
 

@@ -94,7 +94,7 @@ def aligner_version(settings: WordTimesSettings) -> str:
 def aligned(
     context: Context[S], sound: Sound, heard: Sequence[Heard], language: str, step: WhisperStep
 ) -> tuple[Sequence[Heard], str]:
-    """The same text with better times, and the name of the model that found them; else as it came, and no name.
+    """The same text with better times, and the repository and commit of the model that found them; else as it came, and none.
 
     `step` is the one in which Whisper heard it.
     """
@@ -114,7 +114,7 @@ def aligned(
             raise
         context.warn(_stand(full))
         return heard, ""
-    return result, MODELS[language].split("/")[1]
+    return result, hub_version(MODELS[language])
 
 
 def fitted(words: Sequence[HeardWord], found: Sequence[Interval | None]) -> tuple[HeardWord, ...]:

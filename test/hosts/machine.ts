@@ -6,7 +6,7 @@ import { command, eventually } from "../stack/command";
 import { startTimeOf } from "./process";
 
 /** A network that is kept for tests between machines, RFC 2544. */
-const HERE = "198.18.213.1";
+export const ADDRESS_HERE = "198.18.213.1";
 const ADDRESS = "198.18.213.2";
 const LINK = "cpw-second";
 const LINK_HERE = `${LINK}0`;
@@ -183,7 +183,7 @@ export class SecondMachine {
     writeFileSync(this.here("process.json"), JSON.stringify({ process: id, started: startTimeOf(id) }));
     const inside = await eventually("first process of the second machine", 10, () => readFileSync(`/proc/${id}/task/${id}/children`, "utf8").trim() || undefined);
     await command("ip", ["link", "add", LINK_HERE, "type", "veth", "peer", "name", LINK, "netns", inside]);
-    await command("ip", ["address", "add", `${HERE}/30`, "dev", LINK_HERE]);
+    await command("ip", ["address", "add", `${ADDRESS_HERE}/30`, "dev", LINK_HERE]);
     await command("ip", ["link", "set", LINK_HERE, "up"]);
     await this.answers("its engine", 60, "docker", ["version"]);
     await this.answers("its registry", 30, "curl", ["--silent", "--cacert", this.authority, `https://${REGISTRY}/v2/`]);

@@ -1,8 +1,9 @@
 /** The stack on the second machine, as the tests see it. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { inject } from "vitest";
 import { command, docker, type CommandOptions, type CommandResult } from "../stack/command";
+import { SAMPLE } from "../stack/stack";
 import { HOST, REGISTRY, USERNAME } from "./machine";
 
 /**
@@ -26,9 +27,12 @@ export interface RemoteStack {
   readonly checkout: string;
   /** The second machine's own part of the file system, below it. */
   readonly machine: string;
-  /** The login's password for the registry, and a key that becomes a secret file. */
+  /** The login's password for the registry, a key that becomes a secret file, and a token for the hub's gated models. */
   readonly password: string;
   readonly apiKey: string;
+  readonly token: string;
+  /** The development environment's Python. */
+  readonly python: string;
   readonly environment: Record<string, string>;
 }
 
@@ -48,8 +52,18 @@ export interface GpuRequest {
 export class Remote {
   private readonly under = inject("remote");
 
-  get secrets(): { password: string; apiKey: string } {
-    return { password: this.under.password, apiKey: this.under.apiKey };
+  get secrets(): { password: string; apiKey: string; token: string } {
+    const { password, apiKey, token } = this.under;
+    return { password, apiKey, token };
+  }
+
+  get python(): string {
+    return this.under.python;
+  }
+
+  /** File with all that Pulumi has said in these tests. */
+  get said(): string {
+    return this.path("pulumi.log");
   }
 
   /** A file of this machine, below the tests' folder. */
@@ -73,11 +87,22 @@ export class Remote {
   async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment };
     const all = [...args, "--stack", STACK, "--non-interactive"];
-    return command("pulumi", all, { cwd: this.under.checkout, env, timeoutSeconds: UP_MINUTES * 60, ...options });
+    const timeoutSeconds = UP_MINUTES * 60;
+    const result = await command("pulumi", all, { cwd: this.under.checkout, env, timeoutSeconds, ...options, accept: "any" });
+    appendFileSync(this.said, result.output);
+    if (result.code !== 0 && options.accept !== "any") throw new Error(`pulumi ${args[0] ?? ""}: exit ${result.code}\n${result.output}`);
+    return result;
   }
 
-  async up(args: readonly string[] = []): Promise<CommandResult> {
-    return this.pulumi(["up", "--yes", "--skip-preview", ...args]);
+  /** Sets settings by their paths. */
+  async configure(settings: Readonly<Record<string, string>>, secrets: Readonly<Record<string, string>> = {}): Promise<void> {
+    const flags = (flag: string, values: Readonly<Record<string, string>>): string[] =>
+      Object.entries(values).flatMap(([key, value]) => [flag, `cp-whisperx:${key}=${value}`]);
+    await this.pulumi(["config", "set-all", "--path", ...flags("--plaintext", settings), ...flags("--secret", secrets)]);
+  }
+
+  async up(args: readonly string[] = [], options: CommandOptions = {}): Promise<CommandResult> {
+    return this.pulumi(["up", "--yes", "--skip-preview", ...args], options);
   }
 
   /** A docker command on the second machine's engine. */
@@ -122,6 +147,21 @@ export class Remote {
 
   async logs(service: string): Promise<string> {
     return (await this.docker(["logs", this.containerName(service)])).output;
+  }
+
+  /** Brings the sample film there, and has it subtitled; what was done already is not done again. */
+  async subtitle(): Promise<void> {
+    copyFileSync(path.join(this.sample, SAMPLE), this.there(`srv/films/in/${SAMPLE}`));
+    cpSync(path.join(this.sample, "config"), this.there("srv/films/config"), { recursive: true });
+    await this.application(["submit", "--wait", SAMPLE]);
+  }
+
+  /** The file of the one job there whose path ends so. */
+  result(end: string): string {
+    const files = readdirSync(this.there("srv/films/out"), { recursive: true, encoding: "utf8" });
+    const found = files.find((file) => file.endsWith(end));
+    if (found === undefined) throw new Error(`there is no ${end} in ${files.join(", ")}`);
+    return readFileSync(this.there(`srv/films/out/${found}`), "utf8");
   }
 
   /** The command line of the application, as it runs in a container there. */

@@ -128,6 +128,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     machine: machine.path(""),
     password,
     apiKey: randomBytes(12).toString("hex"),
+    token: `hf_${randomBytes(17).toString("hex")}`,
+    python: home.path("python/development/bin/python"),
     environment: {
       PATH: `${machine.programs}:${process.env.PATH ?? ""}`,
       DOCKER_CONFIG: home.dockerConfig,

@@ -278,6 +278,7 @@ class AsrResult(StageResult):
     """ISO 639-1 code of the language of `segments`."""
     segments: tuple[SpokenSegment, ...]
     model: str
+    """The name of a packaged model, or `repository@commit` of one of the hub."""
 
 
 class TranslatedSegment(SpokenSegment):

@@ -1,8 +1,8 @@
 """A model hub on this machine, for tests: it answers as the real one answers huggingface_hub below version 1.
 
 What it knows of the real one, and tests rely on: the description of a model with sizes and hashes; redirects of large
-files to another host, which must not see the token; ranges; the errors that a hub tells by X-Error-Code. It can break:
-cut a connection, send another content, be busy.
+files to another host (here: another port), which must not see the token; ranges; the errors that a hub tells by
+X-Error-Code. It can break: cut a connection, send another content, be busy.
 """
 
 import hashlib
@@ -11,10 +11,10 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, Final, TextIO
 from urllib.parse import unquote, urlsplit
 
 TOKEN: Final = "hf_testTokenThatIsNowhereElse"  # noqa: S105 - of this double
@@ -31,10 +31,14 @@ class Repository:
     files: dict[str, bytes]
     gated: bool = False
     branches: set[str] = field(default_factory=lambda: {"main"})
+    pinned: str = ""
+    """The commit that it says it is at, where that is not to be made of the files."""
 
     @property
     def commit(self) -> str:
-        """The commit: it changes with the files."""
+        """The commit: unless pinned, it changes with the files."""
+        if self.pinned:
+            return self.pinned
         names = "".join(f"{name} {sha256(content)}\n" for name, content in sorted(self.files.items()))
         return hashlib.sha1(names.encode(), usedforsecurity=False).hexdigest()
 
@@ -68,36 +72,57 @@ class HubDouble:
     slow: float = 0.0
     """Seconds before each 64 KiB of a large file."""
     requests: list[Request] = field(default_factory=list)
+    log: TextIO | None = None
+    """Where each request is told as a line of JSON; of a token, only whether there was one."""
+    address: str = "127.0.0.1"
+    """Where it listens, and what others call it."""
     port: int = 0
+    """0: any that is free, noted here."""
+    store_port: int = 0
 
     @property
     def endpoint(self) -> str:
         """Where it answers: HF_ENDPOINT."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def store(self) -> str:
         """The other host, where large files lie."""
-        return f"http://localhost:{self.port}"
+        return f"http://{self.address}:{self.store_port}"
 
-    def add(self, name: str, files: Mapping[str, bytes], *, gated: bool = False) -> Repository:
+    def add(self, name: str, files: Mapping[str, bytes], *, gated: bool = False, pinned: str = "") -> Repository:
         """Puts a model on the hub, or a new commit of it."""
-        self.repositories[name] = Repository(dict(files), gated)
+        self.repositories[name] = Repository(dict(files), gated, pinned=pinned)
         return self.repositories[name]
+
+    def note(self, request: Request) -> None:
+        """Remembers a request."""
+        self.requests.append(request)
+        if self.log:
+            self.log.write(f"{json.dumps({**asdict(request), 'token': request.token is not None})}\n")
+            self.log.flush()
 
 
 @contextmanager
-def running_hub() -> Iterator[HubDouble]:
-    """A hub without models; it ends with the block."""
-    hub = HubDouble()
+def running_hub(hub: HubDouble | None = None) -> Iterator[HubDouble]:
+    """The hub, or one without models; it ends with the block."""
+    hub = hub or HubDouble()
+    with ExitStack() as servers:
+        hub.port = servers.enter_context(_serving(hub, hub.port))
+        hub.store_port = servers.enter_context(_serving(hub, 0))
+        yield hub
+
+
+@contextmanager
+def _serving(hub: HubDouble, port: int) -> Iterator[int]:
+    """Answers at a port of the hub's address, which is given."""
     handler = type("BoundHandler", (_Handler,), {"hub": hub})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer((hub.address, port), handler)
     server.daemon_threads = True
-    hub.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield hub
+        yield server.server_address[1]
     finally:
         server.shutdown()
         server.server_close()
@@ -142,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         authorization = self.headers.get("Authorization")
         token = authorization.removeprefix("Bearer ") if authorization else None
         host = self.headers.get("Host", "")
-        self.hub.requests.append(Request(self.command, path, host, self.headers.get("Range"), token))
+        self.hub.note(Request(self.command, path, host, self.headers.get("Range"), token))
         try:
             self._check_credentials(token)
             self._route(path, token)

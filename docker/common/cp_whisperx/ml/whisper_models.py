@@ -122,13 +122,16 @@ def _unusable(folder: Path, compute_type: str, device: DeviceKind, error: Except
     return damaged_model(folder, error)
 
 
-_loaded: dict[WhisperStep, WhisperModel] = {}
-"""The model in use, by its step without a batch: one at a time, kept from job to job."""
+_loaded: dict[tuple[WhisperStep, Path], WhisperModel] = {}
+"""The model in use, by its step without a batch and its folder: one at a time, kept from job to job.
+
+The folder of a hub's model is another one when the prefetch has brought another commit.
+"""
 
 
 def model_for(step: WhisperStep) -> WhisperModel:
     """The model of a step; another one that was in use is given up first. Raises as load_model does."""
-    key = replace(step, batch_size=0)
+    key = (replace(step, batch_size=0), model_folder(step.model))
     if key not in _loaded:
         _loaded.clear()
         _loaded[key] = load_model(step.model, step.compute_type, step.threads, step.device, step.index)

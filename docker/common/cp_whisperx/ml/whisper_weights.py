@@ -33,6 +33,11 @@ def model_folder(name: str) -> Path:
     return model_path(f"whisper/{name}")
 
 
+def weights_name(name: str) -> str:
+    """What a result says it was made with: the name of a packaged model, the repository and the commit of a hub's."""
+    return hub_version(whisper_repository(name)) if _is_from_hub(name) else name
+
+
 def weights_version(name: str) -> str:
     """The name and the version of a model, for the key of a result."""
     version = hub_version(whisper_repository(name)) if _is_from_hub(name) else model_version(f"whisper/{name}")

@@ -16,7 +16,7 @@ from cp_whisperx.hardware import Gpu, HardwareProfile
 from cp_whisperx.ml import whisper_models
 from cp_whisperx.ml.hub import HubModel, HubModels, whisper_repository
 from cp_whisperx.ml.whisper_models import WhisperSettings, load_first, load_model, model_for, steps_for, within_memory
-from cp_whisperx.ml.whisper_weights import available_models, model_folder, weights_version
+from cp_whisperx.ml.whisper_weights import available_models, model_folder, weights_name, weights_version
 from cp_whisperx.stage import Context
 from cp_whisperx.whisper_choice import WhisperStep
 from cp_whisperx_testing import context_for, make_job
@@ -154,10 +154,12 @@ def test_a_model_of_the_hub_that_is_not_there_is_told_with_the_prefetch(
 def test_the_version_of_a_model_names_it_and_its_source(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cache / "packaged.json").write_text('{"whisper/base/model.bin": "abc"}')
     assert weights_version("base") == "base abc"
+    assert weights_name("base") == "base"
     assert weights_version("own-model") == "own-model"
     monkeypatch.setenv("MODELS_SOURCE", "hub")
     add_hub(cache, "base")
-    assert weights_version("base") == f"base {whisper_repository('base')}@{'0' * 39}1"
+    assert weights_name("base") == f"{whisper_repository('base')}@{'0' * 39}1"
+    assert weights_version("base") == f"base {weights_name('base')}"
 
 
 class Loads:
@@ -190,6 +192,18 @@ def test_one_model_is_kept_whatever_the_batch(loads: Loads) -> None:
     assert model_for(WhisperStep("cpu", 0, "base", "int8", 1, 2)) is not model
     assert model_for(step) is not model
     assert [call["device"] for call in loads.calls] == ["cuda", "cpu", "cuda"]
+
+
+def test_a_model_that_a_prefetch_has_brought_meanwhile_is_loaded(
+    loads: Loads, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELS_SOURCE", "hub")
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache / "huggingface/hub"))
+    step = WhisperStep("cpu", 0, "base", "int8", 1, 2)
+    packaged = model_for(step)
+    folder = add_hub(cache, "base")
+    assert model_for(step) is not packaged
+    assert [call["folder"] for call in loads.calls] == [str(cache / "whisper/base"), str(folder)]
 
 
 @pytest.mark.parametrize(

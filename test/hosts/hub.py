@@ -1,0 +1,61 @@
+"""A model hub for the second machine: the double of docker/common/tests, with models that this project has anyway.
+
+    python hub.py ADDRESS PORT WHISPER LOG
+
+WHISPER is the folder of the packaged model; LOG gets a line of JSON for each request. The first line of standard input
+is the one token that the hub knows. It says its address when it answers, and ends when standard input does. Every model
+is at the commit that docker/prefetch/models.json asks for.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from hub_double import HubDouble, running_hub
+
+PINS: Final = Path(__file__).parents[2] / "docker/prefetch/models.json"
+WHISPER: Final = "Systran/faster-whisper-base"
+PIPELINE: Final = "pyannote/speaker-diarization-3.1"
+SEGMENTATION: Final = "pyannote/segmentation-3.0"
+PIPELINE_CONFIGURATION: Final = b"""version: 3.1.0
+pipeline:
+  name: pyannote.audio.pipelines.SpeakerDiarization
+  params:
+    clustering: AgglomerativeClustering
+    embedding: pyannote/wespeaker-voxceleb-resnet34-LM
+    segmentation: pyannote/segmentation-3.0
+params:
+  clustering: {method: centroid, min_cluster_size: 12, threshold: 0.7}
+  segmentation: {min_duration_off: 0.0}
+"""
+SECONDS_PER_CHUNK: Final = 0.004
+"""Whisper's weights take ten seconds, so that there is something to report on the way."""
+
+
+def add_models(hub: HubDouble, whisper: Path) -> None:
+    """Puts an open model on the hub, a gated one whose licence was accepted, and one whose licence was not."""
+    pins = {entry["repository"]: entry["revision"] for entry in json.loads(PINS.read_text())}
+    files = {path.name: path.read_bytes() for path in whisper.iterdir() if path.name != "LICENCE"}
+    hub.add(WHISPER, files, pinned=pins[WHISPER])
+    hub.add(PIPELINE, {"config.yaml": PIPELINE_CONFIGURATION}, gated=True, pinned=pins[PIPELINE])
+    # Nobody is given these: the real ones are known by their checksum, and not here.
+    locked = {"pytorch_model.bin": b"locked", "config.yaml": b"locked"}
+    hub.add(SEGMENTATION, locked, gated=True, pinned=pins[SEGMENTATION])
+
+
+def main(address: str, port: str, whisper: str, log: str) -> None:
+    """Serves until standard input ends."""
+    token = sys.stdin.readline().strip()
+    with Path(log).open("a") as requests:
+        hub = HubDouble(
+            accepted={token: {PIPELINE}}, slow=SECONDS_PER_CHUNK, log=requests, address=address, port=int(port)
+        )
+        add_models(hub, Path(whisper))
+        with running_hub(hub):
+            print(hub.endpoint, flush=True)
+            sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

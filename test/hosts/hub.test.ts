@@ -1,0 +1,170 @@
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import pins from "../../docker/prefetch/models.json";
+import { catalog } from "../../images/catalog";
+import { command, eventually } from "../stack/command";
+import { services } from "../stack/stack";
+import { ENDPOINT, ModelHub } from "./hub";
+import { Remote, UP_MINUTES, VARIANT } from "./remote";
+
+const WHISPER = "Systran/faster-whisper-base";
+/** Gated: the licence of the first was accepted by the token's owner, that of the second was not. */
+const [PIPELINE, SEGMENTATION] = ["pyannote/speaker-diarization-3.1", "pyannote/segmentation-3.0"];
+const NOT_THERE = pins.map(({ repository }) => repository).filter((name) => ![WHISPER, PIPELINE, SEGMENTATION].includes(name));
+const READERS = catalog.filter(({ service }) => service?.models).map(({ name }) => name).sort();
+const PREFETCH = "**::model-cache-prefetch";
+const SET_TOKEN = "pulumi config set --secret --path models.token";
+
+const remote = new Remote();
+/** The model cache on the second machine's disk. */
+const CACHE = remote.there(`var/lib/docker/volumes/${remote.containerName("model-cache")}/_data`);
+const hub = new ModelHub({
+  python: remote.python,
+  checkout: remote.path("checkout"),
+  whisper: path.join(CACHE, "whisper/base"),
+  token: remote.secrets.token,
+  log: remote.path("hub.log"),
+});
+
+afterAll(async () => { await hub.stop(); });
+
+const pinned = (repository: string): string => pins.find((pin) => pin.repository === repository)?.revision ?? "";
+
+async function leaveOut(models: readonly string[]): Promise<void> {
+  await remote.pulumi(["config", "rm", "--path", "models.leaveOut"], { accept: "any" });
+  await remote.configure(Object.fromEntries(models.map((model, index) => [`models.leaveOut[${index}]`, model])));
+}
+
+/** What the prefetch had to say against a model, each thing once: Pulumi shows it while it runs, and again at its end. */
+function complaints(output: string): string[] {
+  const found = [...output.matchAll(/prefetch: ((?:The hub|left out:) .*?)\s*$/gm)];
+  return [...new Set(found.map(([, sentence = ""]) => sentence))];
+}
+
+const givenToNobody = (model: string, without: string): string =>
+  `left out: ${model} is given to known users only, and there is no token. Without it: ${without}. ` +
+  `Accept its licence at https://huggingface.co/${model}, make a token at https://huggingface.co/settings/tokens and set it: ${SET_TOKEN}.`;
+
+/** What the second machine's engine has of a text: in its containers' settings and logs, its volumes, its images' settings. */
+async function filesWith(text: string): Promise<string[]> {
+  const places = ["containers", "volumes", "image"].map((folder) => remote.there(`var/lib/docker/${folder}`));
+  const { stdout } = await command("grep", ["--recursive", "--files-with-matches", "--fixed-strings", text, ...places], { accept: "any" });
+  return stdout.split("\n").filter((file) => file !== "");
+}
+
+describe("a hub that does not give its models", () => {
+  it("does not answer: one sentence with its way out, and no service that reads models starts", async () => {
+    expect(existsSync(remote.there("srv/films"))).toBe(false);
+    await remote.configure({ "models.source": "hub", "models.endpoint": ENDPOINT });
+    await leaveOut(NOT_THERE);
+    const { code, output, seconds } = await remote.up(["--continue-on-error"], { accept: "any" });
+    console.info(`${VARIANT} images built, pushed and pulled: ${Math.round(seconds)} s`);
+    expect(code).not.toBe(0);
+    expect(complaints(output)).toEqual([
+      expect.stringMatching(/^The hub \S+ cannot be reached for Systran\/faster-whisper-base: .*Connection refused\. See that this host reaches it \(.*`models\.source: packaged`\.$/),
+    ]);
+    expect(output).not.toContain("Traceback");
+    const others = services.filter((service) => !READERS.includes(service)).map((service) => remote.containerName(service)).sort();
+    expect(await remote.names(["ps", "--all"], "there")).toEqual(others);
+  }, UP_MINUTES * 60_000);
+
+  it("does not know the token: one sentence without the token", async () => {
+    await hub.start();
+    const wrong = `hf_${randomBytes(17).toString("hex")}`;
+    await remote.configure({}, { "models.token": wrong });
+    const { code, output } = await remote.up(["--target", PREFETCH], { accept: "any" });
+    expect(code).not.toBe(0);
+    expect(complaints(output)).toEqual([
+      `The hub ${ENDPOINT} does not know the token. Make a new one at https://huggingface.co/settings/tokens and set it: ${SET_TOKEN}.`,
+    ]);
+    expect(output).not.toContain(wrong);
+    expect(hub.requests().length).toBeGreaterThan(0);
+  });
+
+  it("wants a token for gated models: they are left out, each in a sentence", async () => {
+    const asked = hub.requests();
+    await remote.pulumi(["config", "rm", "--path", "models.token"]);
+    await leaveOut([...NOT_THERE, WHISPER]);
+    const { output } = await remote.up(["--target", PREFETCH]);
+    expect(complaints(output)).toEqual([
+      givenToNobody(SEGMENTATION, "pyannote-vad takes over what silero-vad found, diarization uses the packaged models"),
+      givenToNobody(PIPELINE, "diarization uses the packaged models"),
+    ]);
+    expect(hub.requests()).toEqual(asked);
+  });
+});
+
+describe("a stack with models of a hub", () => {
+  /** The prefetch's container, as the engine describes it while it runs. */
+  async function prefetchSeen(): Promise<string | undefined> {
+    const { stdout } = await remote.docker(["ps", "--no-trunc", "--format", "{{.ID}} {{.Image}}"]);
+    const [id] = stdout.split("\n").filter((line) => line.includes("-app-prefetch@")).map((line) => line.split(" ")[0] ?? "");
+    const inspected = id === undefined ? undefined : await remote.docker(["inspect", id], { accept: "any" });
+    return inspected?.code === 0 ? inspected.stdout : undefined;
+  }
+
+  it("comes up: the models are fetched in sight, with a token that no listing shows", async () => {
+    await leaveOut(NOT_THERE);
+    await remote.configure({}, { "models.token": remote.secrets.token });
+    const [{ output }, container] = await Promise.all([remote.up(), eventually("the prefetch's container", 300, prefetchSeen)]);
+    expect(container).toContain(`HF_ENDPOINT=${ENDPOINT}`);
+    expect(container).not.toContain(remote.secrets.token);
+    expect(output).toContain(`prefetch: 1 of 3: ${WHISPER}, about 148 MB`);
+    expect(output).toMatch(/prefetch: Systran\/faster-whisper-base: \d+\.\d of 14\d\.\d MB/);
+    expect(complaints(output)).toEqual([
+      `left out: The owner of the token has not accepted the licence of ${SEGMENTATION}. Without it: pyannote-vad takes over what ` +
+        `silero-vad found, diarization uses the packaged models. Accept it at https://huggingface.co/${SEGMENTATION} as the user the ` +
+        "token belongs to, then run `make up` again.",
+    ]);
+    expect(output).toContain("prefetch: 2 of 3 models are in /models/huggingface/hub, 1 left out");
+  });
+
+  it("has them in its cache whole, at the revisions of the list", () => {
+    const listed = JSON.parse(readFileSync(path.join(CACHE, "hub.json"), "utf8")) as Record<"models" | "absent", Record<string, { commit?: string }>>;
+    const commits = Object.fromEntries(Object.entries(listed.models).map(([name, { commit }]) => [name, commit]));
+    expect(commits).toEqual({ [WHISPER]: pinned(WHISPER), [PIPELINE]: pinned(PIPELINE) });
+    expect(Object.keys(listed.absent)).toEqual([SEGMENTATION]);
+    const weights = path.join(CACHE, `huggingface/hub/models--Systran--faster-whisper-base/snapshots/${pinned(WHISPER)}/model.bin`);
+    const expected = pins.find(({ repository }) => repository === WHISPER)?.sha256?.["model.bin"];
+    expect(createHash("sha256").update(readFileSync(weights)).digest("hex")).toBe(expected);
+  });
+
+  it("shows the token to the hub alone, and not where large files lie", async () => {
+    const asked = hub.requests();
+    expect(asked.some((request) => request.path.startsWith("/store/"))).toBe(true);
+    expect(asked.some((request) => request.path.startsWith(`/${PIPELINE}/resolve/${pinned(PIPELINE)}/`))).toBe(true);
+    expect(new Set(asked.filter(({ token }) => token).map(({ host }) => host))).toEqual(new Set([new URL(ENDPOINT).host]));
+    const { token, apiKey } = remote.secrets;
+    expect(await filesWith(token)).toEqual([]);
+    expect(await filesWith(apiKey)).toEqual([expect.stringMatching(/-secrets\/_data\/tmdb_api_key$/)]);
+  });
+
+  it("hears with the hub's model, does without the one that was not given, and asks the hub no more", async () => {
+    const asked = hub.requests();
+    const { stdout } = await remote.docker(["inspect", "--format", "{{json .Config.Env}}", ...READERS.map((service) => remote.containerName(service))]);
+    for (const environment of stdout.trim().split("\n")) {
+      expect(JSON.parse(environment)).toEqual(expect.arrayContaining(["HF_HUB_OFFLINE=1", "MODELS_SOURCE=hub"]));
+    }
+    await remote.subtitle();
+    expect(JSON.parse(remote.result("/asr/result.json"))).toMatchObject({ model: `${WHISPER}@${pinned(WHISPER)}` });
+    expect(JSON.parse(remote.result("/pyannote-vad/result.json"))).toMatchObject({ source: "silero" });
+    const { stages } = JSON.parse(remote.result("/manifest.json")) as { stages: Record<string, { status: string; warnings: string[] }> };
+    for (const [stage, instead] of [["pyannote-vad", "What silero-vad found stands."], ["diarization", "The packaged models tell the speakers apart."]] as const) {
+      expect(stages[stage]).toMatchObject({ status: "done", warnings: [expect.stringContaining(instead)] });
+      expect(stages[stage]?.warnings[0]).toMatch(/The owner of the token has not accepted the licence of pyannote\/segmentation-3\.0\. Accept it at /);
+    }
+    expect(hub.requests()).toEqual(asked);
+  });
+
+  it("looks through a changed list alone, and fetches nothing that is there", async () => {
+    const [asked, running] = [hub.requests(), (await remote.docker(["ps", "--quiet"])).stdout];
+    await leaveOut([...NOT_THERE, SEGMENTATION]);
+    const { output } = await remote.up();
+    expect(output).toContain("prefetch: 2 of 2 models are in");
+    expect(output).toMatch(/^ +\+-1 replaced\n +\d+ unchanged$/m);
+    expect(hub.requests()).toEqual(asked);
+    expect((await remote.docker(["ps", "--quiet"])).stdout).toBe(running);
+  });
+});

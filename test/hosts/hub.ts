@@ -1,0 +1,69 @@
+/** A hub for the second machine's models: hub.py as a process of its own. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import { eventually } from "../stack/command";
+import { ADDRESS_HERE } from "./machine";
+
+const PORT = 8213;
+
+export const ENDPOINT = `http://${ADDRESS_HERE}:${PORT}`;
+
+/** What somebody asked of the hub. */
+export interface HubRequest {
+  readonly path: string;
+  /** Host and port that were asked. */
+  readonly host: string;
+  /** Whether a token came with it. */
+  readonly token: boolean;
+}
+
+export interface ModelHubArgs {
+  /** The development environment's Python, and the checkout with the double. */
+  readonly python: string;
+  readonly checkout: string;
+  /** Folder of the packaged Whisper model. */
+  readonly whisper: string;
+  /** The one token that it knows. */
+  readonly token: string;
+  /** File for its requests, a line each, and for what it says besides. */
+  readonly log: string;
+}
+
+export class ModelHub {
+  private running?: ChildProcess;
+
+  constructor(private readonly args: ModelHubArgs) {}
+
+  /** Starts it, and resolves when it answers. It ends with this process at the latest, whose pipe it reads. */
+  async start(): Promise<void> {
+    const { python, checkout, whisper, token, log } = this.args;
+    const errors = openSync(`${log}.errors`, "a");
+    const program = [path.join(__dirname, "hub.py"), ADDRESS_HERE, String(PORT), whisper, log];
+    const env = { ...process.env, PYTHONPATH: path.join(checkout, "docker/common/tests"), PYTHONDONTWRITEBYTECODE: "1" };
+    const running = spawn(python, program, { env, stdio: ["pipe", "pipe", errors] });
+    closeSync(errors);
+    this.running = running;
+    let said = "";
+    running.stdout?.on("data", (chunk: Buffer) => { said += chunk.toString(); });
+    running.stdin?.write(`${token}\n`);
+    await eventually("the hub", 60, () => {
+      if (running.exitCode !== null) throw new Error(`the hub has ended:\n${readFileSync(`${log}.errors`, "utf8")}`);
+      return said.trim() === ENDPOINT || undefined;
+    });
+  }
+
+  /** All that it was asked. */
+  requests(): HubRequest[] {
+    const { log } = this.args;
+    const lines = existsSync(log) ? readFileSync(log, "utf8").split("\n") : [];
+    return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as HubRequest);
+  }
+
+  async stop(): Promise<void> {
+    const running = this.running;
+    if (running === undefined) return;
+    running.stdin?.end();
+    await eventually("the end of the hub", 30, () => running.exitCode !== null || undefined);
+  }
+}
