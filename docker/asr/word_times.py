@@ -94,7 +94,7 @@ def aligner_version(settings: WordTimesSettings) -> str:
 def aligned(
     context: Context[S], sound: Sound, heard: Sequence[Heard], language: str, step: WhisperStep
 ) -> tuple[Sequence[Heard], str]:
-    """The same text with better times, and the repository and commit of the model that found them; else as it came, and none.
+    """The same text with better times, and the model that found them with its commit; else as it came, and none.
 
     `step` is the one in which Whisper heard it.
     """
