@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from huggingface_hub import HfApi, configure_http_backend, scan_cache_dir, snapshot_download
+from huggingface_hub import HfApi, configure_http_backend, hf_hub_download, scan_cache_dir
 from huggingface_hub.hf_api import RepoSibling
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
@@ -23,7 +23,6 @@ from patience import Patience, TimeIsUp, tried_again, watched
 
 T = TypeVar("T")
 
-_CONNECTIONS: Final = 4
 _DOWNLOADS: Final = 2
 """How often a file may arrive damaged."""
 _MEGABYTE: Final = 1e6
@@ -151,16 +150,20 @@ class _Download:
         raise damaged(self.asked, wrong[0])
 
     def _download(self, listing: _Listing) -> None:
+        """One file after the other, since only one of them is large.
+
+        `snapshot_download` takes any part of a commit for the whole of it where the hub does not answer.
+        """
         try:
-            snapshot_download(
-                self.model.repository,
-                revision=listing.commit,
-                cache_dir=self.hub.cache,
-                endpoint=self.hub.endpoint,
-                token=self.hub.token or False,
-                allow_patterns=list(listing.files),
-                max_workers=_CONNECTIONS,
-            )
+            for name in listing.files:
+                hf_hub_download(
+                    self.model.repository,
+                    name,
+                    revision=listing.commit,
+                    cache_dir=self.hub.cache,
+                    endpoint=self.hub.endpoint,
+                    token=self.hub.token or False,
+                )
         finally:
             self._drop_overlong(listing)
 

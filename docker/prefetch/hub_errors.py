@@ -9,7 +9,6 @@ from typing import Final
 import requests
 from huggingface_hub.errors import (
     GatedRepoError,
-    HfHubHTTPError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -49,7 +48,7 @@ def may_pass(error: BaseException) -> bool:
     match cause_of(error):
         case requests.exceptions.SSLError() | requests.exceptions.ProxyError():
             return False
-        case HfHubHTTPError() as answered:
+        case requests.HTTPError() as answered:
             return status_of(answered) in (_RANGE, _TOO_MANY) or status_of(answered) >= _SERVER
         case requests.RequestException():
             return True
@@ -59,7 +58,7 @@ def may_pass(error: BaseException) -> bool:
             return False
 
 
-def status_of(error: HfHubHTTPError) -> int:
+def status_of(error: requests.HTTPError) -> int:
     """The status of the hub's answer; 0 for none."""
     return error.response.status_code if error.response is not None else 0
 
@@ -82,7 +81,7 @@ def told(error: BaseException, asked: Asked) -> StageError:  # noqa: PLR0911 - o
                 f"The hub {endpoint} has no model {name}, or hides it from this user.",
                 f"Correct it in {_LIST}, or set a token that may read it ({TOKEN_SETTING}).",
             )
-        case HfHubHTTPError():
+        case requests.HTTPError():
             return _told_of_answer(first, asked)
         case requests.RequestException() | OSError(errno=None):
             return StageError(
@@ -110,7 +109,7 @@ def refused(asked: Asked) -> Refused:
     )
 
 
-def _told_of_answer(error: HfHubHTTPError, asked: Asked) -> StageError:
+def _told_of_answer(error: requests.HTTPError, asked: Asked) -> StageError:
     name, status = asked.model.repository, status_of(error)
     if status == requests.codes.unauthorized:
         return StageError(

@@ -200,6 +200,26 @@ def test_a_hub_that_stays_busy_is_given_up(prefetch: Prefetch) -> None:
     assert prefetch.hub.busy == 997
 
 
+def test_an_outage_in_the_middle_of_a_model_is_waited_for(prefetch: Prefetch) -> None:
+    # The small file is there by then: huggingface_hub takes any part of a commit for the whole where no hub answers.
+    prefetch.hub.add(WHISPER, {"config.json": b"{}", "model.bin": WEIGHTS})
+    prefetch.hub.cuts["model.bin"] = [1000]
+    prefetch.hub.busy_after_cut, prefetch.hub.busy_status = 1, 521
+    said = prefetch.succeed(prefetch.wanted(WHISPER))
+    assert said.count("interrupted (") == 2
+    assert "checksum" not in said
+    assert prefetch.content(WHISPER) == {"config.json": b"{}", "model.bin": WEIGHTS}
+
+
+def test_an_outage_that_lasts_is_not_told_as_a_damaged_file(prefetch: Prefetch) -> None:
+    prefetch.hub.add(WHISPER, {"config.json": b"{}", "model.bin": WEIGHTS})
+    prefetch.hub.cuts["model.bin"] = [1000]
+    prefetch.hub.busy_after_cut, prefetch.hub.busy_status = 1000, 521
+    said = prefetch.fail(prefetch.wanted(WHISPER))
+    assert f"answered 521 when asked for {WHISPER}" in said
+    assert prefetch.hub.busy == 998
+
+
 def test_a_hub_that_says_nothing_is_asked_again(prefetch: Prefetch) -> None:
     prefetch.hub.mute = 2
     prefetch.environment = {"PREFETCH_ANSWER_SECONDS": "1"}
