@@ -28,6 +28,10 @@ class Refused(StageError):  # noqa: N818 - reads as what happened
     """The hub does not give a model to this user: it wants a token, or an accepted licence."""
 
 
+class Unreachable(StageError):  # noqa: N818 - reads as what happened
+    """The hub does not answer, or cannot at the moment."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What was asked, for the messages."""
@@ -84,7 +88,7 @@ def told(error: BaseException, asked: Asked) -> StageError:  # noqa: PLR0911 - o
         case requests.HTTPError():
             return _told_of_answer(first, asked)
         case requests.RequestException() | OSError(errno=None):
-            return StageError(
+            return Unreachable(
                 f"The hub {endpoint} cannot be reached for {name}: {_short(first)}.",
                 "See that this host reaches it (a proxy: HTTPS_PROXY, a mirror: `models.endpoint`), then run `make up` "
                 "again, which goes on where this stopped; or choose `models.source: packaged`.",
@@ -121,7 +125,8 @@ def _told_of_answer(error: requests.HTTPError, asked: Asked) -> StageError:
             f"The token may not read {name}.",
             f"Allow it to read public gated repositories at {TOKEN_PAGE}, or set another: {TOKEN_SETTING}.",
         )
-    return StageError(
+    kind = Unreachable if may_pass(error) else StageError
+    return kind(
         f"The hub {asked.endpoint} answered {status} when asked for {name}.",
         "Run `make up` again later; it goes on where this stopped.",
     )

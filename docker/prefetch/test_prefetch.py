@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cp_whisperx.ml.hub import read_hub_models, snapshot_folder
-from hub_double import TOKEN, HubDouble, running_hub, sha256
+from hub_double import TOKEN, HubDouble, git_name, running_hub, sha256
 from prefetch import _LOCK, prepare_environment
 
 HERE = Path(__file__).parent
@@ -55,11 +55,15 @@ class Prefetch:
             **changes,
         }
 
+    @staticmethod
+    def python_path(*further: Path) -> str:
+        return ":".join(str(folder) for folder in (HERE.parent / "common", HERE, *further))
+
     def command(self, *wanted: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.cache.parent),
-            "PYTHONPATH": f"{HERE.parent / 'common'}:{HERE}",
+            "PYTHONPATH": self.python_path(),
             "MODEL_CACHE": str(self.cache),
             "HF_HUB_CACHE": str(self.cache / "huggingface/hub"),
             # What every container of a stack with hub models is given.
@@ -151,6 +155,42 @@ def test_a_file_that_vanished_comes_back(prefetch: Prefetch) -> None:
     blob.unlink()
     prefetch.succeed(wanted)
     assert prefetch.content(WHISPER)["model.bin"] == WEIGHTS
+
+
+def test_a_file_that_was_damaged_comes_back(prefetch: Prefetch) -> None:
+    wanted = prefetch.wanted(WHISPER)
+    prefetch.succeed(wanted)
+    for content in (WEIGHTS, b"{}"):
+        (blob,) = prefetch.cache.rglob(f"blobs/{sha256(content) if content == WEIGHTS else git_name(content)}")
+        blob.write_bytes(bytes(len(content)))
+        prefetch.succeed(wanted)
+        assert prefetch.content(WHISPER) == prefetch.hub.repositories[WHISPER].files
+
+
+def test_weights_that_the_list_no_longer_believes_are_not_kept(prefetch: Prefetch) -> None:
+    prefetch.succeed(prefetch.wanted(WHISPER))
+    assert "another checksum than expected" in prefetch.fail(prefetch.wanted(WHISPER, sha256={"model.bin": "0" * 64}))
+
+
+def test_the_list_of_what_is_there_never_names_what_is_being_removed(prefetch: Prefetch) -> None:
+    prefetch.succeed(prefetch.wanted(WHISPER))
+    new = os.urandom(40_000)
+    prefetch.hub.add(WHISPER, {"model.bin": new})
+    prefetch.environment = {"PYTHONPATH": prefetch.python_path(_end_at_removal(prefetch.cache.parent))}
+    assert prefetch.run(prefetch.wanted(WHISPER)).returncode == 9
+    assert prefetch.content(WHISPER) == {"model.bin": new}
+    prefetch.environment = {}
+    assert "removing 3.0 MB of earlier commits" in prefetch.succeed(prefetch.wanted(WHISPER))
+    assert prefetch.content(WHISPER) == {"model.bin": new}
+
+
+def _end_at_removal(folder: Path) -> Path:
+    """A folder that makes Python end, as if it were killed, where it would remove a commit."""
+    return _python_with(
+        folder,
+        "import os, shutil\nremove = shutil.rmtree\n"
+        "shutil.rmtree = lambda path, *_, **__: os._exit(9) if 'snapshots' in str(path) else remove(path)\n",
+    )
 
 
 def test_a_broken_connection_goes_on_where_it_stopped(prefetch: Prefetch) -> None:
@@ -316,6 +356,34 @@ def test_it_comes_when_the_licence_was_accepted_meanwhile(prefetch: Prefetch) ->
     assert listed.absent == {}
 
 
+def test_a_hub_that_is_down_keeps_nobody_from_what_was_left_out_before(prefetch: Prefetch) -> None:
+    wanted = (prefetch.wanted(GATED, fallback="silero's result stands"), prefetch.wanted(WHISPER))
+    prefetch.succeed(*wanted, token=TOKEN)
+    before = read_hub_models(prefetch.cache)
+    prefetch.environment = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    said = prefetch.succeed(*wanted, token=TOKEN)
+    assert f"left out again: The hub http://127.0.0.1:9 cannot be reached for {GATED}" in said
+    assert "Without it: silero's result stands." in said
+    assert read_hub_models(prefetch.cache) == before
+    prefetch.environment = {}
+    prefetch.hub.busy = 1000
+    assert "left out again: " in prefetch.succeed(*wanted, token=TOKEN)
+
+
+def test_why_a_model_was_left_out_is_known_until_it_is_asked_for_again(prefetch: Prefetch) -> None:
+    gated = prefetch.wanted(GATED, fallback="silero's result stands")
+    prefetch.succeed(gated)
+    prefetch.fail(prefetch.wanted(WHISPER), prefetch.wanted(WHISPER, repository="nobody/nothing"), gated)
+    listed = read_hub_models(prefetch.cache)
+    assert (set(listed.models), set(listed.absent)) == ({WHISPER}, {GATED})
+
+
+def test_a_hub_that_is_down_is_an_error_where_nothing_was_left_out_before(prefetch: Prefetch) -> None:
+    prefetch.environment = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    wanted = prefetch.wanted(GATED, fallback="silero's result stands")
+    assert "cannot be reached" in prefetch.fail(wanted, token=TOKEN)
+
+
 def test_an_unknown_revision_is_told(prefetch: Prefetch) -> None:
     said = prefetch.fail(prefetch.wanted(WHISPER, revision="f" * 40))
     assert f"has no revision {'f' * 40} of {WHISPER}" in said
@@ -359,7 +427,7 @@ def test_a_time_limit_ends_it_and_the_next_run_goes_on(prefetch: Prefetch) -> No
 
 def test_a_disk_without_room_is_told_before_anything_comes(prefetch: Prefetch) -> None:
     repository = prefetch.hub.repositories[WHISPER]
-    prefetch.environment = {"PYTHONPATH": f"{HERE.parent / 'common'}:{HERE}:{_small_disk(prefetch.cache.parent)}"}
+    prefetch.environment = {"PYTHONPATH": prefetch.python_path(_small_disk(prefetch.cache.parent))}
     said = prefetch.fail(prefetch.wanted(WHISPER))
     assert (
         f"The disk is full: {WHISPER} needs 3 MB more in {prefetch.cache / 'huggingface/hub'}, 1 MB are free." in said
@@ -370,11 +438,17 @@ def test_a_disk_without_room_is_told_before_anything_comes(prefetch: Prefetch) -
 
 def _small_disk(folder: Path) -> Path:
     """A folder that makes Python see 1 MB of free disk."""
-    (folder / "small").mkdir()
-    (folder / "small/sitecustomize.py").write_text(
-        "import shutil\nfacts = shutil.disk_usage('/')\nshutil.disk_usage = lambda _: facts._replace(free=1_000_000)\n"
+    return _python_with(
+        folder,
+        "import shutil\nfacts = shutil.disk_usage('/')\nshutil.disk_usage = lambda _: facts._replace(free=1_000_000)\n",
     )
-    return folder / "small"
+
+
+def _python_with(folder: Path, program: str) -> Path:
+    """A folder from which Python runs this program when it starts."""
+    (folder / "changed").mkdir()
+    (folder / "changed/sitecustomize.py").write_text(program)
+    return folder / "changed"
 
 
 def test_a_cache_that_is_not_there_is_told(prefetch: Prefetch) -> None:
