@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
 )
 
 from cp_whisperx.errors import StageError
+from cp_whisperx.ml.hub import FILL_AGAIN
 from model_list import TOKEN_SETTING, WantedModel
 
 TOKEN_PAGE: Final = "https://huggingface.co/settings/tokens"  # noqa: S105 - where tokens are made, not one
@@ -105,11 +106,11 @@ def refused(asked: Asked) -> Refused:
     if not asked.has_token:
         return Refused(
             f"{name} is given to known users only, and there is no token.",
-            f"Accept its licence at {page}, make a token at {TOKEN_PAGE} and set it: {TOKEN_SETTING}.",
+            f"Accept its licence at {page}, make a token at {TOKEN_PAGE}, set it ({TOKEN_SETTING}) and run `make up`.",
         )
     return Refused(
         f"The owner of the token has not accepted the licence of {name}.",
-        f"Accept it at {page} as the user the token belongs to, then run `make up` again.",
+        f"Accept it at {page} as the user the token belongs to, then run `{FILL_AGAIN}`.",
     )
 
 
@@ -123,7 +124,8 @@ def _told_of_answer(error: requests.HTTPError, asked: Asked) -> StageError:
     if status == requests.codes.forbidden:
         return Refused(
             f"The token may not read {name}.",
-            f"Allow it to read public gated repositories at {TOKEN_PAGE}, or set another: {TOKEN_SETTING}.",
+            f"Allow it to read public gated repositories at {TOKEN_PAGE}, then run `{FILL_AGAIN}`; or set another "
+            f"({TOKEN_SETTING}), then run `make up`.",
         )
     kind = Unreachable if may_pass(error) else StageError
     return kind(

@@ -26,6 +26,7 @@ from checksums import is_as_named
 from cp_whisperx.errors import StageError
 from cp_whisperx.files import locked, write_document
 from cp_whisperx.ml.hub import (
+    FILL_AGAIN,
     AbsentModel,
     HubModel,
     HubModels,
@@ -136,7 +137,7 @@ def _fetched(model: WantedModel, before: AbsentModel | None, hub: "Hub", say: Sa
         # The stages did without it until now: no reason to keep them from running.
         if not model.fallback or before is None:
             raise
-        say(f"left out again: {error.reason} Without it: {model.fallback}. {error.way_out}")
+        say(f"left out again: {error.reason} Without it: {model.fallback}. `{FILL_AGAIN}` asks for it again.")
         return before
 
 

@@ -305,7 +305,7 @@ def test_without_a_token_it_is_told_where_to_get_one(prefetch: Prefetch) -> None
     said = prefetch.fail(prefetch.wanted(GATED))
     assert f"{GATED} is given to known users only, and there is no token." in said
     assert "https://huggingface.co/settings/tokens" in said
-    assert "pulumi config set --secret --path models.token" in said
+    assert "set it (pulumi config set --secret --path models.token) and run `make up`" in said
 
 
 def test_a_model_that_turns_out_to_be_gated_is_told_alike(prefetch: Prefetch) -> None:
@@ -317,6 +317,7 @@ def test_a_licence_that_was_not_accepted_is_told_with_its_page(prefetch: Prefetc
     said = prefetch.fail(prefetch.wanted(GATED, licencePage=f"https://huggingface.co/{GATED}"), token=TOKEN)
     assert f"has not accepted the licence of {GATED}" in said
     assert f"Accept it at https://huggingface.co/{GATED}" in said
+    assert "then run `make models" in said
     assert TOKEN not in said
 
 
