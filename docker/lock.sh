@@ -47,6 +47,8 @@ lock_development() {
         constraints+=(--constraint "$locked")
     done
     compile docker/development.lock "${constraints[@]}" --group docker/pyproject.toml:dev
+    compile docker/torch-tests.lock --constraint docker/base-ml/requirements.cuda.lock \
+        --constraint docker/development.lock --group docker/pyproject.toml:torch-tests
 }
 
 base=docker/base/requirements.in
