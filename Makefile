@@ -5,7 +5,7 @@ export STACK
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down film preview env builder sizes native-environment check test
+.PHONY: help up down film preview env builder sizes models native-environment check test test-torch
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ builder: ## Start the builder anew, with what registries.toml in ~/.cp-whisperx 
 sizes: ## Write what the deployed stack's images weigh into docs/sizes.md
 	@toolchain/sizes.sh
 
+models: ## Fill the model cache anew: after a licence was accepted, or a model damaged
+	@toolchain/models.sh
+
 native-environment: ## Make the Python environment that stack native mounts: make native-environment [FOLDER=.bollyenv]
 	@toolchain/native-environment.sh
 
@@ -39,3 +42,6 @@ check: ## Every check and test that needs no engine
 
 test: ## Every check and test, the whole stack on the engine included
 	@toolchain/test.sh all
+
+test-torch: ## The tests that need torch, with the packages of the CUDA images: 7 GB, downloaded once
+	@toolchain/test.sh torch

@@ -43,10 +43,12 @@ lock_graphics() {
 # Locks what the tests and checks of all Python run with: the images' versions, and the tools.
 lock_development() {
     local locked constraints=()
-    for locked in docker/{base-spacy,tmdb,subtitle-gen,models,prefetch}/requirements.lock docker/base-whisper/requirements.cpu.lock; do
+    for locked in docker/{base-spacy,base-whisper,tmdb,subtitle-gen,models,prefetch}/requirements.lock; do
         constraints+=(--constraint "$locked")
     done
     compile docker/development.lock "${constraints[@]}" --group docker/pyproject.toml:dev
+    compile docker/torch-tests.lock --constraint docker/base-ml/requirements.cuda.lock \
+        --constraint docker/development.lock --group docker/pyproject.toml:torch-tests
 }
 
 base=docker/base/requirements.in
@@ -56,7 +58,7 @@ lock docker/build-tools/requirements.in
 lock "$base"
 lock docker/base-spacy/requirements.in "$base"
 lock "$machine_learning" "$base"
-lock docker/base-whisper/requirements.cpu.in "$machine_learning" "$base"
+lock docker/base-whisper/requirements.in "$machine_learning" "$base"
 lock_graphics
 lock docker/models/requirements.in "$base"
 compile docker/models/weights.lock --no-deps docker/models/weights.in

@@ -6,6 +6,8 @@ import type { Settings } from "../settings";
 
 /** Where a container finds the host's environment. */
 const PLACE = "/app/.bollyenv";
+/** Where an environment has its packages. */
+const PACKAGES = "lib/python3.11/site-packages";
 
 export interface NativeEnvironment {
   readonly mounts: docker.types.input.ContainerMount[];
@@ -19,7 +21,7 @@ export function nativeFolder({ variant, native }: Pick<Settings, "variant" | "na
 
 /**
  * The mount of the environment and the variables by which Python finds it, for a stage with a model in a stack of slim
- * images. The image's own programs and the package all stages share come first.
+ * images. The image's own programs and packages come first: they are of the versions it was built and tested with.
  */
 export function nativeEnvironment(
   settings: Pick<Settings, "variant" | "native">,
@@ -32,7 +34,7 @@ export function nativeEnvironment(
     environment: {
       EXECUTION_MODE: "native",
       PATH: `/opt/venv/bin:${PLACE}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-      PYTHONPATH: `/opt/cp-whisperx:${PLACE}/lib/python3.11/site-packages`,
+      PYTHONPATH: `/opt/cp-whisperx:/opt/venv/${PACKAGES}:${PLACE}/${PACKAGES}`,
     },
   };
 }

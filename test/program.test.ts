@@ -287,7 +287,9 @@ describe("the program with the host's own environment", () => {
       expect(mounts).toContainEqual({ type: "bind", source: "/opt/.bollyenv", target: "/app/.bollyenv", readOnly: true });
       expect(envs).toContain("EXECUTION_MODE=native");
       expect(envs.find((variable) => variable.startsWith("PATH="))).toContain(":/app/.bollyenv/bin:");
-      expect(envs).toContain("PYTHONPATH=/opt/cp-whisperx:/app/.bollyenv/lib/python3.11/site-packages");
+      // What the image has itself, at the versions of its lock, comes before what the host has.
+      const packages = "lib/python3.11/site-packages";
+      expect(envs).toContain(`PYTHONPATH=/opt/cp-whisperx:/opt/venv/${packages}:/app/.bollyenv/${packages}`);
     }
     expect(containers.get("demux")?.envs.join()).not.toContain("EXECUTION_MODE");
   });

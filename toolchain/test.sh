@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make check, make test: every check and test, each to its end, and one line that adds them up.
+# make check, make test, make test-torch: every check and test, each to its end, and one line that adds them up.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 RESULTS_FOLDER="$PROJECT_FOLDER/build/test-results"
@@ -50,10 +50,12 @@ run_ruff() {
 
 run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.py ../test/hosts/*.py); }
 
+# run_pytest ENVIRONMENT FOLDER REPORT FILE...: the tests in these files and folders below FOLDER.
 run_pytest() {
-  local folder=$1 report=$2
-  (cd "$folder" && "$DEVELOPMENT_ENVIRONMENT/bin/python" -m pytest -c "$PROJECT_FOLDER/docker/pyproject.toml" --rootdir "$PWD" \
-    --hypothesis-profile ci -o cache_dir="$RESULTS_FOLDER/pytest" --quiet --junitxml "$report" .)
+  local environment=$1 folder=$2 report=$3
+  shift 3
+  (cd "$folder" && "$environment/bin/python" -m pytest -c "$PROJECT_FOLDER/docker/pyproject.toml" --rootdir "$PWD" \
+    --hypothesis-profile ci -o cache_dir="$RESULTS_FOLDER/pytest" --quiet --junitxml "$report" "$@")
 }
 
 # run_go_tests REPORT PART TAGS PACKAGES: shows what failed; the report has every event.
@@ -91,8 +93,8 @@ without_engine() {
   check "lint of Python" run_ruff
   check "types of Python" run_mypy
   suite "unit tests" vitest "$RESULTS_FOLDER/unit.json" run_vitest "$RESULTS_FOLDER/unit.json"
-  suite "tests of the stages" junit "$RESULTS_FOLDER/stages.xml" run_pytest docker "$RESULTS_FOLDER/stages.xml"
-  suite "tests of the toolchain" junit "$RESULTS_FOLDER/toolchain.xml" run_pytest toolchain/test "$RESULTS_FOLDER/toolchain.xml"
+  suite "tests of the stages" junit "$RESULTS_FOLDER/stages.xml" run_pytest "$DEVELOPMENT_ENVIRONMENT" docker "$RESULTS_FOLDER/stages.xml" .
+  suite "tests of the toolchain" junit "$RESULTS_FOLDER/toolchain.xml" run_pytest "$DEVELOPMENT_ENVIRONMENT" toolchain/test "$RESULTS_FOLDER/toolchain.xml" .
   suite "tests of the language host" tap "$RESULTS_FOLDER/language-host.tap" run_node_tests "$RESULTS_FOLDER/language-host.tap"
   if command -v go >/dev/null; then
     suite "tests of the command provider" go "$RESULTS_FOLDER/command.json" run_go_tests "$RESULTS_FOLDER/command.json" command "" ./...
@@ -112,10 +114,20 @@ with_engine() {
   fi
 }
 
-main() {
+# with_torch: the tests that all other runs skip for want of torch. One that is skipped here as well is run nowhere.
+with_torch() {
+  local files
+  mapfile -t files < <(cd docker && git grep --untracked --files-with-matches --fixed-strings 'importorskip("torch"' -- '*/test_*.py')
+  suite "tests with torch" junit "$RESULTS_FOLDER/torch.xml" \
+    run_pytest "$TORCH_ENVIRONMENT" docker "$RESULTS_FOLDER/torch.xml" -rs "${files[@]}"
+  if ((SKIPPED > 0)); then
+    FAILED=$((FAILED + SKIPPED)) SKIPPED=0 FAILURES+=("tests with torch that were skipped")
+  fi
+}
+
+# without_torch EXTENT: all other checks and tests, or (check) those that need no engine.
+without_torch() {
   local extent=$1
-  cd -- "$PROJECT_FOLDER"
-  mkdir -p "$RESULTS_FOLDER"
   export_pulumi_environment
   ensure_node_modules
   ensure_python_tools
@@ -124,6 +136,18 @@ main() {
   if [[ $extent == all ]]; then with_tool_lock ensure_tools; fi
   without_engine
   if [[ $extent == all ]]; then with_engine; fi
+}
+
+main() {
+  local extent=$1
+  cd -- "$PROJECT_FOLDER"
+  mkdir -p "$RESULTS_FOLDER"
+  if [[ $extent == torch ]]; then
+    with_tool_lock ensure_torch_environment
+    with_torch
+  else
+    without_torch "$extent"
+  fi
   if ((FAILED > 0)); then say "failed: $(printf '%s; ' "${FAILURES[@]}")"; fi
   printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
   ((FAILED == 0))

@@ -50,7 +50,8 @@ function network(endpoint: string | undefined): string[] {
 /**
  * Downloads the models of the hub into the model cache, once for each list of models and each volume. The token reaches the
  * program on its standard input: no environment, command line or container listing has it, and the state holds it encrypted.
- * Its progress is shown while it runs. What was cut off goes on where it stopped.
+ * Its progress is shown while it runs. What was cut off goes on where it stopped. What changes in the volume or on the hub
+ * changes no input: `make models` replaces this command by its name.
  */
 export function prefetch(
   name: string,

@@ -1,4 +1,4 @@
-"""pyannote's diarization pipeline on torch, from a hub. How to run it: see torch_models."""
+"""pyannote's diarization pipeline on torch, from a hub. `make test-torch` runs it."""
 
 import json
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch", reason="needs torch, as the images of variant cuda have it")
-pytest.importorskip("pyannote.audio", reason="needs pyannote.audio, as the images of variant cuda have it")
+pytest.importorskip("torch", reason="needs torch: make test-torch runs it")
+pytest.importorskip("pyannote.audio", reason="needs pyannote.audio: make test-torch runs it")
 
 from faster_whisper import decode_audio
 

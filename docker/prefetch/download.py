@@ -1,19 +1,19 @@
 """Brings one model of a hub into the cache: looks up what belongs to it, downloads it, and checks every byte."""
 
-import hashlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from huggingface_hub import HfApi, configure_http_backend, scan_cache_dir, snapshot_download
+from huggingface_hub import HfApi, configure_http_backend, hf_hub_download, scan_cache_dir
 from huggingface_hub.hf_api import RepoSibling
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 
+from checksums import git_hash
 from cp_whisperx.errors import StageError
 from cp_whisperx.files import sha256_of
 from cp_whisperx.ml.hub import HubModel, lacking_files, repository_folder, snapshot_folder
@@ -23,11 +23,9 @@ from patience import Patience, TimeIsUp, tried_again, watched
 
 T = TypeVar("T")
 
-_CONNECTIONS: Final = 4
 _DOWNLOADS: Final = 2
 """How often a file may arrive damaged."""
 _MEGABYTE: Final = 1e6
-_CHUNK: Final = 1 << 20
 _PARTIAL: Final = "*.incomplete"
 
 
@@ -151,16 +149,20 @@ class _Download:
         raise damaged(self.asked, wrong[0])
 
     def _download(self, listing: _Listing) -> None:
+        """One file after the other, since only one of them is large.
+
+        `snapshot_download` takes any part of a commit for the whole of it where the hub does not answer.
+        """
         try:
-            snapshot_download(
-                self.model.repository,
-                revision=listing.commit,
-                cache_dir=self.hub.cache,
-                endpoint=self.hub.endpoint,
-                token=self.hub.token or False,
-                allow_patterns=list(listing.files),
-                max_workers=_CONNECTIONS,
-            )
+            for name in listing.files:
+                hf_hub_download(
+                    self.model.repository,
+                    name,
+                    revision=listing.commit,
+                    cache_dir=self.hub.cache,
+                    endpoint=self.hub.endpoint,
+                    token=self.hub.token or False,
+                )
         finally:
             self._drop_overlong(listing)
 
@@ -210,15 +212,6 @@ class _Download:
         return snapshot_folder(self.hub.cache, self.model.repository, listing.commit)
 
 
-def git_hash(path: Path) -> str:
-    """The name that git gives to a file's content: how a hub names files that are not large."""
-    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _bytes_in(folder: Path, pattern: str) -> int:
     """Bytes of the files in a folder; those that vanish meanwhile were renamed and count next time."""
     total = 0
@@ -230,11 +223,15 @@ def _bytes_in(folder: Path, pattern: str) -> int:
     return total
 
 
-def drop_other_commits(repository: str, commit: str, hub: Hub) -> None:
-    """Removes what only earlier commits of a repository had: models are large, and nobody asks for those any more."""
-    for known in scan_cache_dir(hub.cache).repos:
+def drop_other_commits(commits: Mapping[str, str], hub: Hub) -> None:
+    """Removes what only earlier commits had of the repositories named here with theirs.
+
+    Models are large, and nobody asks for earlier commits any more.
+    """
+    for known in scan_cache_dir(hub.cache).repos if hub.cache.is_dir() else ():
+        commit = commits.get(known.repo_id)
         old = [revision.commit_hash for revision in known.revisions if revision.commit_hash != commit]
-        if known.repo_id == repository and old:
+        if commit and old:
             strategy = scan_cache_dir(hub.cache).delete_revisions(*old)
-            hub.say(f"{repository}: removing {strategy.expected_freed_size / _MEGABYTE:.1f} MB of earlier commits")
+            hub.say(f"{known.repo_id}: removing {strategy.expected_freed_size / _MEGABYTE:.1f} MB of earlier commits")
             strategy.execute()

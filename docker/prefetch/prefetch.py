@@ -3,8 +3,9 @@
     python -m prefetch < token
 
 The token for gated models comes in one line of standard input; an empty line or none means that there is no token. It
-is written nowhere. What is there and whole stays; what was cut off goes on where it stopped. MODEL_CACHE/hub.json comes
-last: the stages find their models by it. A run that finds everything there needs no network.
+is written nowhere. What is there and whole stays, what was damaged is fetched again, what was cut off goes on where it
+stopped. MODEL_CACHE/hub.json names what is there: the stages find their models by it. A run that finds everything there
+needs no network.
 """
 
 import math
@@ -21,9 +22,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checksums import is_as_named
 from cp_whisperx.errors import StageError
 from cp_whisperx.files import locked, write_document
 from cp_whisperx.ml.hub import (
+    FILL_AGAIN,
     AbsentModel,
     HubModel,
     HubModels,
@@ -62,10 +65,14 @@ class Cache:
     """HF_HUB_CACHE."""
 
     def has(self, model: WantedModel, found: HubModel | None) -> bool:
-        """Whether `found`, an entry of hub.json, is what the list wants, and every file of it is there."""
+        """Whether `found`, an entry of hub.json, is what the list wants, and every file of it is there and whole."""
         if found is None or (found.revision, found.patterns) != (model.revision, model.files):
             return False
-        return not lacking_files(snapshot_folder(self.hub, model.repository, found.commit), found.files)
+        folder = snapshot_folder(self.hub, model.repository, found.commit)
+        if lacking_files(folder, found.files):
+            return False
+        pinned = all((folder / name).resolve().name == expected for name, expected in model.sha256.items())
+        return pinned and all(is_as_named(folder / name) for name in found.files)
 
 
 def prefetch(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) -> None:
@@ -90,41 +97,56 @@ def prefetch(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) 
 def _bring(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) -> None:
     listed = read_hub_models(cache.folder)
     wanted = {model.repository: model for model in models}
+    say("checking what is there")
     there = {
         name: found for name, found in listed.models.items() if name not in wanted or cache.has(wanted[name], found)
     }
-    absent: dict[str, AbsentModel] = {}
+    absent = {name: why for name, why in listed.absent.items() if name in wanted and name not in there}
     lacking = [model for name, model in wanted.items() if name not in there]
     for number, model in enumerate(lacking, start=1):
         size = f", about {model.megabytes} MB" if model.megabytes else ""
         say(f"{number} of {len(lacking)}: {model.repository}{size}")
-        found = _fetched(model, hub, say)
+        found = _fetched(model, absent.get(model.repository), hub, say)
         if isinstance(found, AbsentModel):
             absent[model.repository] = found
         else:
             there[model.repository] = found
+            absent.pop(model.repository, None)
         # After each model, so that what came before an error counts.
-        _note(cache, HubModels(models=there, absent=absent))
-    _note(cache, HubModels(models=there, absent=absent))
+        _settle(cache, HubModels(models=there, absent=absent), hub)
+    _settle(cache, HubModels(models=there, absent=absent), hub)
     left_out = f", {len(absent)} left out" if absent else ""
     say(f"{len(wanted) - len(absent)} of {len(wanted)} models are in {cache.hub}{left_out}")
 
 
-def _fetched(model: WantedModel, hub: "Hub", say: Say) -> HubModel | AbsentModel:
-    from download import drop_other_commits, fetch  # noqa: PLC0415 - see main
-    from hub_errors import Asked, Refused, refused  # noqa: PLC0415 - see main
+def _fetched(model: WantedModel, before: AbsentModel | None, hub: "Hub", say: Say) -> HubModel | AbsentModel:
+    """A model that was fetched, or why it was left out; `before` says why an earlier run left it out, if one did."""
+    from download import fetch  # noqa: PLC0415 - see main
+    from hub_errors import Asked, Refused, Unreachable, refused  # noqa: PLC0415 - see main
 
     try:
         if model.gated and not hub.token:
             raise refused(Asked(model, hub.endpoint, has_token=False, cache=hub.cache))
-        found = fetch(model, hub)
+        return fetch(model, hub)
     except Refused as error:
         if not model.fallback:
             raise
         say(f"left out: {error.reason} Without it: {model.fallback}. {error.way_out}")
         return AbsentModel(reason=error.reason, way_out=error.way_out)
-    drop_other_commits(model.repository, found.commit, hub)
-    return found
+    except Unreachable as error:
+        # The stages did without it until now: no reason to keep them from running.
+        if not model.fallback or before is None:
+            raise
+        say(f"left out again: {error.reason} Without it: {model.fallback}. `{FILL_AGAIN}` asks for it again.")
+        return before
+
+
+def _settle(cache: Cache, content: HubModels, hub: "Hub") -> None:
+    """Notes what is there, then removes earlier commits: so hub.json never names what is being removed."""
+    from download import drop_other_commits  # noqa: PLC0415 - see main
+
+    _note(cache, content)
+    drop_other_commits({name: found.commit for name, found in content.models.items()}, hub)
 
 
 def _note(cache: Cache, content: HubModels) -> None:

@@ -42,6 +42,15 @@ def test_what_may_pass_is_tried_again_and_nothing_else(error: Exception, *, pass
     assert may_pass(error) == passes
 
 
+def test_a_hub_that_stays_busy_while_a_file_is_fetched_is_told_with_its_answer() -> None:
+    response = requests.Response()
+    response.status_code = 503
+    error = LocalEntryNotFoundError("An error happened while trying to locate the file on the Hub")
+    error.__cause__ = requests.HTTPError("503 Server Error", response=response)
+    assert may_pass(error)
+    assert "answered 503 when asked for some/model" in str(told(error, ASKED))
+
+
 def test_a_broken_connection_is_told_without_the_address_that_the_hub_signed() -> None:
     said = str(told(unreachable(), ASKED))
     assert "cannot be reached for some/model" in said

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from cp_whisperx.ml.hub import read_hub_models, snapshot_folder
-from hub_double import TOKEN, HubDouble, running_hub, sha256
+from hub_double import TOKEN, HubDouble, git_name, running_hub, sha256
 from prefetch import _LOCK, prepare_environment
 
 HERE = Path(__file__).parent
@@ -56,11 +56,15 @@ class Prefetch:
             **changes,
         }
 
+    @staticmethod
+    def python_path(*further: Path) -> str:
+        return ":".join(str(folder) for folder in (HERE.parent / "common", HERE, *further))
+
     def command(self, *wanted: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.cache.parent),
-            "PYTHONPATH": f"{HERE.parent / 'common'}:{HERE}",
+            "PYTHONPATH": self.python_path(),
             "MODEL_CACHE": str(self.cache),
             "HF_HUB_CACHE": str(self.cache / "huggingface/hub"),
             # What every container of a stack with hub models is given.
@@ -154,6 +158,42 @@ def test_a_file_that_vanished_comes_back(prefetch: Prefetch) -> None:
     assert prefetch.content(WHISPER)["model.bin"] == WEIGHTS
 
 
+def test_a_file_that_was_damaged_comes_back(prefetch: Prefetch) -> None:
+    wanted = prefetch.wanted(WHISPER)
+    prefetch.succeed(wanted)
+    for content in (WEIGHTS, b"{}"):
+        (blob,) = prefetch.cache.rglob(f"blobs/{sha256(content) if content == WEIGHTS else git_name(content)}")
+        blob.write_bytes(bytes(len(content)))
+        prefetch.succeed(wanted)
+        assert prefetch.content(WHISPER) == prefetch.hub.repositories[WHISPER].files
+
+
+def test_weights_that_the_list_no_longer_believes_are_not_kept(prefetch: Prefetch) -> None:
+    prefetch.succeed(prefetch.wanted(WHISPER))
+    assert "another checksum than expected" in prefetch.fail(prefetch.wanted(WHISPER, sha256={"model.bin": "0" * 64}))
+
+
+def test_the_list_of_what_is_there_never_names_what_is_being_removed(prefetch: Prefetch) -> None:
+    prefetch.succeed(prefetch.wanted(WHISPER))
+    new = os.urandom(40_000)
+    prefetch.hub.add(WHISPER, {"model.bin": new})
+    prefetch.environment = {"PYTHONPATH": prefetch.python_path(_end_at_removal(prefetch.cache.parent))}
+    assert prefetch.run(prefetch.wanted(WHISPER)).returncode == 9
+    assert prefetch.content(WHISPER) == {"model.bin": new}
+    prefetch.environment = {}
+    assert "removing 3.0 MB of earlier commits" in prefetch.succeed(prefetch.wanted(WHISPER))
+    assert prefetch.content(WHISPER) == {"model.bin": new}
+
+
+def _end_at_removal(folder: Path) -> Path:
+    """A folder that makes Python end, as if it were killed, where it would remove a commit."""
+    return _python_with(
+        folder,
+        "import os, shutil\nremove = shutil.rmtree\n"
+        "shutil.rmtree = lambda path, *_, **__: os._exit(9) if 'snapshots' in str(path) else remove(path)\n",
+    )
+
+
 def test_a_broken_connection_goes_on_where_it_stopped(prefetch: Prefetch) -> None:
     prefetch.hub.add(BIG, {"model.bin": BIG_WEIGHTS})
     prefetch.hub.cuts["model.bin"] = [STEP + 1000, STEP + 1000]
@@ -201,6 +241,26 @@ def test_a_hub_that_stays_busy_is_given_up(prefetch: Prefetch) -> None:
     assert prefetch.hub.busy == 997
 
 
+def test_an_outage_in_the_middle_of_a_model_is_waited_for(prefetch: Prefetch) -> None:
+    # The small file is there by then: huggingface_hub takes any part of a commit for the whole where no hub answers.
+    prefetch.hub.add(WHISPER, {"config.json": b"{}", "model.bin": WEIGHTS})
+    prefetch.hub.cuts["model.bin"] = [1000]
+    prefetch.hub.busy_after_cut, prefetch.hub.busy_status = 1, 521
+    said = prefetch.succeed(prefetch.wanted(WHISPER))
+    assert said.count("interrupted (") == 2
+    assert "checksum" not in said
+    assert prefetch.content(WHISPER) == {"config.json": b"{}", "model.bin": WEIGHTS}
+
+
+def test_an_outage_that_lasts_is_not_told_as_a_damaged_file(prefetch: Prefetch) -> None:
+    prefetch.hub.add(WHISPER, {"config.json": b"{}", "model.bin": WEIGHTS})
+    prefetch.hub.cuts["model.bin"] = [1000]
+    prefetch.hub.busy_after_cut, prefetch.hub.busy_status = 1000, 521
+    said = prefetch.fail(prefetch.wanted(WHISPER))
+    assert f"answered 521 when asked for {WHISPER}" in said
+    assert prefetch.hub.busy == 998
+
+
 def test_a_hub_that_says_nothing_is_asked_again(prefetch: Prefetch) -> None:
     prefetch.hub.mute = 2
     prefetch.environment = {"PREFETCH_ANSWER_SECONDS": "1"}
@@ -246,7 +306,7 @@ def test_without_a_token_it_is_told_where_to_get_one(prefetch: Prefetch) -> None
     said = prefetch.fail(prefetch.wanted(GATED))
     assert f"{GATED} is given to known users only, and there is no token." in said
     assert "https://huggingface.co/settings/tokens" in said
-    assert "pulumi config set --secret --path models.token" in said
+    assert "set it (pulumi config set --secret --path models.token) and run `make up`" in said
 
 
 def test_a_model_that_turns_out_to_be_gated_is_told_alike(prefetch: Prefetch) -> None:
@@ -258,6 +318,7 @@ def test_a_licence_that_was_not_accepted_is_told_with_its_page(prefetch: Prefetc
     said = prefetch.fail(prefetch.wanted(GATED, licencePage=f"https://huggingface.co/{GATED}"), token=TOKEN)
     assert f"has not accepted the licence of {GATED}" in said
     assert f"Accept it at https://huggingface.co/{GATED}" in said
+    assert "then run `make models" in said
     assert TOKEN not in said
 
 
@@ -295,6 +356,34 @@ def test_it_comes_when_the_licence_was_accepted_meanwhile(prefetch: Prefetch) ->
     listed = read_hub_models(prefetch.cache)
     assert set(listed.models) == {GATED}
     assert listed.absent == {}
+
+
+def test_a_hub_that_is_down_keeps_nobody_from_what_was_left_out_before(prefetch: Prefetch) -> None:
+    wanted = (prefetch.wanted(GATED, fallback="silero's result stands"), prefetch.wanted(WHISPER))
+    prefetch.succeed(*wanted, token=TOKEN)
+    before = read_hub_models(prefetch.cache)
+    prefetch.environment = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    said = prefetch.succeed(*wanted, token=TOKEN)
+    assert f"left out again: The hub http://127.0.0.1:9 cannot be reached for {GATED}" in said
+    assert "Without it: silero's result stands." in said
+    assert read_hub_models(prefetch.cache) == before
+    prefetch.environment = {}
+    prefetch.hub.busy = 1000
+    assert "left out again: " in prefetch.succeed(*wanted, token=TOKEN)
+
+
+def test_why_a_model_was_left_out_is_known_until_it_is_asked_for_again(prefetch: Prefetch) -> None:
+    gated = prefetch.wanted(GATED, fallback="silero's result stands")
+    prefetch.succeed(gated)
+    prefetch.fail(prefetch.wanted(WHISPER), prefetch.wanted(WHISPER, repository="nobody/nothing"), gated)
+    listed = read_hub_models(prefetch.cache)
+    assert (set(listed.models), set(listed.absent)) == ({WHISPER}, {GATED})
+
+
+def test_a_hub_that_is_down_is_an_error_where_nothing_was_left_out_before(prefetch: Prefetch) -> None:
+    prefetch.environment = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    wanted = prefetch.wanted(GATED, fallback="silero's result stands")
+    assert "cannot be reached" in prefetch.fail(wanted, token=TOKEN)
 
 
 def test_an_unknown_revision_is_told(prefetch: Prefetch) -> None:
@@ -340,7 +429,7 @@ def test_a_time_limit_ends_it_and_the_next_run_goes_on(prefetch: Prefetch) -> No
 
 def test_a_disk_without_room_is_told_before_anything_comes(prefetch: Prefetch) -> None:
     repository = prefetch.hub.repositories[WHISPER]
-    prefetch.environment = {"PYTHONPATH": f"{HERE.parent / 'common'}:{HERE}:{_small_disk(prefetch.cache.parent)}"}
+    prefetch.environment = {"PYTHONPATH": prefetch.python_path(_small_disk(prefetch.cache.parent))}
     said = prefetch.fail(prefetch.wanted(WHISPER))
     assert (
         f"The disk is full: {WHISPER} needs 3 MB more in {prefetch.cache / 'huggingface/hub'}, 1 MB are free." in said
@@ -351,11 +440,17 @@ def test_a_disk_without_room_is_told_before_anything_comes(prefetch: Prefetch) -
 
 def _small_disk(folder: Path) -> Path:
     """A folder that makes Python see 1 MB of free disk."""
-    (folder / "small").mkdir()
-    (folder / "small/sitecustomize.py").write_text(
-        "import shutil\nfacts = shutil.disk_usage('/')\nshutil.disk_usage = lambda _: facts._replace(free=1_000_000)\n"
+    return _python_with(
+        folder,
+        "import shutil\nfacts = shutil.disk_usage('/')\nshutil.disk_usage = lambda _: facts._replace(free=1_000_000)\n",
     )
-    return folder / "small"
+
+
+def _python_with(folder: Path, program: str) -> Path:
+    """A folder from which Python runs this program when it starts."""
+    (folder / "changed").mkdir()
+    (folder / "changed/sitecustomize.py").write_text(program)
+    return folder / "changed"
 
 
 def test_a_cache_that_is_not_there_is_told(prefetch: Prefetch) -> None:

@@ -1,6 +1,5 @@
-"""pyannote's segmentation on torch, from a hub. How to run it: see torch_models."""
+"""pyannote's segmentation on torch, from a hub. `make test-torch` runs it."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="needs torch, as the images of variant cuda have it")
-pytest.importorskip("pyannote.audio", reason="needs pyannote.audio, as the images of variant cuda have it")
+pytest.importorskip("torch", reason="needs torch: make test-torch runs it")
+pytest.importorskip("pyannote.audio", reason="needs pyannote.audio: make test-torch runs it")
 
 import torch
 from faster_whisper import decode_audio
@@ -20,8 +19,9 @@ from cp_whisperx.ml.sound import Samples
 from cp_whisperx.stage import StageError
 from cp_whisperx_testing import context_for
 from hub_cache import HubCache, hub_cache
-from pyannote_vad import HUB_MODEL, STAGE, PyannoteVadSettings, open_session, run
-from sounds import babble, job_with_sound, needs_models, silence
+from pyannote_vad import HUB_MODEL, MODEL, STAGE, PyannoteVadSettings, open_session, run
+from segmentation import convert
+from sounds import babble, job_with_sound, silence
 from torch_models import packaged_checkpoint, segmentation_of_sets
 
 (FILM,) = (Path(__file__).parents[2] / "samples").glob("*.mp4")
@@ -41,10 +41,17 @@ def found_in(folder: Path, samples: Samples, said: list[str]) -> PyannoteVadResu
     return run(context_for(folder, PyannoteVadSettings(), (demuxed, NOBODY), warn=said.append))
 
 
-@needs_models
+def packaged_cache(folder: Path) -> Path:
+    """A model cache with the packaged model, made as the image `models` makes it."""
+    checkpoint, model = folder / "checkpoint.bin", folder / MODEL
+    model.parent.mkdir(parents=True)
+    checkpoint.write_bytes(packaged_checkpoint())
+    convert(checkpoint, model)
+    return folder
+
+
 def test_it_hears_in_the_sample_what_the_packaged_model_hears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The packaged model is made of the same weights, so both must say the same."""
-    packaged_cache = os.environ["MODEL_CACHE"]
     samples = decode_audio(str(FILM), sampling_rate=16_000)
     said: list[str] = []
     with hub_cache(tmp_path / "models", monkeypatch) as cache:
@@ -53,7 +60,7 @@ def test_it_hears_in_the_sample_what_the_packaged_model_hears(tmp_path: Path, mo
         STAGE.load(PyannoteVadSettings())  # type: ignore[misc]
         found = found_in(tmp_path / "hub", samples, said)
     monkeypatch.setenv("MODELS_SOURCE", "packaged")
-    monkeypatch.setenv("MODEL_CACHE", packaged_cache)
+    monkeypatch.setenv("MODEL_CACHE", str(packaged_cache(tmp_path / "packaged models")))
     expected = found_in(tmp_path / "packaged", samples, said)
     assert said == []
     assert (found.source, len(found.segments)) == ("pyannote", len(expected.segments))

@@ -1,12 +1,12 @@
-"""NLLB and Opus-MT on torch, from a hub. How to run it: see torch_models."""
+"""NLLB and Opus-MT on torch, from a hub. `make test-torch` runs it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch", reason="needs torch, as the images of variant cuda have it")
-pytest.importorskip("transformers", reason="needs transformers, as the images of variant cuda have it")
+pytest.importorskip("torch", reason="needs torch: make test-torch runs it")
+pytest.importorskip("transformers", reason="needs transformers: make test-torch runs it")
 
 import hub_translation
 from cp_whisperx.contract import AsrResult, SpokenSegment, TranslationResult

@@ -1,9 +1,11 @@
-# Python programs: the few the toolchain runs itself, and the environment that checks and tests all Python of the project.
-# Both are installed from locks with hashes.
+# Python programs: the few the toolchain runs itself, the environment that checks and tests all Python of the project, and
+# the one for the tests that need torch. All are installed from locks with hashes.
 # shellcheck shell=bash
 
 TOOLS_ENVIRONMENT="$CP_WHISPERX_HOME/python/tools"
 DEVELOPMENT_ENVIRONMENT="$CP_WHISPERX_HOME/python/development"
+TORCH_ENVIRONMENT="$CP_WHISPERX_HOME/python/torch"
+TORCH_TESTS_LOCK="$PROJECT_FOLDER/docker/torch-tests.lock"
 
 # ensure_python_tools: returns with uv, hadolint, shellcheck, and the environment of docker/development.lock.
 ensure_python_tools() {
@@ -32,6 +34,25 @@ install_development() {
   rm -rf -- "$1" \
     && "$TOOLS_ENVIRONMENT/bin/uv" venv --quiet --no-python-downloads --python "$(command -v python3)" "$1" \
     && "$TOOLS_ENVIRONMENT/bin/uv" pip sync --quiet --python "$1/bin/python" --require-hashes "$2"
+}
+
+# ensure_torch_environment: returns with the packages of the CUDA images, as stack native's environment has them, and pytest.
+ensure_torch_environment() {
+  local hash
+  hash=$(hash_of "$NATIVE_LOCK" "$TORCH_TESTS_LOCK")
+  if [[ -x "$TORCH_ENVIRONMENT/bin/python" ]] && is_stamped python-torch "$hash"; then return; fi
+  check_python
+  mkdir -p -- "$TORCH_ENVIRONMENT"
+  check_space "$TORCH_ENVIRONMENT" "$NATIVE_SPACE"
+  ensure_environment "$TOOLS_ENVIRONMENT" "$TOOLCHAIN_FOLDER/python-tools.lock" install_tools
+  step python-torch install_torch "$TORCH_ENVIRONMENT" \
+    || fail "the packages of $NATIVE_LOCK and $TORCH_TESTS_LOCK could not be installed" "read $LOG_FOLDER/python-torch.log; the command can be run again as it is, and keeps what it has downloaded"
+  stamp python-torch "$hash"
+}
+
+install_torch() {
+  install_native "$1" "$(command -v python3)" \
+    && "$TOOLS_ENVIRONMENT/bin/uv" pip install --no-config --no-deps --python "$1/bin/python" --require-hashes --requirement "$TORCH_TESTS_LOCK"
 }
 
 check_python() {

@@ -5,6 +5,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ class Stack:
             "images": {"demux": IMAGE},
             "services": {"demux": {"container": "c-demux", "image": "", "logs": "docker logs c-demux"}},
             "films": {"in": str(self.films), "out": "/srv/out"},
+            "volumes": {"modelCache": "v-model-cache"},
         }
         self.configuration = {"cp-whisperx:certificates": {"value": "ca.pem"}}
         if host is not None:
@@ -186,7 +188,7 @@ def test_a_machine_that_ssh_does_not_reach_is_said(remote: Stack) -> None:
     assert f"{HOST} could not be asked" in said
 
 
-@pytest.mark.parametrize("command", ["film", "up", "down", "sizes"])
+@pytest.mark.parametrize("command", ["film", "up", "down", "sizes", "models"])
 def test_an_engine_that_does_not_answer_is_said(remote: Stack, command: str, registry_port: str) -> None:
     remote.shell.double("docker", "exit 1")
     status, said = remote.make(command, PREPARED, FILM_PATH=film_of(remote), CP_WHISPERX_REGISTRY_PORT=registry_port)
@@ -233,6 +235,29 @@ def test_make_down_clears_up_on_the_stacks_engine(stack: Stack) -> None:
     assert stack.engines("pulumi") == {"here"}
 
 
+def test_make_models_fills_the_model_cache_anew_and_touches_nothing_else(stack: Stack) -> None:
+    status, said = stack.make("models", PREPARED)
+    assert status == 0, said
+    (update,) = [call.split() for call in stack.calls("pulumi") if " up " in call]
+    assert update[update.index("--stack") + 1] == "remote"
+    patterns = [update[index + 1] for index, word in enumerate(update) if word.startswith("--target")]
+    declared = json.loads((TOOLCHAIN.parent / "test/golden/gpu.json").read_text())
+    names = {
+        kind: f"urn:pulumi:remote::cp-whisperx::cp-whisperx:volumes:ModelCache${kind.replace(' ', '::')}"
+        for kind in declared
+    }
+    found = {kind for kind, name in names.items() if any(fnmatchcase(name, pattern) for pattern in patterns)}
+    assert found == {"command:local:Command model-cache-fill", "command:local:Command model-cache-prefetch"}
+    assert stack.engines("pulumi") == {"here"}
+
+
+def test_models_that_could_not_be_fetched_are_said(stack: Stack) -> None:
+    stack.shell.double("pulumi", f'if [[ $* == *" up "* ]]; then exit 1; fi\n{PULUMI}')
+    status, said = stack.make("models", PREPARED)
+    assert status == 1
+    assert "the model cache of the stack remote is not complete" in said
+
+
 def certificates(stack: Stack) -> str:
     return (stack.shell.folder / "certificates").read_text().strip()
 
@@ -267,7 +292,7 @@ def test_a_registry_that_does_not_answer_names_the_ways_out(remote: Stack) -> No
     assert "pulumi config set --stack remote certificates" in said
 
 
-@pytest.mark.parametrize("command", ["film", "sizes"])
+@pytest.mark.parametrize("command", ["film", "sizes", "models"])
 def test_a_stack_that_is_not_deployed_is_said(remote: Stack, command: str) -> None:
     remote.outputs.clear()
     status, said = remote.make(command, PREPARED, FILM_PATH=film_of(remote))

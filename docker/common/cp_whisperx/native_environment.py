@@ -16,8 +16,10 @@ from cp_whisperx.errors import StageError
 
 PLACE: Final = Path("/app/.bollyenv")
 """Where the environment is mounted."""
-SERIES: Final[Mapping[str, str]] = {"numpy": "2.0", "torch": "2.8", "torchaudio": "2.8", "ctranslate2": "4.6"}
+SERIES: Final = {"numpy": "2.0", "torch": "2.8", "torchaudio": "2.8", "ctranslate2": "4.6"}
 """What the environment has to have, as major.minor: the stages are locked to these, and they to each other."""
+HUB_SERIES: Final = {"pyannote.audio": "3.4", "transformers": "4.57", "sentencepiece": "0.2"}
+"""What it has to have as well for models of the hub: what opens those that need torch."""
 _WAY_OUT: Final = (
     "Make it on the engine's host with `make native-environment`, name its folder in the setting native.environment, "
     "then run `make up`."
@@ -30,20 +32,23 @@ _PROCESSORS: Final = {62: "x86_64", 183: "aarch64"}
 Python = tuple[int, int]
 
 
-def check_native_environment(folder: Path = PLACE, python: Python = sys.version_info[:2]) -> None:
-    """Raises StageError, with the way out, where the environment in `folder` is not one for this image."""
-    problem = next(_problems(folder, python), None)
+def check_native_environment(folder: Path = PLACE, python: Python = sys.version_info[:2], *, hub: bool = False) -> None:
+    """Raises StageError, with the way out, where the environment in `folder` is not one for this image.
+
+    `hub` says whether models of the hub are to be used.
+    """
+    problem = next(_problems(folder, python, SERIES | HUB_SERIES if hub else SERIES), None)
     if problem is not None:
         raise StageError(f"The host's Python environment {folder} (EXECUTION_MODE=native) {problem}.", _WAY_OUT)
 
 
-def _problems(folder: Path, python: Python) -> Iterator[str]:
+def _problems(folder: Path, python: Python, series: Mapping[str, str]) -> Iterator[str]:
     """What is wrong, the most basic first; what comes later is only meaningful where there is nothing before it."""
     packages = folder / "lib" / f"python{python[0]}.{python[1]}" / "site-packages"
     try:
         yield from _faults_of_folder(folder, python)
-        yield from _faults_of_packages(packages)
-        yield from _faults_of_processor(packages)
+        yield from _faults_of_packages(packages, series)
+        yield from _faults_of_processor(packages, series)
     except PermissionError as error:
         yield f"cannot be read by user {os.getuid()}: {error.filename}"
 
@@ -67,28 +72,35 @@ def _python_of(settings: Path) -> Python | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _faults_of_packages(packages: Path) -> Iterator[str]:
-    lacking = [name for name in SERIES if not (packages / name / "__init__.py").is_file()]
+def _faults_of_packages(packages: Path, series: Mapping[str, str]) -> Iterator[str]:
+    lacking = [name for name in series if not (_package(packages, name) / "__init__.py").is_file()]
     if lacking:
         yield f"lacks {', '.join(lacking)} in {packages}"
-    for name, series in SERIES.items():
+    for name, expected in series.items():
         version = _version_of(packages, name)
-        if version is not None and not f"{version}.".startswith(f"{series}."):
-            yield f"has {name} {version}, and this image works with {name} {series}"
+        if version is not None and not f"{version}.".startswith(f"{expected}."):
+            yield f"has {name} {version}, and this image works with {name} {expected}"
+
+
+def _package(packages: Path, name: str) -> Path:
+    return packages / name.replace(".", "/")
 
 
 def _version_of(packages: Path, name: str) -> str | None:
     """The version that the installer noted; None where it noted none."""
-    for folder in sorted(packages.glob(f"{name}-*.dist-info")):
-        return folder.name.removeprefix(f"{name}-").removesuffix(".dist-info")
+    for folder in sorted(packages.glob("*.dist-info")):
+        noted, _, version = folder.stem.partition("-")
+        # An installer writes pyannote.audio or pyannote_audio.
+        if noted.replace(".", "_") == name.replace(".", "_"):
+            return version
     return None
 
 
-def _faults_of_processor(packages: Path) -> Iterator[str]:
+def _faults_of_processor(packages: Path, series: Mapping[str, str]) -> Iterator[str]:
     """Compares what compiled files are made for with the Python that runs now."""
     own = _processor_of(Path(sys.executable))
-    for name in SERIES:
-        for compiled in (packages / name).rglob("*.so"):
+    for name in series:
+        for compiled in _package(packages, name).rglob("*.so"):
             found = _processor_of(compiled)
             if own is not None and found not in (own, None):
                 yield f"is for {found} processors, and this one is {platform.machine()} ({compiled})"

@@ -1,7 +1,7 @@
 """`python -m cp_whisperx.start MODULE ARGUMENT...`: starts a stage, after a look at what its libraries will come from.
 
-With EXECUTION_MODE=native they are the host's, mounted at /app/.bollyenv (NATIVE_ENVIRONMENT names another place), and
-where they are not fit a stage's first import would end in words that help nobody.
+With EXECUTION_MODE=native those that the image lacks are the host's, mounted at /app/.bollyenv (NATIVE_ENVIRONMENT
+names another place), and where they are not fit a stage's first import would end in words that help nobody.
 """
 
 import os
@@ -17,8 +17,9 @@ def main(arguments: list[str]) -> None:
     """Runs the module named first with the other arguments; exits with 1 where the host's environment is not fit."""
     module, *rest = arguments
     if os.environ.get("EXECUTION_MODE") == "native":
+        folder = Path(os.environ.get("NATIVE_ENVIRONMENT", PLACE))
         try:
-            check_native_environment(Path(os.environ.get("NATIVE_ENVIRONMENT", PLACE)))
+            check_native_environment(folder, hub=os.environ.get("MODELS_SOURCE") == "hub")
         except StageError as error:
             sys.exit(f"{module} cannot start: {error.reason} {error.way_out}")
     sys.argv = [module, *rest]

@@ -66,7 +66,11 @@ class HubDouble:
     damaged: dict[str, int] = field(default_factory=dict)
     """By file: how many of its next answers have another content of the same length."""
     busy: int = 0
-    """How many of the next requests are answered with 503."""
+    """How many of the next requests are answered with `busy_status`."""
+    busy_status: int = 503
+    """huggingface_hub itself waits and asks again, but not where it is told 521, a server that is down."""
+    busy_after_cut: int = 0
+    """How many requests are answered so once a connection was broken."""
     mute: int = 0
     """How many of the next requests are not answered for three seconds, and then not at all."""
     slow: float = 0.0
@@ -179,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _check_credentials(self, token: str | None) -> None:
         if self.hub.busy > 0:
             self.hub.busy -= 1
-            raise _Refusal(503)
+            raise _Refusal(self.hub.busy_status)
         if self.hub.mute > 0:
             self.hub.mute -= 1
             time.sleep(_MUTE_SECONDS)
@@ -273,6 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(self.hub.slow)
             self.wfile.write(sent[start : start + _CHUNK])
         if cut is not None:
+            self.hub.busy, self.hub.busy_after_cut = self.hub.busy_after_cut, 0
             self.close_connection = True
 
 

@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from cp_whisperx.errors import StageError
-from cp_whisperx.native_environment import SERIES, check_native_environment
+from cp_whisperx.native_environment import HUB_SERIES, SERIES, check_native_environment
 from harness import COMMON
 
 HERE = sys.version_info[:2]
 LOCK = COMMON.parent / "base-ml" / "requirements.cuda.lock"
-VERSIONS = {name: f"{series}.1" for name, series in SERIES.items()}
+VERSIONS = {name: f"{series}.1" for name, series in (SERIES | HUB_SERIES).items()}
 
 
 def packages_of(folder: Path) -> Path:
@@ -27,12 +27,17 @@ def packages_of(folder: Path) -> Path:
 
 def add_package(folder: Path, name: str, version: str) -> None:
     """A package as pip leaves it, with one compiled file: that of the Python that runs this test."""
-    packages = packages_of(folder)
-    (packages / name / "lib").mkdir(parents=True)
-    (packages / name / "__init__.py").write_text(f"__version__ = {version!r}\n")
-    (packages / f"{name}-{version}.dist-info").mkdir()
+    package = packages_of(folder) / name.replace(".", "/")
+    (package / "lib").mkdir(parents=True)
+    (package / "__init__.py").write_text(f"__version__ = {version!r}\n")
+    noted_version(folder, name, version).mkdir()
     head = Path(sys.executable).resolve().read_bytes()[:64]
-    (packages / name / "lib" / "compiled.so").write_bytes(head)
+    (package / "lib" / "compiled.so").write_bytes(head)
+
+
+def noted_version(folder: Path, name: str, version: str) -> Path:
+    """Where the installer notes a version; today's installers write pyannote_audio for pyannote.audio."""
+    return packages_of(folder) / f"{name.replace('.', '_')}-{version}.dist-info"
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +56,9 @@ def environment(complete: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(complete, tmp_path / "bollyenv", symlinks=True))
 
 
-def problem(folder: Path) -> str:
+def problem(folder: Path, *, hub: bool = False) -> str:
     with pytest.raises(StageError) as error:
-        check_native_environment(folder)
+        check_native_environment(folder, hub=hub)
     assert "make native-environment" in error.value.way_out
     assert str(folder) in error.value.reason
     return error.value.reason
@@ -61,6 +66,7 @@ def problem(folder: Path) -> str:
 
 def test_a_complete_environment_is_fine(environment: Path) -> None:
     check_native_environment(environment)
+    check_native_environment(environment, hub=True)
 
 
 @pytest.mark.parametrize("line", ["version_info = 3.11.9.final.0", "version_info=3.11.9"])
@@ -75,13 +81,12 @@ def empty(folder: Path) -> None:
 
 
 def remove(name: str) -> Callable[[Path], None]:
-    return lambda folder: shutil.rmtree(packages_of(folder) / name)
+    return lambda folder: shutil.rmtree(packages_of(folder) / name.replace(".", "/"))
 
 
 def other_version(name: str, version: str) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
-        packages = packages_of(folder)
-        (packages / f"{name}-{VERSIONS[name]}.dist-info").rename(packages / f"{name}-{version}.dist-info")
+        noted_version(folder, name, VERSIONS[name]).rename(noted_version(folder, name, version))
 
     return spoil
 
@@ -116,6 +121,34 @@ def test_what_is_wrong_is_said(environment: Path, spoil: Callable[[Path], object
     assert said in problem(environment)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (remove("pyannote.audio"), "lacks pyannote.audio in"),
+        (remove("transformers"), "lacks transformers in"),
+        (
+            other_version("pyannote.audio", "4.0.1"),
+            "has pyannote.audio 4.0.1, and this image works with",
+        ),
+        (other_version("transformers", "5.0.0"), "has transformers 5.0.0"),
+        (remove("torch"), "lacks torch in"),
+    ],
+)
+def test_what_models_of_the_hub_need_is_looked_for_where_there_are_any(
+    environment: Path, spoil: Callable[[Path], object], said: str
+) -> None:
+    spoil(environment)
+    assert said in problem(environment, hub=True)
+    if "torch" not in said:
+        check_native_environment(environment)
+
+
+def test_an_older_installers_way_to_note_a_version_is_read(environment: Path) -> None:
+    noted = noted_version(environment, "pyannote.audio", VERSIONS["pyannote.audio"])
+    noted.rename(noted.with_name("pyannote.audio-4.0.1.dist-info"))
+    assert "has pyannote.audio 4.0.1" in problem(environment, hub=True)
+
+
 def test_a_local_version_is_of_its_series(environment: Path) -> None:
     other_version("torch", "2.8.0+cu128")(environment)
     check_native_environment(environment)
@@ -143,7 +176,8 @@ def said_to_another_user(environment: Path) -> str:
 
 def test_the_series_are_those_of_the_lock() -> None:
     locked = dict(re.findall(r"^([a-z0-9-]+)==(\d+\.\d+)", LOCK.read_text(), re.MULTILINE))
-    assert {name: locked[name] for name in SERIES} == SERIES
+    series = SERIES | HUB_SERIES
+    assert {name: locked[name.replace(".", "-")] for name in series} == series
 
 
 def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -174,6 +208,14 @@ def test_a_stage_does_not_start_without_them(environment: Path) -> None:
     assert said.stderr.startswith("fake_hub_stage cannot start: The host's Python environment ")
     assert "lacks torch" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_a_stage_with_models_of_the_hub_does_not_start_without_their_libraries(environment: Path) -> None:
+    shutil.rmtree(packages_of(environment) / "transformers")
+    said = start(environment.parent, EXECUTION_MODE="native", MODELS_SOURCE="hub")
+    assert said.returncode == 1
+    assert "lacks transformers" in said.stderr
+    assert start(environment.parent, EXECUTION_MODE="native", MODELS_SOURCE="packaged").returncode == 0
 
 
 def test_elsewhere_nobody_looks_for_them(environment: Path) -> None:

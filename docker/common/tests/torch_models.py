@@ -3,11 +3,7 @@
 Of pyannote's models only one has its weights in a package: the segmentation inside whisperx. The others get weights by
 chance, or learn a few sentences by heart: enough to see that the right files are opened and the right words come out.
 
-To run the tests that use it, in an environment with torch, as the images of variant cuda have it:
-
-    uv pip install --python ENV/bin/python --requirement docker/base-ml/requirements.cuda.lock
-    uv pip install --python ENV/bin/python pytest hypothesis
-    cd docker && MODEL_CACHE=... ENV/bin/python -m pytest -k hub
+`make test-torch` runs the tests that use it, with the packages of the images of variant cuda.
 """
 
 import io

@@ -18,8 +18,10 @@ from cp_whisperx.environment import load_settings
 from cp_whisperx.errors import StageError
 from cp_whisperx.files import read_document
 
+FILL_AGAIN: Final = "make models STACK=..."
+"""Fills the model cache anew. `make up` does not where no input has changed: Pulumi does not look into the cache."""
 _WAY_OUT: Final = (
-    "Run `make up`: its prefetch fills the model cache, less what `models.leaveOut` names; "
+    f"Run `{FILL_AGAIN}`: it fills the model cache anew, less what `models.leaveOut` names; "
     "or choose `models.source: packaged`."
 )
 
@@ -89,7 +91,7 @@ def hub_list(cache: Path) -> Path:
 def read_hub_models(cache: Path) -> HubModels:
     """What the prefetch brought into a model cache: nothing where it never ran; StageError for a damaged list."""
     path = hub_list(cache)
-    return read_document(path, HubModels, f"Remove {path}, then run `make up`.") if path.exists() else HubModels()
+    return read_document(path, HubModels, f"Remove {path}, then run `{FILL_AGAIN}`.") if path.exists() else HubModels()
 
 
 def repository_folder(hub_cache: Path, repository: str) -> Path:

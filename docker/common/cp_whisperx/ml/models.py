@@ -7,9 +7,10 @@ from pathlib import Path
 from pydantic import Field
 
 from cp_whisperx.errors import StageError
+from cp_whisperx.ml.hub import FILL_AGAIN
 from cp_whisperx.stage import StageSettings
 
-_WAY_OUT = "Run `make up`: it puts what is missing or damaged back into the model cache."
+_WAY_OUT = f"Run `{FILL_AGAIN}`: it puts what is missing or damaged back into the model cache."
 
 
 class ModelSettings(StageSettings):

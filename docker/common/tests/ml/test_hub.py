@@ -49,7 +49,8 @@ def test_a_missing_model_is_told_with_the_setting_and_the_prefetch(cache: Path) 
         snapshot("Systran/faster-whisper-large-v3")
     assert f"HF_HUB_CACHE={cache / 'hub'}" in error.value.reason
     assert "MODELS_SOURCE=hub" in error.value.reason
-    assert "prefetch" in error.value.way_out
+    assert "make models" in error.value.way_out
+    assert "models.leaveOut" in error.value.way_out
 
 
 def test_a_model_that_was_left_out_is_told_with_the_reason() -> None:

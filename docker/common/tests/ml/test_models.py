@@ -23,7 +23,7 @@ def test_a_missing_model_is_told_with_its_path_the_variable_and_the_way_out(cach
         model_path("silero/silero_vad.onnx")
     assert f"{cache}/silero/silero_vad.onnx" in error.value.reason
     assert f"MODEL_CACHE={cache}" in error.value.reason
-    assert "make up" in error.value.way_out
+    assert "make models" in error.value.way_out
 
 
 def test_a_damaged_onnx_model_is_told_with_its_path(cache: Path) -> None:

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# make models: fills the model cache of a deployed stack anew, and leaves the rest of the stack as it is. For what Pulumi
+# cannot see: a licence that was accepted, a model that was damaged.
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
+
+# fill_cache: both commands look at what is there and bring what is not.
+fill_cache() {
+  local status=0
+  pulumi_here up --yes --skip-preview --stack "$STACK_NAME" \
+    --target-replace '**command:local:Command::model-cache-fill' \
+    --target-replace '**command:local:Command::model-cache-prefetch' || status=$?
+  # Above 128 it was killed by a signal, and its state may lack what it was doing.
+  if ((status < 128)); then end_deployment; fi
+  ((status == 0)) \
+    || fail "the model cache of the stack $STACK_NAME is not complete" "mend what the messages above name and run the command again: it goes on where it stopped"
+}
+
+main() {
+  local outputs
+  hold_stack_lock
+  export_pulumi_environment
+  [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine, so nothing is deployed" "make up STACK=$STACK_NAME"
+  outputs=$(stack_outputs)
+  [[ -n "$(json_value volumes modelCache <<<"$outputs")" ]] || fail "the stack $STACK_NAME is not deployed" "make up STACK=$STACK_NAME"
+  set_stack_host host <<<"$outputs"
+  ensure_stack_engine
+  ensure_node_modules
+  begin_deployment
+  say "filling the model cache of the stack $STACK_NAME"
+  fill_cache
+  say "done; jobs to come use what is there now, and resume JOB repeats what it changes for an earlier one"
+}
+
+main
