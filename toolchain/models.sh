@@ -9,8 +9,8 @@ fill_cache() {
   pulumi_here up --yes --skip-preview --stack "$STACK_NAME" \
     --target-replace '**command:local:Command::model-cache-fill' \
     --target-replace '**command:local:Command::model-cache-prefetch' || status=$?
-  # Above 128 it was killed by a signal, and its state may lack what it was doing.
-  if ((status < 128)); then end_deployment; fi
+  # Where it was killed, its state may lack what it was doing.
+  was_killed "$status" || end_deployment
   ((status == 0)) \
     || fail "the model cache of the stack $STACK_NAME is not complete" "mend what the messages above name and run the command again: it goes on where it stopped"
 }

@@ -7,8 +7,8 @@ deploy() {
   local status=0
   say "deploying the stack $STACK_NAME"
   pulumi_here up --yes --skip-preview --continue-on-error --stack "$STACK_NAME" || status=$?
-  # Above 128 it was killed by a signal, and its state may lack what it was doing.
-  if ((status < 128)); then end_deployment; fi
+  # Where it was killed, its state may lack what it was doing.
+  was_killed "$status" || end_deployment
   ((status == 0)) \
     || fail "the stack $STACK_NAME is not fully deployed" "mend what the messages above name and run the command again: it goes on where it stopped"
 }

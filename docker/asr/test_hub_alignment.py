@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="needs torch, as the images of variant cuda have it")
-pytest.importorskip("whisperx", reason="needs whisperx, as the images of variant cuda have it")
+pytest.importorskip("torch", reason="needs torch: make test-torch runs it")
+pytest.importorskip("whisperx", reason="needs whisperx: make test-torch runs it")
 
 import asr
 import hub_alignment

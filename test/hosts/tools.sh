@@ -6,7 +6,7 @@
 # tools.sh base-image           prints the base image's reference
 # tools.sh builder              a builder of the home's own, as make up makes one
 # tools.sh stop-builder         ends it
-# tools.sh environment FOLDER   a Python environment with what the slim images share with the host's; torch is a stand-in
+# tools.sh environment FOLDER   a Python environment with what the slim images share with the host's; torch and what needs it are stand-ins
 source "$(dirname -- "${BASH_SOURCE[0]}")/../../toolchain/load.sh"
 
 unpack_sshd() {
@@ -22,10 +22,10 @@ make_environment() {
   local folder=$1 uv="$TOOLS_ENVIRONMENT/bin/uv" name packages="$1/lib/python3.11/site-packages"
   "$uv" venv --no-config --no-python-downloads --python "$(command -v python3)" "$folder"
   "$uv" pip sync --no-config --python "$folder/bin/python" --require-hashes "$PROJECT_FOLDER/docker/base-ml/requirements.cuda-slim.lock"
-  # Two gigabytes that no packaged model needs.
-  for name in torch torchaudio; do
+  # Gigabytes that no packaged model needs.
+  for name in torch torchaudio transformers sentencepiece pyannote/audio whisperx; do
     mkdir -p -- "$packages/$name"
-    echo 'raise ImportError("torch of this machine is a stand-in")' >"$packages/$name/__init__.py"
+    echo "raise ImportError('$name of this machine is a stand-in')" >"$packages/$name/__init__.py"
   done
   chmod --recursive a+rX -- "$folder"
 }

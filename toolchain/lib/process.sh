@@ -70,6 +70,11 @@ wait_for_service() {
   done
 }
 
+# was_killed STATUS: whether a command ended by a signal. Pulumi ends with 255 where a deployment has failed.
+was_killed() {
+  (($1 > 128 && $1 <= 192))
+}
+
 # stop_service NAME: ends what start_service started under that name, and returns when it is gone. Nothing is done where it
 # does not run.
 stop_service() {

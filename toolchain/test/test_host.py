@@ -258,6 +258,15 @@ def test_models_that_could_not_be_fetched_are_said(stack: Stack) -> None:
     assert "the model cache of the stack remote is not complete" in said
 
 
+@pytest.mark.parametrize(("end", "cut_off"), [("exit 255", False), ("kill -9 $$", True)], ids=["failed", "killed"])
+def test_only_a_deployment_that_was_killed_is_put_in_order_by_the_next_one(
+    stack: Stack, end: str, *, cut_off: bool
+) -> None:
+    stack.shell.double("pulumi", f'if [[ $* == *" up "* ]]; then {end}; fi\n{PULUMI}')
+    assert stack.make("models", PREPARED)[0] == 1
+    assert (stack.shell.home / "run/stack-remote.unfinished").exists() == cut_off
+
+
 def certificates(stack: Stack) -> str:
     return (stack.shell.folder / "certificates").read_text().strip()
 

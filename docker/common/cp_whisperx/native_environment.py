@@ -18,7 +18,7 @@ PLACE: Final = Path("/app/.bollyenv")
 """Where the environment is mounted."""
 SERIES: Final = {"numpy": "2.0", "torch": "2.8", "torchaudio": "2.8", "ctranslate2": "4.6"}
 """What the environment has to have, as major.minor: the stages are locked to these, and they to each other."""
-HUB_SERIES: Final = {"pyannote.audio": "3.4", "transformers": "4.57", "sentencepiece": "0.2"}
+HUB_SERIES: Final = {"pyannote.audio": "3.4", "transformers": "4.57", "sentencepiece": "0.2", "whisperx": "3.7"}
 """What it has to have as well for models of the hub: what opens those that need torch."""
 _WAY_OUT: Final = (
     "Make it on the engine's host with `make native-environment`, name its folder in the setting native.environment, "
