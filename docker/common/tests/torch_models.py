@@ -13,10 +13,12 @@ To run the tests that use it, in an environment with torch, as the images of var
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import sentencepiece
 import torch
@@ -35,6 +37,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from cp_whisperx.devices import Device, device_in_use
 from cp_whisperx.ml.sound import Samples
 
 _SIZES: Final[dict[str, Any]] = {
@@ -51,6 +54,23 @@ _SIZES: Final[dict[str, Any]] = {
 }
 _LESSONS: Final = 250
 _HEARINGS: Final = 5
+
+
+@contextmanager
+def full_card() -> Iterator[None]:
+    """Gives the worker a card on which there is no room at all: what moves a model there fails as torch does."""
+    move = torch.nn.Module.to
+
+    def to(model: torch.nn.Module, *arguments: Any, **options: Any) -> torch.nn.Module:  # noqa: ANN401 - as torch has it
+        if any("cuda" in str(each) for each in (*arguments, *options.values())):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return move(model, *arguments, **options)
+
+    card = Device("cuda", "NVIDIA L4", 23_034)
+    with patch.object(torch.nn.Module, "to", to), patch("cp_whisperx.devices.choose_device", return_value=card):
+        device_in_use.cache_clear()
+        yield
+    device_in_use.cache_clear()
 
 
 def packaged_checkpoint() -> bytes:
