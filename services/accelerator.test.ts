@@ -1,3 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { catalog } from "../images/catalog";
 import type { Settings } from "../settings";
@@ -34,8 +38,31 @@ describe("accelerator", () => {
       deviceRequests: [{ driver: "nvidia", capabilities: ["gpu"], count: -1 }],
       shmMegabytes: 2048,
       environment: { DEVICE: "auto", ALLOW_CPU: "true", GPU_MEMORY_MEGABYTES: "8192" },
-      healthcheck: "python -m cp_whisperx.devices --check",
+      healthcheck: expect.stringContaining("python -m cp_whisperx.devices --check") as string,
     });
+  });
+
+  it("probes the card again only after a quarter of a minute, and again at once after a failure", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "probe-"));
+    writeFileSync(path.join(folder, "python"), "#!/bin/sh\necho asked >>$FOLDER/asked\nexit $STATUS\n", { mode: 0o755 });
+    const probe = acceleratorOf("asr", { variant: "cuda" })?.healthcheck?.replaceAll("/tmp/", `${folder}/`) ?? "";
+    const check = (before: string, status: number) =>
+      spawnSync("sh", ["-c", `${before} && ${probe}`], {
+        env: { PATH: `${folder}:${process.env.PATH}`, FOLDER: folder, STATUS: String(status) },
+      }).status;
+    const asked = () => readFileSync(path.join(folder, "asked"), "utf8").split("\n").length - 1;
+    expect(check("true", 1)).toBe(1);
+    expect(check("true", 0)).toBe(0);
+    expect(asked()).toBe(2);
+    const answered = path.join(folder, "device-answered");
+    writeFileSync(answered, "");
+    expect(check("true", 1)).toBe(0);
+    expect(check("false", 0)).toBe(1);
+    expect(asked()).toBe(2);
+    utimesSync(answered, Date.now() / 1000 - 16, Date.now() / 1000 - 16);
+    expect(check("true", 1)).toBe(1);
+    expect(asked()).toBe(3);
+    rmSync(folder, { recursive: true });
   });
 
   it.each<Record<string, string>>([{ variant: "cpu" }, { variant: "cuda", device: "cpu" }])("asks for no GPU with %j", (values) => {

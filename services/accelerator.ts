@@ -14,8 +14,13 @@ export interface Accelerator {
   readonly healthcheck?: string;
 }
 
-/** Asks NVIDIA's driver for the card that the worker has noted; docker/common/cp_whisperx/devices.py. */
-const PROBE = "python -m cp_whisperx.devices --check";
+/** Seconds for which the card's answer stands; to ask it takes a Python and a start of NVIDIA's driver. */
+const PROBE_SECONDS = 15;
+
+/** Asks NVIDIA's driver for the card that the worker has noted, and notes the answer; docker/common/cp_whisperx/devices.py. */
+const PROBE =
+  `{ test -n "$(find /tmp/device-answered -newermt '-${PROBE_SECONDS} seconds' 2>/dev/null)"` +
+  " || python -m cp_whisperx.devices --check; }";
 
 const CDI_KIND = "nvidia.com/gpu";
 
