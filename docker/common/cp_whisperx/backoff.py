@@ -1,7 +1,11 @@
-"""Out of memory: the same work once more with less, step by step, until it fits or nothing is left to try."""
+"""Out of memory: the same work once more with less, step by step, until it fits or nothing is left to try.
+
+Also tells the errors of a full card from those of a broken one.
+"""
 
 import gc
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -13,12 +17,17 @@ R = TypeVar("R")
 _MESSAGES: Final = (
     "out of memory",  # torch and ctranslate2: "CUDA out of memory", "CUDA failed with error out of memory"
     "cublas_status_alloc_failed",
+    "cublas_status_not_initialized",  # what is left does not suffice for cuBLAS itself
+    "cufft_alloc_failed",
     "cudnn_status_alloc_failed",
     "allocation_failed",  # cuDNN 9: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
     "cudaerrormemoryallocation",
     "failed to allocate memory",  # onnxruntime
     "can't allocate memory",  # torch on the processor
     "std::bad_alloc",
+)
+_BROKEN: Final = re.compile(
+    r"\bcuda (driver )?(error|failed)|\bcu(blas|dnn|fft|sparse|solver)(_| error| failed)", re.IGNORECASE
 )
 _log: Final = logging.getLogger("cp_whisperx.backoff")
 
@@ -66,6 +75,16 @@ def means_out_of_memory(error: BaseException) -> bool:
     Knows the errors of torch, ctranslate2, cuBLAS, cuDNN, onnxruntime and Python, without importing any of them.
     """
     return any(_is_about_memory(each) for each in _chain(error))
+
+
+def means_broken_card(error: BaseException) -> bool:
+    """Whether an error, or what caused it, comes from a card's libraries and is not about memory.
+
+    After most of these whatever the process asks of the card fails: an illegal access, a fault of the card.
+    """
+    if means_out_of_memory(error):
+        return False
+    return any(isinstance(each, RuntimeError) and _BROKEN.search(str(each)) for each in _chain(error))
 
 
 def _is_about_memory(error: BaseException) -> bool:

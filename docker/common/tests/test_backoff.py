@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp_whisperx.backoff import OutOfMemoryError, means_out_of_memory, with_backoff
+from cp_whisperx.backoff import OutOfMemoryError, means_broken_card, means_out_of_memory, with_backoff
 from cp_whisperx.errors import StageError
 
 
@@ -37,6 +37,9 @@ def caused(error: Exception) -> Exception:
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB"),
         RuntimeError("cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuBLAS failed with status CUBLAS_STATUS_NOT_INITIALIZED"),
+        RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"),
         RuntimeError("cuDNN failed with status CUDNN_STATUS_ALLOC_FAILED"),
         RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
         RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried"),
@@ -46,6 +49,7 @@ def caused(error: Exception) -> Exception:
 )
 def test_these_are_about_memory(error: Exception) -> None:
     assert means_out_of_memory(error)
+    assert not means_broken_card(error)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +66,38 @@ def test_these_are_about_memory(error: Exception) -> None:
 )
 def test_these_are_not(error: Exception) -> None:
     assert not means_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(
+            "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be asynchronously"
+        ),
+        RuntimeError("CUDA failed with error unspecified launch failure"),
+        RuntimeError("CUDA driver error: unknown error"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
+        RuntimeError("cuBLAS failed with status CUBLAS_STATUS_INTERNAL_ERROR"),
+        RuntimeError("cuFFT error: CUFFT_EXEC_FAILED"),
+        caused(RuntimeError("CUDA failed with error uncorrectable ECC error encountered")),
+    ],
+)
+def test_these_mean_that_the_card_is_broken(error: Exception) -> None:
+    assert means_broken_card(error)
+    assert not means_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Expected all tensors to be on the same device, but found two devices, cuda:0 and cpu!"),
+        RuntimeError("Library libcublas.so.12 is not found or cannot be loaded"),
+        ValueError("CUDA error: a text of somebody else"),
+    ],
+)
+def test_these_do_not(error: Exception) -> None:
+    assert not means_broken_card(error)
 
 
 def test_a_chain_of_causes_that_bites_its_tail_ends() -> None:

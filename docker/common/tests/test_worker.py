@@ -210,3 +210,22 @@ def test_a_worker_that_may_not_run_on_the_processor_refuses_to_start(places: Env
     assert f"{FIRST} cannot start: No GPU can be used: " in refused.stdout
     assert "allowCpu: true" in refused.stdout
     assert not places.device_file.exists()
+
+
+def test_a_worker_whose_gpu_failed_ends_and_the_next_one_does_the_job(
+    queue: Queue, workers: Workers, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_CARD", "1")
+    workers.environment = workers.environment.model_copy(update={"device": "auto"})
+    worker = workers.start(FIRST)
+    noted = workers.environment.device_file
+    assert "failure" not in json.loads(noted.read_text())
+    ask(queue, job)
+    assert worker.wait(timeout=20) == 1
+    assert (record(job, FIRST).status, record(job, FIRST).attempts) == ("pending", 1)
+    assert (record(job, FIRST).reason or "").startswith("RuntimeError: CUDA error: an illegal memory access")
+    assert json.loads(noted.read_text())["failure"] == "CUDA error: an illegal memory access was encountered"
+    workers.start(FIRST)
+    eventually(lambda: record(job, FIRST).status == "done")
+    assert record(job, FIRST).attempts == 2
+    assert "failure" not in json.loads(noted.read_text())
