@@ -162,10 +162,10 @@ describe("parseSettings", () => {
     const config = (megabytes: number, devices: string): RawConfig =>
       raw({ ...cuda, gpu: `{"devices":${devices},"memoryMegabytes":${megabytes}}` });
     const report = reportOf(config(12_288, '"all"'));
-    expect(report).toContain("gpu.memoryMegabytes: the services want 14336 MiB (asr 6144, second-pass-translation 4096");
-    expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 4096");
+    expect(report).toContain("gpu.memoryMegabytes: the services want 13312 MiB (asr 6144, second-pass-translation 4096");
+    expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 5120");
     expect(parseSettings(config(12_288, "2")).gpu.devices).toBe(2);
-    expect(parseSettings(config(14_336, '"all"')).gpu.memoryMegabytes).toBe(14_336);
+    expect(parseSettings(config(13_312, '"all"')).gpu.memoryMegabytes).toBe(13_312);
     expect(reportOf(config(6_143, '["0","1","2"]'))).toContain("gpuMemoryMegabytes.asr' 6143");
     expect(reportOf(config(1024, '"all"'))).toContain("pulumi config set 'cp-whisperx:device' cpu");
   });

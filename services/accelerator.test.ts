@@ -37,7 +37,12 @@ describe("accelerator", () => {
     expect(acceleratorOf("asr", { variant: "cuda", gpuMemoryMegabytes: '{"asr":8192}', shmMegabytes: "2048" })).toEqual({
       deviceRequests: [{ driver: "nvidia", capabilities: ["gpu"], count: -1 }],
       shmMegabytes: 2048,
-      environment: { DEVICE: "auto", ALLOW_CPU: "true", GPU_MEMORY_MEGABYTES: "8192" },
+      environment: {
+        DEVICE: "auto",
+        ALLOW_CPU: "true",
+        GPU_SERVICES: '{"pyannote-vad":1024,"diarization":2048,"asr":8192,"second-pass-translation":4096}',
+        SERVICE_NAME: "asr",
+      },
       healthcheck: expect.stringContaining("python -m cp_whisperx.devices --check") as string,
     });
   });
@@ -72,5 +77,7 @@ describe("accelerator", () => {
   it("is nothing for a stage without such a model", () => {
     expect(acceleratorOf("demux", { variant: "cuda" })).toBeUndefined();
     expect(acceleratorOf("queue", { variant: "cuda" })).toBeUndefined();
+    expect(acceleratorOf("silero-vad", { variant: "cuda" })).toBeUndefined();
+    expect(acceleratorOf("lyrics-detection", { variant: "cuda-slim", native: '{"environment":"/env"}' })).toBeUndefined();
   });
 });

@@ -47,10 +47,12 @@ export function accelerator(settings: Settings, name: string, needs: ServiceNeed
   if (needs.gpuMemoryMegabytes === undefined) return undefined;
   const environment = { DEVICE: settings.device, ALLOW_CPU: String(settings.allowCpu) };
   if (!usesGpu(settings)) return { environment };
+  // Every worker works out from it which card is whose, and so has to be told of all that share its cards.
+  const sharing = gpuMemory(settings);
   return {
     deviceRequests: [deviceRequest(settings.gpu)],
     shmMegabytes: settings.shmMegabytes,
-    environment: { ...environment, GPU_MEMORY_MEGABYTES: String(gpuMemory(settings)[name]) },
+    environment: { ...environment, GPU_SERVICES: JSON.stringify(sharing), SERVICE_NAME: name },
     healthcheck: PROBE,
   };
 }

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 from cp_whisperx.cuda_driver import NO_DEVICE, NO_DRIVER, CudaError, Driver, open_driver
 from cp_whisperx.errors import StageError
+from cp_whisperx.placement import placement
 from cp_whisperx.processor import memory
 
 DeviceKind = Literal["cuda", "cpu"]
@@ -51,6 +52,8 @@ class Device:
     free_megabytes: int | None = None
     """MiB that were free when it was looked at; None where that is not known."""
     index: int = 0
+    share_megabytes: int | None = None
+    """MiB of the card that this worker may use beside the others there; None: all."""
     reason: str = ""
     """Why it is the processor, though a GPU was possible."""
 
@@ -145,11 +148,19 @@ def processor(reason: str = "") -> Device:
     return Device("cpu", "processor", found.total, found.free, reason=reason)
 
 
-def choose_device(wanted: WantedDevice, *, allow_cpu: bool, find: Callable[[], Found] = find_cards) -> Device:
-    """The device to use: of several cards the one with the most free memory.
+def choose_device(
+    wanted: WantedDevice,
+    *,
+    allow_cpu: bool,
+    services: Mapping[str, int] | None = None,
+    service: str = "",
+    find: Callable[[], Found] = find_cards,
+) -> Device:
+    """The device to use: of several cards the one that `placement` gives to this one of the services that share them.
 
-    `auto` and `cuda` both take a GPU where one can be used, and otherwise the processor if that is allowed; the device
-    then says why. Raises StageError, with the way out, where nothing is left.
+    `services` has the MiB of each; a worker that is none of them takes the card with the most free memory. `auto` and
+    `cuda` both take a GPU where one can be used, and otherwise the processor if that is allowed; the device then says
+    why. Raises StageError, with the way out, where nothing is left.
     """
     if wanted == "cpu":
         if not allow_cpu:
@@ -162,7 +173,7 @@ def choose_device(wanted: WantedDevice, *, allow_cpu: bool, find: Callable[[], F
     if found.cards:
         for each in found.unfit:
             _log.warning("not used: %s", each)
-        return max(found.cards, key=lambda card: (card.free_megabytes or 0, -card.index))
+        return _card_of(service, services or {}, found.cards)
     if allow_cpu:
         return processor(found.problem)
     raise StageError(
@@ -170,13 +181,25 @@ def choose_device(wanted: WantedDevice, *, allow_cpu: bool, find: Callable[[], F
     )
 
 
+def _card_of(service: str, services: Mapping[str, int], cards: Sequence[Device]) -> Device:
+    if service not in services:
+        return max(cards, key=lambda card: (card.free_megabytes or 0, -card.index))
+    card = cards[placement(services, [each.memory_megabytes for each in cards])[service]]
+    return replace(card, share_megabytes=services[service])
+
+
 @cache
 def device_in_use() -> Device:
-    """The device of this process, chosen at its first use by DEVICE and ALLOW_CPU; StageError where there is none."""
+    """The device of this process, chosen at its first use by its environment; StageError where there is none."""
     from cp_whisperx.environment import Environment, load_settings  # noqa: PLC0415 - the health check does without it
 
     environment = load_settings(Environment)
-    return choose_device(environment.device or "auto", allow_cpu=environment.allow_cpu)
+    return choose_device(
+        environment.device or "auto",
+        allow_cpu=environment.allow_cpu,
+        services=environment.gpu_services,
+        service=environment.service_name,
+    )
 
 
 def note_device(device: Device, path: Path) -> None:

@@ -96,7 +96,7 @@ class _Attempt:
         inputs = self._inputs(manifest)
         try:
             settings = load_settings(self.stage.settings)
-            device = device_in_use() if self.environment.device else None
+            device = device_in_use() if self.environment.device and not self.stage.never_on_gpu else None
             key = stage_key(self.stage, self.job, settings, inputs, self.environment.cp_whisperx_image)
         except StageError as error:
             return self._fail(error)
@@ -143,17 +143,17 @@ class _Attempt:
                 image=self.environment.cp_whisperx_image,
                 inputs=inputs,
                 reason=now.reason if now.attempts else None,
-                device="cpu" if device else None,  # a stage that uses the GPU says so
+                device="cpu" if device or self.stage.never_on_gpu else None,  # a stage that uses the GPU says so
                 warnings=self._missed(device),
             )
         )
         _log.info("%s: started, try %d of %d", self._title, record.attempts, self.facts.tries)
 
     def _missed(self, device: Device | None) -> tuple[str, ...]:
-        """The warning that a GPU was asked for in vain."""
-        if device is None or device.kind == "cuda" or self.environment.device != "cuda":
+        """The warning that a GPU was counted on in vain."""
+        if device is None or not device.reason or not self.environment.is_meant_for_gpu:
             return ()
-        return (f"DEVICE=cuda asks for a GPU, and it runs on CPU: {device.reason}.",)
+        return (f"It runs on CPU, though a GPU is meant for it (DEVICE={self.environment.device}): {device.reason}.",)
 
     def _work(self, settings: StageSettings, key: str, device: Device | None) -> Outcome:
         began = time.monotonic()

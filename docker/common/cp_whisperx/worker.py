@@ -92,14 +92,18 @@ def serve(stage: AnyStage) -> NoReturn:
 
 def _take_device(stage: AnyStage, environment: Environment) -> None:
     """Chooses what this worker's models compute on, and says so; StageError where nothing that is allowed is there."""
+    if stage.never_on_gpu:
+        _log.info("%s runs on CPU: %s", stage.name, stage.never_on_gpu)
+        return
     if environment.device is None:
         return
     device = device_in_use()
     note_device(device, environment.device_file)
     if device.kind == "cuda":
-        _log.info("%s has %s, of %d MiB", stage.name, device.title, device.memory_megabytes)
+        share = device.share_megabytes or device.memory_megabytes
+        _log.info("%s has %s, and of its %d MiB %d", stage.name, device.title, device.memory_megabytes, share)
         return
-    level = logging.WARNING if environment.device == "cuda" else logging.INFO
+    level = logging.WARNING if device.reason and environment.is_meant_for_gpu else logging.INFO
     _log.log(level, "%s runs on CPU: %s", stage.name, device.reason or f"DEVICE={environment.device}")
 
 

@@ -67,4 +67,13 @@ if __name__ == "__main__":
         patch("cp_whisperx.worker._QUEUE_PATIENCE", QUEUE_PATIENCE),
         patch("cp_whisperx.devices.choose_device", side_effect=CARD * 2) if CARD else nullcontext(),
     ):
-        main(Stage(name=NAME, settings=FakeSettings, result=type(RESULTS[NAME]), reads=(), run=work))
+        main(
+            Stage(
+                name=NAME,
+                settings=FakeSettings,
+                result=type(RESULTS[NAME]),
+                reads=(),
+                run=work,
+                never_on_gpu=os.environ.get("NEVER_ON_GPU", ""),
+            )
+        )

@@ -82,6 +82,28 @@ def test_the_card_with_most_room_is_taken() -> None:
     assert choose_device("cuda", allow_cpu=False, find=lambda: CARDS).title == "cuda:1 (B)"
 
 
+def test_services_that_share_cards_take_the_one_that_is_theirs() -> None:
+    def card_of(service: str) -> Device:
+        services = {"asr": 6000, "diarization": 3000}
+        return choose_device("auto", allow_cpu=False, services=services, service=service, find=lambda: CARDS)
+
+    assert (card_of("asr").index, card_of("asr").share_megabytes) == (0, 6000)
+    assert (card_of("diarization").index, card_of("diarization").share_megabytes) == (1, 3000)
+    assert (card_of("another").index, card_of("another").share_megabytes) == (1, None)
+
+
+def test_a_worker_is_told_by_its_environment_who_shares_its_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(devices, "choose_device", lambda wanted, **options: given.update(wanted=wanted, **options))
+    for name, value in {"DEVICE": "auto", "GPU_SERVICES": '{"asr": 6144}', "SERVICE_NAME": "asr"}.items():
+        monkeypatch.setenv(name, value)
+    devices.device_in_use.__wrapped__()
+    assert given == {"wanted": "auto", "allow_cpu": True, "services": {"asr": 6144}, "service": "asr"}
+    monkeypatch.setenv("GPU_SERVICES", '{"asr": "much"}')
+    with pytest.raises(StageError, match="GPU_SERVICES"):
+        devices.device_in_use.__wrapped__()
+
+
 @pytest.mark.parametrize("wanted", ["auto", "cuda"])
 def test_without_a_card_the_processor_is_taken_only_where_it_is_allowed(wanted: Any) -> None:
     device = choose_device(wanted, allow_cpu=True, find=lambda: NONE)

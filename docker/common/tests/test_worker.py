@@ -196,6 +196,16 @@ def test_a_worker_with_models_says_that_it_runs_on_the_processor(
     assert json.loads(workers.environment.device_file.read_text())["kind"] == "cpu"
 
 
+def test_a_worker_that_never_uses_a_gpu_says_why_and_refuses_nothing(
+    workers: Workers, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEVER_ON_GPU", "its model is made for the processor")
+    workers.environment = workers.environment.model_copy(update={"device": "cuda", "allow_cpu": False})
+    workers.start(FIRST)
+    assert f"{FIRST} runs on CPU: its model is made for the processor" in capfd.readouterr().out
+    assert not workers.environment.device_file.exists()
+
+
 def test_a_worker_that_may_not_run_on_the_processor_refuses_to_start(places: Environment) -> None:
     strict = places.model_copy(update={"device": "auto", "allow_cpu": False})
     refused = subprocess.run(

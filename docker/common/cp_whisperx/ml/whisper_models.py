@@ -53,7 +53,7 @@ def steps_for(settings: WhisperSettings, batch_size: int = 0) -> tuple[WhisperSt
     environment = load_settings(Environment)
     device, available = device_in_use(), available_models()
     profile = hardware_profile(environment.films_out)
-    best = recommend(profile.seen_from(device), available, environment.gpu_memory_megabytes)
+    best = recommend(profile.seen_from(device), available, device.share_megabytes)
     steps = [*steps_down(_first_step(settings, batch_size, device, best), _compute_types(device), available)]
     if device.kind == "cuda" and environment.allow_cpu:
         instead = processor()
@@ -158,4 +158,9 @@ def within_memory(context: Context[Any], steps: Sequence[WhisperStep], work: Cal
             context.computes_on(processor())
 
     context.computes_on(device_in_use())
+    if context.settings.whisper_compute_type not in (AUTO, steps[0].compute_type):
+        context.warn(
+            f"WHISPER_COMPUTE_TYPE={context.settings.whisper_compute_type} is not for this device: it goes on with "
+            f"{steps[0]}."
+        )
     return with_backoff(steps, work, means_out_of_memory, report)

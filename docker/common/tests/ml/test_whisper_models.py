@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     monkeypatch.setenv("MODEL_CACHE", str(folder))
     monkeypatch.setenv("FILMS_OUT", str(tmp_path))
-    for name in ("MODELS_SOURCE", "ALLOW_CPU", "GPU_MEMORY_MEGABYTES"):
+    for name in ("MODELS_SOURCE", "ALLOW_CPU"):
         monkeypatch.delenv(name, raising=False)
     add_packaged(folder, "base")
     whisper_models._loaded.clear()  # noqa: SLF001 - what another test loaded
@@ -112,11 +112,8 @@ def test_the_processor_is_no_way_out_where_it_is_not_allowed(
     assert {step.device for step in steps_for(WhisperSettings())} == {"cuda"}
 
 
-def test_the_share_of_a_card_bounds_the_batch(
-    on_device: Callable[[Device], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    on_device(CARD)
-    monkeypatch.setenv("GPU_MEMORY_MEGABYTES", "6144")
+def test_the_share_of_a_card_bounds_the_batch(on_device: Callable[[Device], None]) -> None:
+    on_device(replace(CARD, share_megabytes=6144))
     assert steps_for(WhisperSettings())[0].batch_size == 8
 
 
@@ -248,6 +245,19 @@ def test_a_job_tells_its_device_and_each_step_that_it_goes_down(
     assert devices == [CARD.title, "cpu"]
     with pytest.raises(OutOfMemoryError, match="not even for base as float16 in batches of 1 on cuda:0"):
         within_memory(told, steps[:2], work)
+
+
+def test_a_job_tells_that_a_number_format_for_gpus_was_not_used(
+    context: Context[WhisperSettings], on_device: Callable[[Device], None]
+) -> None:
+    on_device(Device("cpu", "processor", 4_096, reason="no driver"))
+    warnings: list[str] = []
+    settings = WhisperSettings(whisper_compute_type="float16")
+    told = replace(replace_hooks(context, warnings, []), settings=settings)
+    within_memory(told, steps_for(settings), lambda _step: "text")
+    assert warnings == [
+        "WHISPER_COMPUTE_TYPE=float16 is not for this device: it goes on with base as int8 in batches of 4 on cpu."
+    ]
 
 
 def replace_hooks(
