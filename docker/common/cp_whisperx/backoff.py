@@ -3,6 +3,7 @@
 Also tells the errors of a full card from those of a broken one.
 """
 
+import contextlib
 import gc
 import logging
 import re
@@ -36,22 +37,30 @@ class OutOfMemoryError(StageError):
     """The memory does not suffice, not even for the last step."""
 
 
+class ModelTooLargeError(RuntimeError):
+    """The memory does not even suffice for the model; raised from the library's own error."""
+
+
 def with_backoff(
     steps: Sequence[S],
     run: Callable[[S], R],
     is_out_of_memory: Callable[[BaseException], bool],
     report: Callable[[S, S, str], None],
+    same_model: Callable[[S, S], bool] = lambda _one, _other: False,
 ) -> R:
     """What `run` makes of the first step for which the memory suffices.
 
-    Each step is tried once. Between two, `report` gets the one that failed, the one that follows and the error's text;
-    whatever the failed try held in its frames is free by then. Raises OutOfMemoryError when the last one fails, and at
-    once every error that is not about memory.
+    Each step is tried once; after a ModelTooLargeError those are left out that are of the same model, since to load it
+    again takes long and cannot end otherwise. Between two, `report` gets the one that failed, the one that follows and
+    the error's text; whatever the failed try held in its frames is free by then. Raises OutOfMemoryError when the last
+    one fails, and at once every error that is not about memory.
     """
     if not steps:
         message = "there is no step to try"
         raise ValueError(message)
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
+    left = list(steps)
+    while left:
+        step = left.pop(0)
         try:
             return run(step)
         except Exception as error:
@@ -59,14 +68,27 @@ def with_backoff(
                 raise
             text = str(error).strip() or type(error).__name__
             _log.info("out of memory with %s: %s", step, text)
+            if isinstance(error, ModelTooLargeError):
+                left = [each for each in left if not same_model(step, each)]
         # Outside of the handler: the error, and with it the frames that hold models and sounds, is gone.
         gc.collect()
-        if following is not None:
-            report(step, following, text)
+        if left:
+            report(step, left[0], text)
     raise OutOfMemoryError(
-        f"The memory does not suffice, not even for {steps[-1]}: {text}.",
+        f"The memory does not suffice, not even for {step}: {text}.",
         "Give this service more memory (memoryMegabytes), or a GPU with more of it free (gpu.devices), then resume.",
     )
+
+
+@contextlib.contextmanager
+def loading_model() -> Iterator[None]:
+    """Raises ModelTooLargeError where the memory does not suffice for the block, which loads or moves a model."""
+    try:
+        yield
+    except Exception as error:
+        if not means_out_of_memory(error):
+            raise
+        raise ModelTooLargeError(str(error).strip() or type(error).__name__) from error
 
 
 def means_out_of_memory(error: BaseException) -> bool:

@@ -28,6 +28,7 @@ from cp_whisperx.manifest import (
     record_of,
     stage_lock,
 )
+from cp_whisperx.ml.torch_memory import give_memory_back
 from cp_whisperx.stage import Context, Stage, StageSettings
 from cp_whisperx.stages import StageFacts, stage_facts
 
@@ -172,6 +173,10 @@ class _Attempt:
         except Exception as error:  # noqa: BLE001 - whatever a library raises ends this try, not the worker
             self._look_at_card(device, error)
             return self._stumble(error)
+        finally:
+            # A card that is broken says so here too; the next job will hear of it.
+            with contextlib.suppress(RuntimeError):
+                give_memory_back()
 
     def _look_at_card(self, device: Device | None, error: Exception) -> None:
         if device is not None and device.kind == "cuda" and means_broken_card(error):

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from itertools import pairwise
 from types import ModuleType
 from unittest.mock import patch
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp_whisperx.backoff import OutOfMemoryError, means_broken_card, means_out_of_memory, with_backoff
+from cp_whisperx.backoff import OutOfMemoryError, loading_model, means_broken_card, means_out_of_memory, with_backoff
 from cp_whisperx.errors import StageError
 
 
@@ -160,6 +161,39 @@ def test_what_a_failed_try_held_is_free_before_the_next() -> None:
     finally:
         gc.enable()
     assert len(held) == 4
+
+
+def test_a_model_that_does_not_fit_is_not_loaded_again_for_a_smaller_batch() -> None:
+    tried: list[tuple[str, int]] = []
+    reported: list[tuple[tuple[str, int], tuple[str, int]]] = []
+
+    def run(step: tuple[str, int]) -> str:
+        tried.append(step)
+        with loading_model():
+            if step[0] != "small":
+                raise RuntimeError("CUDA failed with error out of memory")
+        if step[1] > 1:
+            raise RuntimeError("CUDA failed with error out of memory")
+        return step[0]
+
+    steps = [(model, batch) for model in ("large", "medium", "small") for batch in (4, 2, 1)]
+    found = with_backoff(
+        steps,
+        run,
+        means_out_of_memory,
+        lambda step, following, _text: reported.append((step, following)),
+        lambda one, other: one[0] == other[0],
+    )
+    assert found == "small"
+    assert tried == [("large", 4), ("medium", 4), ("small", 4), ("small", 2), ("small", 1)]
+    assert reported == list(pairwise(tried))
+    with pytest.raises(OutOfMemoryError, match=r"not even for \('medium', 4\): CUDA failed"):
+        with_backoff(steps[:6], run, means_out_of_memory, lambda *_words: None, lambda one, other: one[0] == other[0])
+
+
+def test_another_error_while_loading_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="words"), loading_model():
+        raise ValueError("words")
 
 
 def test_no_step_at_all_is_a_mistake() -> None:

@@ -333,6 +333,19 @@ def test_a_gpu_that_was_counted_on_in_vain_is_a_warning(
     assert not runs.record.warnings
 
 
+def test_what_torch_keeps_of_the_card_is_given_back_after_each_try(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(runner, "give_memory_back", lambda: given.append(runs.count))
+
+    def fail(_context: Context[Settings]) -> None:
+        raise ValueError("words")
+
+    runs.again()
+    runs.act = fail
+    runs.again(force=True)
+    assert given == [1, 2]
+
+
 def test_a_stage_that_never_uses_a_gpu_is_asked_for_none(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> Device:
         raise StageError("No GPU can be used.", "Give it one.")

@@ -10,7 +10,7 @@ import ctranslate2
 from faster_whisper import WhisperModel
 from pydantic import Field
 
-from cp_whisperx.backoff import means_out_of_memory, with_backoff
+from cp_whisperx.backoff import loading_model, means_out_of_memory, with_backoff
 from cp_whisperx.devices import Device, DeviceKind, device_in_use, processor
 from cp_whisperx.environment import Environment, load_settings
 from cp_whisperx.errors import StageError
@@ -127,11 +127,15 @@ _loaded: dict[WhisperStep, WhisperModel] = {}
 
 
 def model_for(step: WhisperStep) -> WhisperModel:
-    """The model of a step; another one that was in use is given up first. Raises as load_model does."""
+    """The model of a step; another one that was in use is given up first.
+
+    Raises ModelTooLargeError where the memory does not suffice, else as load_model does.
+    """
     key = replace(step, batch_size=0)
     if key not in _loaded:
         _loaded.clear()
-        _loaded[key] = load_model(step.model, step.compute_type, step.threads, step.device, step.index)
+        with loading_model():
+            _loaded[key] = load_model(step.model, step.compute_type, step.threads, step.device, step.index)
     return _loaded[key]
 
 
@@ -163,4 +167,8 @@ def within_memory(context: Context[Any], steps: Sequence[WhisperStep], work: Cal
             f"WHISPER_COMPUTE_TYPE={context.settings.whisper_compute_type} is not for this device: it goes on with "
             f"{steps[0]}."
         )
-    return with_backoff(steps, work, means_out_of_memory, report)
+    return with_backoff(steps, work, means_out_of_memory, report, _is_same_model)
+
+
+def _is_same_model(one: WhisperStep, other: WhisperStep) -> bool:
+    return replace(one, batch_size=0) == replace(other, batch_size=0)

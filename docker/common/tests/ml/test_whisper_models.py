@@ -260,6 +260,18 @@ def test_a_job_tells_that_a_number_format_for_gpus_was_not_used(
     ]
 
 
+def test_a_model_that_does_not_fit_is_loaded_once_for_all_its_batches(
+    context: Context[WhisperSettings], on_device: Callable[[Device], None], loads: Loads
+) -> None:
+    on_device(CARD)
+    loads.errors["cuda"] = FULL
+    steps = steps_for(WhisperSettings())
+    within_memory(context, steps, model_for)
+    tried = [(call["device"], call["compute_type"]) for call in loads.calls]
+    on_card = ["float16", "int8_float32", "int8_float16", "int8"]
+    assert tried == [*(("cuda", compute_type) for compute_type in on_card), ("cpu", "int8")]
+
+
 def replace_hooks(
     context: Context[WhisperSettings], warnings: list[str], devices: list[str]
 ) -> Context[WhisperSettings]:
