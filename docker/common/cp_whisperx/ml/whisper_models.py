@@ -52,7 +52,7 @@ def steps_for(settings: WhisperSettings, batch_size: int = 0) -> tuple[WhisperSt
     """
     environment = load_settings(Environment)
     device, available = device_in_use(), available_models()
-    profile = hardware_profile(environment.films_out)
+    profile = hardware_profile(environment.films_out, device)
     best = recommend(profile.seen_from(device), available, device.share_megabytes)
     steps = [*steps_down(_first_step(settings, batch_size, device, best), _compute_types(device), available)]
     if device.kind == "cuda" and environment.allow_cpu:

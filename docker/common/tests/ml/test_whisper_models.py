@@ -65,12 +65,12 @@ def on_device(monkeypatch: pytest.MonkeyPatch) -> Callable[[Device], None]:
 
     def set_device(device: Device) -> None:
         cards = tuple(
-            Gpu(name=name, memory_megabytes=memory, driver="570.1", cuda="12.8")
-            for name, memory in (("small", 4_000), ("NVIDIA L4", 23_034))
+            Gpu(index=index, name=name, memory_megabytes=memory, driver="570.1", cuda="12.8")
+            for index, (name, memory) in enumerate((("small", 4_000), ("NVIDIA L4", 23_034)))
         )
         profile = HardwareProfile(gpus=cards, cores=2, memory_megabytes=4_096)
         monkeypatch.setattr(whisper_models, "device_in_use", lambda: device)
-        monkeypatch.setattr(whisper_models, "hardware_profile", lambda _folder: profile)
+        monkeypatch.setattr(whisper_models, "hardware_profile", lambda _folder, _device: profile)
         monkeypatch.setattr("ctranslate2.get_supported_compute_types", supported)
 
     return set_device
