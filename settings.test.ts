@@ -162,7 +162,7 @@ describe("parseSettings", () => {
       raw({
         variant: "cuda",
         gpu: '{"devices":["0","GPU-1"],"driver":"cdi","memoryMegabytes":16384}',
-        gpuDevices: '{"asr":["0",1],"diarization":2,"silero-vad":"all"}',
+        gpuDevices: '{"asr":["0",1],"diarization":2,"pyannote-vad":"all"}',
         gpuMemoryMegabytes: '{"asr":8192}',
         host: "ssh://me@gpu-1:2222",
         registry: "registry.example.org",
@@ -171,7 +171,7 @@ describe("parseSettings", () => {
       }),
     );
     expect(settings).toMatchObject({ device: "auto", allowCpu: false, shmMegabytes: 1024, gpuMemoryMegabytes: { asr: 8192 } });
-    expect(settings.gpuDevices).toEqual({ asr: ["0", "1"], diarization: 2, "silero-vad": "all" });
+    expect(settings.gpuDevices).toEqual({ asr: ["0", "1"], diarization: 2, "pyannote-vad": "all" });
   });
 
   const slim = { variant: "cuda-slim", native: '{"environment":"/opt/.bollyenv"}' };
@@ -260,13 +260,13 @@ describe("parseSettings", () => {
       raw({ ...cuda, gpu: `{"devices":${devices},"memoryMegabytes":${megabytes}}` });
     const report = reportOf(config(12_288, '"all"'));
     expect(report).toContain(
-      "gpu.memoryMegabytes: GPU 0 has 12288 MiB, and the services that may use no other want 14336 " +
-        "(asr 6144, second-pass-translation 4096, diarization 2048, pyannote-vad 1024, silero-vad 512, lyrics-detection 512)" +
+      "gpu.memoryMegabytes: GPU 0 has 12288 MiB, and the services that may use no other want 13312 " +
+        "(asr 6144, second-pass-translation 4096, diarization 2048, pyannote-vad 1024)" +
         "; all may mean no more GPUs: a count says how many there are",
     );
-    expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 4096");
+    expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 5120");
     expect(parseSettings(config(12_288, "2")).gpu.devices).toBe(2);
-    expect(parseSettings(config(14_336, '"all"')).gpu.memoryMegabytes).toBe(14_336);
+    expect(parseSettings(config(13_312, '"all"')).gpu.memoryMegabytes).toBe(13_312);
     expect(reportOf(config(6_143, '["0","1","2"]'))).toContain("gpuMemoryMegabytes.asr' 6143");
     expect(reportOf(config(1024, '"all"'))).toContain("pulumi config set 'cp-whisperx:device' cpu");
   });

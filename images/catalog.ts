@@ -11,7 +11,7 @@ export type Variant = (typeof VARIANTS)[number];
 export interface ServiceNeeds {
   /** Memory limit of the container in MiB; beyond it the kernel ends the worker and the job is tried again. */
   readonly memoryMegabytes: number;
-  /** GPU memory that its models take in MiB, where they can run on a GPU. */
+  /** GPU memory that its models take in MiB; undefined where they are made for the processor. */
   readonly gpuMemoryMegabytes?: number;
   /** Whether it reads the shared model cache. */
   readonly models?: boolean;
@@ -58,7 +58,7 @@ const stage = (
   service: ServiceNeeds,
 ): ImageDefinition => ({ name, parent, description, uses: ["common"], service });
 
-/** A stage whose model can run on a GPU; its build imports the libraries of its variant. */
+/** A stage that has a variant beside those that use a GPU; its build imports the libraries of that variant. */
 const modelStage = (...args: Parameters<typeof stage>): ImageDefinition => ({
   ...stage(...args),
   variants: VARIANTS,
@@ -159,7 +159,6 @@ export const catalog: readonly ImageDefinition[] = [
   }),
   modelStage("silero-vad", "base-ml", "where somebody speaks", {
     memoryMegabytes: 1024,
-    gpuMemoryMegabytes: 512,
     models: true,
   }),
   modelStage("pyannote-vad", "base-ml", "where somebody speaks, refined", {
@@ -184,7 +183,6 @@ export const catalog: readonly ImageDefinition[] = [
   }),
   modelStage("lyrics-detection", "base-ml", "where music plays", {
     memoryMegabytes: 2048,
-    gpuMemoryMegabytes: 512,
   }),
   stage("post-ner", "base-spacy", "names put right in the text", {
     memoryMegabytes: 1024,

@@ -13,8 +13,13 @@ export interface Accelerator {
   readonly healthcheck?: string;
 }
 
-/** Asks NVIDIA's driver for the card that the worker has noted; docker/common/cp_whisperx/devices.py. */
-const PROBE = "python -m cp_whisperx.devices --check";
+/** Seconds for which the card's answer stands; to ask it takes a Python and a start of NVIDIA's driver. */
+const PROBE_SECONDS = 15;
+
+/** Asks NVIDIA's driver for the card that the worker has noted, and notes the answer; docker/common/cp_whisperx/devices.py. */
+const PROBE =
+  `{ test -n "$(find /tmp/device-answered -newermt '-${PROBE_SECONDS} seconds' 2>/dev/null)"` +
+  " || python -m cp_whisperx.devices --check; }";
 
 const CDI_KIND = "nvidia.com/gpu";
 
@@ -42,10 +47,13 @@ export function accelerator(settings: Settings, name: string): Accelerator | und
   if (needs === undefined) return undefined;
   const environment = { DEVICE: settings.device, ALLOW_CPU: String(settings.allowCpu) };
   if (!usesGpu(settings)) return { environment };
+  // Every worker works out from it which card is whose, and so has to be told of all that share its cards.
+  const same = (devices: GpuDevices): boolean => gpuIds(devices).join() === gpuIds(needs.devices).join();
+  const sharing = gpuNeeds(settings).filter(({ devices }) => same(devices)).map(({ service, megabytes }) => [service, megabytes]);
   return {
     deviceRequests: [deviceRequest(needs.devices, settings.gpu.driver)],
     shmMegabytes: settings.shmMegabytes,
-    environment: { ...environment, GPU_MEMORY_MEGABYTES: String(needs.megabytes) },
+    environment: { ...environment, GPU_SERVICES: JSON.stringify(Object.fromEntries(sharing)), SERVICE_NAME: name },
     healthcheck: PROBE,
   };
 }

@@ -105,8 +105,8 @@ describe("the program on a GPU host", () => {
     containers = containersOf(await declareProgram("gpu", values));
   });
 
-  it("gives the six stages with a model the GPU, a probe and shared memory, and no other service", () => {
-    const gpuStages = ["silero-vad", "pyannote-vad", "diarization", "asr", "second-pass-translation", "lyrics-detection"];
+  it("gives the stages that compute on it the GPU, a probe and shared memory, and no other service", () => {
+    const gpuStages = ["pyannote-vad", "diarization", "asr", "second-pass-translation"];
     for (const [name, inputs] of containers) {
       const expected = gpuStages.includes(name);
       expect([name, inputs.deviceRequests]).toEqual([
@@ -114,7 +114,7 @@ describe("the program on a GPU host", () => {
         expected ? [{ driver: "nvidia", capabilities: ["gpu"], deviceIds: ["0"] }] : undefined,
       ]);
       expect([name, inputs.shmSize]).toEqual([name, expected ? 512 : undefined]);
-      expect(inputs.healthcheck.tests[1]?.endsWith("&& python -m cp_whisperx.devices --check")).toBe(expected);
+      expect(inputs.healthcheck.tests[1]?.includes("python -m cp_whisperx.devices --check")).toBe(expected);
       expect(inputs.envs.includes("ALLOW_CPU=false")).toBe(expected);
       expect(inputs.image).toContain(`cp-whisperx-app-${name}@`);
     }
@@ -127,7 +127,7 @@ describe("the program on a host with several GPUs", () => {
       await declareProgram("gpu", {
         "cp-whisperx:variant": "cuda",
         "cp-whisperx:gpu": '{"devices":["2"],"driver":"cdi","memoryMegabytes":8192}',
-        "cp-whisperx:gpuDevices": '{"asr":["0"],"second-pass-translation":["GPU-5a1f","1"],"silero-vad":1}',
+        "cp-whisperx:gpuDevices": '{"asr":["0"],"second-pass-translation":["GPU-5a1f","1"],"pyannote-vad":1}',
       }),
     );
     const asked = [...containers].flatMap(([name, { deviceRequests }]) => (deviceRequests === undefined ? [] : [[name, deviceRequests]]));
@@ -135,10 +135,8 @@ describe("the program on a host with several GPUs", () => {
     expect(Object.fromEntries(asked)).toEqual({
       asr: request("0"),
       "second-pass-translation": request("GPU-5a1f", "1"),
-      "silero-vad": request("0"),
-      "pyannote-vad": request("2"),
+      "pyannote-vad": request("0"),
       diarization: request("2"),
-      "lyrics-detection": request("2"),
     });
   });
 });
@@ -276,12 +274,12 @@ describe("the program for the engine of another machine", () => {
 });
 
 describe("the program with the host's own environment", () => {
-  it("mounts it where torch is missing, read-only, and says so to the six stages with a model", async () => {
+  it("mounts it where torch is missing, read-only, and says so to the stages that compute with it", async () => {
     const values = { "cp-whisperx:variant": "cuda-slim", "cp-whisperx:native": '{"environment":"/opt/.bollyenv"}' };
     const containers = containersOf(await declareProgram("native", values));
     const mounting = [...containers].filter(([, { mounts }]) => mounts.some(({ target }) => target === "/app/.bollyenv"));
     expect(mounting.map(([name]) => name).sort()).toEqual(
-      ["asr", "diarization", "lyrics-detection", "pyannote-vad", "second-pass-translation", "silero-vad"],
+      ["asr", "diarization", "pyannote-vad", "second-pass-translation"],
     );
     for (const [, { mounts, envs }] of mounting) {
       expect(mounts).toContainEqual({ type: "bind", source: "/opt/.bollyenv", target: "/app/.bollyenv", readOnly: true });

@@ -22,6 +22,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from cp_whisperx.cli import main
 from cp_whisperx.contract import DemuxResult, DiarizationResult, PyannoteVadResult, SpeakerSpan
 from cp_whisperx.ml.hub import ModelAbsent, hub_version, snapshot, uses_torch_models
+from cp_whisperx.ml.idle_gpu import idle_gpu
 from cp_whisperx.ml.intervals import Interval
 from cp_whisperx.ml.models import ModelSettings, model_path, model_version
 from cp_whisperx.ml.onnx import open_model
@@ -110,17 +111,19 @@ def told_apart(
         try:
             return _told_apart_by_hub(context, sound), PIPELINE
         except ModelAbsent as absent:
-            stand_in(absent)
-            context.warn(f"The packaged models tell the speakers apart. {absent.reason} {absent.way_out}")
+            context.warn(f"The packaged models tell the speakers apart. {stand_in(absent)}")
+    elif idle := idle_gpu():
+        context.warn(idle)
     return _told_apart_by_packaged(context, sound, speech), "packaged"
 
 
-def stand_in(absent: ModelAbsent) -> None:
-    """Looks whether the packaged models can take the hub's place; StageError where they are not there either."""
+def stand_in(absent: ModelAbsent) -> str:
+    """Why the packaged models take the hub's place; StageError where they are not there either, or not allowed."""
     try:
         model_path(MODEL)
     except StageError as error:
         raise StageError(f"{absent.reason} Nor is the packaged model there: {error.reason}", absent.way_out) from error
+    return idle_gpu(absent) or f"{absent.reason} {absent.way_out}"
 
 
 def _told_apart_by_hub(context: Context[DiarizationSettings], sound: Sound) -> list[tuple[Interval, int]]:
@@ -280,14 +283,15 @@ def load(settings: DiarizationSettings) -> None:
         try:
             folders = [snapshot(name) for name in HUB_MODELS]
         except ModelAbsent as absent:
-            stand_in(absent)
-            _log.warning("the packaged models will tell speakers apart: %s %s", absent.reason, absent.way_out)
+            _log.warning("the packaged models will tell speakers apart: %s", stand_in(absent))
         else:
             with quietly():
                 from hub_diarization import Folders, open_pipeline  # noqa: PLC0415 - as above
 
                 open_pipeline(Folders(*folders), settings.threads)
             return
+    elif idle := idle_gpu():
+        _log.warning(idle)
     open_model(MODEL, settings.threads)
 
 

@@ -13,7 +13,6 @@ import torch
 import yaml
 from pyannote.audio.pipelines import SpeakerDiarization
 
-from cp_whisperx.devices import device_in_use
 from cp_whisperx.ml.intervals import Interval
 from cp_whisperx.ml.models import damaged_model
 from cp_whisperx.ml.sound import SAMPLE_RATE, Sound
@@ -80,7 +79,8 @@ def _reporter(context: Context[Any]) -> Callable[..., None]:
 def open_pipeline(folders: Folders, threads: int) -> SpeakerDiarization:
     """The pipeline as its configuration says, loaded once in the life of a worker; StageError where it is damaged.
 
-    pyannote's own loader would look for the two models at the hub, so they are put in by path.
+    pyannote's own loader would look for the two models at the hub, so they are put in by path. It stays in the
+    processor's memory until a job has room for it: a card may be full just now.
     """
     torch.set_num_threads(threads)
     path = folders.pipeline / _CONFIGURATION
@@ -93,6 +93,8 @@ def open_pipeline(folders: Folders, threads: int) -> SpeakerDiarization:
         }
         pipeline = SpeakerDiarization(**parameters)
         pipeline.instantiate(configuration["params"])
-        return pipeline.to(torch.device(device_in_use().torch_name))
+        # Found by trial and then kept: on a full card every trial would fail, and the answer be wrong for good.
+        _ = pipeline._embedding.min_num_samples  # noqa: SLF001 - pyannote asks for it there
     except Exception as error:  # the libraries' own errors share no base class
         raise damaged_model(path, error) from error
+    return pipeline

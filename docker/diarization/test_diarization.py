@@ -13,8 +13,10 @@ from pydantic import ValidationError
 import diarization
 from cp_whisperx.cli import schema_text
 from cp_whisperx.contract import PyannoteVadResult, ScoredSpan
+from cp_whisperx.devices import Device
 from cp_whisperx.errors import StageError
 from cp_whisperx.files import write_document
+from cp_whisperx.ml import idle_gpu
 from cp_whisperx.ml.hub import AbsentModel, HubModels
 from cp_whisperx.ml.onnx import open_model
 from cp_whisperx_testing import context_for
@@ -215,3 +217,19 @@ def test_where_the_packaged_models_are_not_there_either_both_are_told(tmp_path: 
     assert "There is no token." in error.value.reason
     assert str(tmp_path / MODEL) in error.value.reason
     assert error.value.way_out == "Set one."
+
+
+@pytest.mark.usefixtures("hub_without_token")
+def test_packaged_models_beside_a_gpu_are_told_and_refused_where_the_processor_is_not_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(diarization, "open_model", lambda *_arguments: FakeSession())
+    (tmp_path / MODEL).parent.mkdir(parents=True)
+    (tmp_path / MODEL).touch()
+    monkeypatch.setenv("DEVICE", "auto")
+    monkeypatch.setattr(idle_gpu, "device_in_use", lambda: Device("cuda", "NVIDIA L4", 23_034))
+    STAGE.load(DiarizationSettings())  # type: ignore[misc]
+    assert "cuda:0 (NVIDIA L4) is left idle: " in caplog.text
+    monkeypatch.setenv("ALLOW_CPU", "false")
+    with pytest.raises(StageError, match=r"which ALLOW_CPU=false forbids: .* There is no token\. Set one\. Or set"):
+        STAGE.load(DiarizationSettings())  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """pyannote's diarization pipeline on torch, from a hub. `make test-torch` runs it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from faster_whisper import decode_audio
 
 import hub_diarization
 from cp_whisperx.contract import DiarizationResult, PyannoteVadResult, ScoredSpan
+from cp_whisperx.ml.hub import snapshot
 from cp_whisperx.ml.intervals import covered, joined
 from cp_whisperx.ml.sound import Samples
 from cp_whisperx.stage import StageError
@@ -20,7 +21,7 @@ from cp_whisperx_testing import context_for
 from diarization import HUB_MODELS, PIPELINE, STAGE, DiarizationSettings, run
 from hub_cache import HubCache, hub_cache
 from sounds import job_with_sound
-from torch_models import packaged_checkpoint, speaker_embedding
+from torch_models import full_card, packaged_checkpoint, speaker_embedding
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 (FILM,) = SAMPLES.glob("*.mp4")
@@ -71,13 +72,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubCache]
         yield made
 
 
-def told_apart(folder: Path, settings: DiarizationSettings) -> tuple[DiarizationResult, list[float]]:
+def told_apart(
+    folder: Path, settings: DiarizationSettings, warn: Callable[[str], None] = lambda _text: None
+) -> tuple[DiarizationResult, list[float]]:
     folder, demuxed = job_with_sound(folder, sample())
     speech = PyannoteVadResult(
         segments=(ScoredSpan(start=0, end=SECONDS, confidence=1),), speaker_changes=(), source="silero", speech_ratio=1
     )
     done: list[float] = []
-    context = context_for(folder, settings, (demuxed, speech), report=lambda fraction, _note: done.append(fraction))
+    context = context_for(
+        folder, settings, (demuxed, speech), report=lambda fraction, _note: done.append(fraction), warn=warn
+    )
     return run(context), done
 
 
@@ -103,6 +108,22 @@ def test_the_pipeline_finds_the_speech_of_the_sample_in_as_many_speakers_as_are_
 def test_it_never_finds_more_speakers_than_are_allowed(tmp_path: Path) -> None:
     result, _ = told_apart(tmp_path / "job", DiarizationSettings(diarization_max_speakers=1))
     assert result.speakers == ("SPEAKER_00",)
+
+
+@pytest.mark.usefixtures("cache")
+def test_on_a_full_card_the_worker_starts_and_the_job_goes_on_with_the_processor(tmp_path: Path) -> None:
+    said: list[str] = []
+    with full_card():
+        STAGE.load(DiarizationSettings())  # type: ignore[misc]
+        result, _ = told_apart(tmp_path / "job", DiarizationSettings(diarization_max_speakers=1), said.append)
+    assert result.speakers == ("SPEAKER_00",)
+    assert said[-1].endswith("on cpu.")
+
+
+@pytest.mark.usefixtures("cache")
+def test_how_short_a_sound_may_be_is_found_before_a_card_can_spoil_it() -> None:
+    pipeline = hub_diarization.open_pipeline(hub_diarization.Folders(*map(snapshot, HUB_MODELS)), 2)
+    assert vars(pipeline._embedding)["min_num_samples"] < 8_000  # noqa: SLF001 - pyannote keeps it there
 
 
 def test_a_damaged_configuration_is_told_with_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

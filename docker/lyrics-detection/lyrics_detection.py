@@ -151,6 +151,7 @@ STAGE: Final = Stage(
     result=LyricsResult,
     reads=(DemuxResult, PyannoteVadResult),
     run=run,
+    never_on_gpu="it measures the sound with numpy, without a model",
 )
 
 if __name__ == "__main__":

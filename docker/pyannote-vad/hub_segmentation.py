@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pyannote.audio import Model
 from pyannote.audio.utils.powerset import Powerset
 
-from cp_whisperx.devices import device_in_use
 from cp_whisperx.ml.models import damaged_model
 from cp_whisperx.ml.sound import SAMPLE_RATE
 from cp_whisperx.ml.torch_memory import Room, room_for
@@ -66,12 +65,14 @@ class HubSegmentation:
 
 @cache
 def open_hub_segmentation(folder: Path, threads: int) -> HubSegmentation:
-    """The model in a folder of the cache, loaded once in the life of a worker; StageError where it is damaged."""
+    """The model in a folder of the cache, loaded once in the life of a worker; StageError where it is damaged.
+
+    It stays in the processor's memory until a job has room for it: a card may be full just now.
+    """
     path = folder / _WEIGHTS
     torch.set_num_threads(threads)
     try:
         model = Model.from_pretrained(path, strict=False)
     except Exception as error:  # the libraries' own errors share no base class
         raise damaged_model(path, error) from error
-    model.eval()
-    return HubSegmentation(model.to(torch.device(device_in_use().torch_name)))
+    return HubSegmentation(model.eval())

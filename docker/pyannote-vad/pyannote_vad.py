@@ -20,6 +20,7 @@ from pydantic import Field
 from cp_whisperx.cli import main
 from cp_whisperx.contract import DemuxResult, PyannoteVadResult, ScoredSpan, SileroVadResult
 from cp_whisperx.ml.hub import ModelAbsent, hub_version, snapshot, uses_torch_models
+from cp_whisperx.ml.idle_gpu import idle_gpu
 from cp_whisperx.ml.intervals import Interval, above, at_least, joined
 from cp_whisperx.ml.models import ModelSettings, model_version
 from cp_whisperx.ml.onnx import open_model
@@ -125,9 +126,12 @@ def _result(
 def open_session(settings: PyannoteVadSettings, context: Context[Any] | None = None) -> tuple[Session, Windows]:
     """The model that this image and the settings give, for a job where there is one.
 
-    Raises ModelAbsent where it is to come from the hub and did not, StageError where it is damaged.
+    Raises ModelAbsent where it is to come from the hub and did not, StageError where it is damaged, or where it is made
+    for the processor and that is not allowed.
     """
     if not uses_torch_models():
+        if idle := idle_gpu():
+            (context.warn if context else _log.warning)(idle)
         return open_model(MODEL, settings.threads), _PACKAGED
     folder = snapshot(HUB_MODEL)
     with quietly():

@@ -22,7 +22,7 @@ from hub_cache import HubCache, hub_cache
 from pyannote_vad import HUB_MODEL, MODEL, STAGE, PyannoteVadSettings, open_session, run
 from segmentation import convert
 from sounds import babble, job_with_sound, silence
-from torch_models import packaged_checkpoint, segmentation_of_sets
+from torch_models import full_card, packaged_checkpoint, segmentation_of_sets
 
 (FILM,) = (Path(__file__).parents[2] / "samples").glob("*.mp4")
 NOBODY = SileroVadResult(segments=(), speech_seconds=0)
@@ -91,6 +91,19 @@ def test_a_long_sound_is_heard_to_its_end(cache: HubCache, tmp_path: Path) -> No
     result = found_in(tmp_path / "job", silence(61), [])
     assert result.source == "pyannote"
     assert all(span.end <= 61 for span in result.segments)
+
+
+def test_on_a_full_card_the_worker_starts_and_the_job_goes_on_with_the_processor(
+    cache: HubCache, tmp_path: Path
+) -> None:
+    cache.hub.add(HUB_MODEL, {"pytorch_model.bin": segmentation_of_sets()}, gated=True)
+    cache.bring()
+    said: list[str] = []
+    with full_card():
+        STAGE.load(PyannoteVadSettings())  # type: ignore[misc]
+        result = found_in(tmp_path / "job", silence(11), said)
+    assert result.source == "pyannote"
+    assert said[-1].endswith("on cpu.")
 
 
 def test_a_damaged_model_is_told_with_its_path(cache: HubCache) -> None:

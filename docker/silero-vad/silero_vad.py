@@ -95,6 +95,7 @@ STAGE: Final = Stage(
     run=run,
     depends=lambda _settings: model_version(MODEL),
     load=load,
+    never_on_gpu="its model is made for the processor, 32 ms of sound at a time",
 )
 
 if __name__ == "__main__":

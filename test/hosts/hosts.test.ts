@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { catalog } from "../../images/catalog";
@@ -76,6 +76,17 @@ describe("a stack on another machine's engine", () => {
     expect(remote.result(".mp4")).not.toBe("");
   });
 
+  it("takes a film from make film: copied there once, and the paths are those there", async () => {
+    const film = path.join(remote.path("checkout"), "another film.mp4");
+    copyFileSync(path.join(remote.sample, SAMPLE), film);
+    for (const expected of ["copying another film.mp4 to root@", "has already done this film"]) {
+      const { output } = await remote.make(["film", `FILM=${film}`]);
+      expect(output).toContain(expected);
+      expect(output).toMatch(new RegExp(`subtitles: root@[\\d.]+:/srv/films/out/\\S+/film\\.srt`));
+    }
+    expect(readFileSync(remote.there("srv/films/in/another film.mp4"))).toEqual(readFileSync(film));
+  });
+
   it("shows no change in a preview afterwards", async () => {
     await remote.pulumi(["preview", "--expect-no-changes"]);
   });
@@ -146,7 +157,7 @@ describe("GPUs, with a stand-in for NVIDIA's hook that notes what the engine ask
   });
 
   it("are not there, and a worker that must have one refuses to start", async () => {
-    const { stdout } = await remote.docker(["inspect", remote.containerName("silero-vad")]);
+    const { stdout } = await remote.docker(["inspect", remote.containerName("diarization")]);
     const [found] = JSON.parse(stdout) as { Config: { Env: string[]; Image: string }; HostConfig: { Mounts: { Type: string; Source: string; Target: string }[] } }[];
     if (found === undefined) throw new Error("no container");
     const environment = found.Config.Env.filter((variable) => !variable.startsWith("ALLOW_CPU=")).flatMap((variable) => ["--env", variable]);
@@ -156,7 +167,7 @@ describe("GPUs, with a stand-in for NVIDIA's hook that notes what the engine ask
       { accept: "any" },
     );
     expect(code).toBe(1);
-    expect(output).toMatch(/silero-vad cannot start: No GPU can be used: no NVIDIA driver is visible here .*ALLOW_CPU=false.*Install the NVIDIA Container Toolkit/);
+    expect(output).toMatch(/diarization cannot start: No GPU can be used: no NVIDIA driver is visible here .*ALLOW_CPU=false.*Install the NVIDIA Container Toolkit/);
     expect(output).not.toContain("Traceback");
   });
 
@@ -172,16 +183,16 @@ describe("GPUs, with a stand-in for NVIDIA's hook that notes what the engine ask
     const card = "GPU-66666666-7777-8888-9999-000000000000";
     await remote.pulumi(["config", "rm", "--path", "gpu.devices"]);
     await remote.pulumi(["config", "set", "--path", "gpu.devices[0]", card]);
-    await remote.up(["--target", "**asr", "--target", "**silero-vad"]);
+    await remote.up(["--target", "**asr", "--target", "**pyannote-vad"]);
     const requests = await remote.gpuRequests();
     expect(requests.asr).toEqual({ ...all, devices: card });
-    expect(requests["silero-vad"]).toEqual({ ...all, devices: card });
+    expect(requests["pyannote-vad"]).toEqual({ ...all, devices: card });
     expect(requests.diarization).toEqual({ ...all, devices: "0,1" });
   });
 });
 
-it("destroy takes containers and networks there; films and models stay", async () => {
-  await remote.pulumi(["destroy", "--yes", "--skip-preview", "--exclude-protected"]);
+it("make down takes containers and networks there; films and models stay", async () => {
+  await remote.make(["down"]);
   expect(await remote.names(["ps", "--all"], "there")).toEqual([]);
   expect(await remote.names(["network", "ls"], "there")).toEqual([]);
   expect(await remote.names(["volume", "ls"], "there")).toEqual(["model-cache", "queue"].map((name) => remote.containerName(name)));

@@ -164,6 +164,14 @@ export class Remote {
     return readFileSync(this.there(`srv/films/out/${found}`), "utf8");
   }
 
+  /** The everyday commands, as people with that stack type them. */
+  async make(args: readonly string[]): Promise<CommandResult> {
+    const env = { ...process.env, ...this.under.environment, CP_WHISPERX_HOME: this.path("home") };
+    const result = await command("make", [...args, `STACK=${STACK}`], { cwd: this.under.checkout, env, timeoutSeconds: 600 });
+    appendFileSync(this.said, result.output);
+    return result;
+  }
+
   /** The command line of the application, as it runs in a container there. */
   async application(args: readonly string[]): Promise<CommandResult> {
     return this.docker(["exec", this.containerName("demux"), "python", "-m", "cp_whisperx", ...args]);

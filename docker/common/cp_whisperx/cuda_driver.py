@@ -17,6 +17,8 @@ _MEBIBYTE: Final = 2**20
 _LONGEST_NAME: Final = 256
 _COMPUTE_MODE: Final = 20
 _EXCLUSIVE_PROCESS: Final = 3
+_CAPABILITY: Final = (75, 76)
+"""The driver's numbers of what it tells of a card: here the two parts of its compute capability."""
 NO_DRIVER: Final = "NO_DRIVER"
 """What CudaError names a driver's library that is not there; all other names are the driver's own."""
 NO_DEVICE: Final = "CUDA_ERROR_NO_DEVICE"
@@ -41,8 +43,8 @@ class Card:
     name: str
     memory: int
     """MiB in all."""
-    free: int | None
-    """MiB that nobody uses; None where that was not asked, or no room was left to ask."""
+    capability: tuple[int, int]
+    """Which instructions it has, as NVIDIA counts: (7, 0) is Volta, (8, 9) Ada."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +57,24 @@ class Driver:
     cuda: tuple[int, int]
     """The newest CUDA that it serves."""
 
-    def cards(self, *, ask_free: bool) -> list[Card]:
-        """All cards. With `ask_free` each is really opened, which takes a moment and some of its memory."""
+    def count(self) -> int:
+        """How many cards there are, those that do not work among them."""
         count = ctypes.c_int()
         _call(self.library, "cuDeviceGetCount", ctypes.byref(count))
-        return [self._card(index, ask_free=ask_free) for index in range(count.value)]
+        return count.value
 
-    def _card(self, index: int, *, ask_free: bool) -> Card:
+    def card(self, index: int) -> Card:
+        """What the driver knows of a card without opening it; CudaError for one that is not there or is lost."""
         device = self._device(index)
         name = ctypes.create_string_buffer(_LONGEST_NAME)
         _call(self.library, "cuDeviceGetName", name, ctypes.c_int(_LONGEST_NAME), device)
         total = ctypes.c_size_t()
         _call(self.library, "cuDeviceTotalMem_v2", ctypes.byref(total), device)
-        free = self.free_memory(index) if ask_free else None
-        return Card(index, name.value.decode(errors="replace"), total.value // _MEBIBYTE, free)
+        major, minor = (self._attribute(each, index) for each in _CAPABILITY)
+        return Card(index, name.value.decode(errors="replace"), total.value // _MEBIBYTE, (major, minor))
 
     def free_memory(self, index: int) -> int | None:
-        """Opens a card and gives the MiB that nobody uses there.
+        """Opens a card, which takes a moment and some of its memory, and gives the MiB that nobody uses there.
 
         None for a card that answers and lets nobody else in: it is full, or kept for the process that uses it. Raises
         CudaError for one that cannot be used.
@@ -101,11 +104,12 @@ class Driver:
             _call(self.library, "cuDevicePrimaryCtxRelease_v2", device)
 
     def _is_exclusive(self, index: int) -> bool:
-        mode = ctypes.c_int()
-        _call(
-            self.library, "cuDeviceGetAttribute", ctypes.byref(mode), ctypes.c_int(_COMPUTE_MODE), self._device(index)
-        )
-        return mode.value == _EXCLUSIVE_PROCESS
+        return self._attribute(_COMPUTE_MODE, index) == _EXCLUSIVE_PROCESS
+
+    def _attribute(self, number: int, index: int) -> int:
+        value = ctypes.c_int()
+        _call(self.library, "cuDeviceGetAttribute", ctypes.byref(value), ctypes.c_int(number), self._device(index))
+        return value.value
 
     def _device(self, index: int) -> ctypes.c_int:
         device = ctypes.c_int()

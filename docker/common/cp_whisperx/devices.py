@@ -7,18 +7,19 @@ Starts with the standard library alone, because it runs every few seconds.
 
 import argparse
 import json
+import logging
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
-from cp_whisperx.cuda_driver import NO_DEVICE, NO_DRIVER, Card, CudaError, Driver, open_driver
+from cp_whisperx.cuda_driver import NO_DEVICE, NO_DRIVER, CudaError, Driver, open_driver
 from cp_whisperx.errors import StageError
+from cp_whisperx.placement import placement
 from cp_whisperx.processor import memory
 
 DeviceKind = Literal["cuda", "cpu"]
@@ -26,11 +27,17 @@ WantedDevice = Literal["auto", "cuda", "cpu"]
 
 _LEAST_CUDA: Final = (12, 0)
 """The libraries in the images are made for CUDA 12; drivers from release 525 on serve it."""
+_LEAST_CAPABILITY: Final = (7, 0)
+"""torch 2.8 for CUDA 12.8 has instructions for cards from Volta on."""
 _CHECK_SECONDS: Final = 4.0
 """The engine gives a health check five."""
-_SECONDS_BETWEEN_OPENINGS: Final = 60.0
-"""An opened card has a few hundred MiB less for a moment."""
 _HIDING: Final = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
+_MEND_CARD: Final = (
+    "See on the host what `nvidia-smi` and `dmesg` say of the GPU, or give this service another one (gpu.devices), "
+    "and restart this container,"
+)
+_LOOK_AT_HOST: Final = "See on the host what `nvidia-smi` and `dmesg` say of it, then restart this container."
+_log: Final = logging.getLogger("cp_whisperx.devices")
 _OR_PROCESSOR: Final = "or let this stage use the processor (allowCpu: true, ALLOW_CPU=true)."
 
 
@@ -45,6 +52,8 @@ class Device:
     free_megabytes: int | None = None
     """MiB that were free when it was looked at; None where that is not known."""
     index: int = 0
+    share_megabytes: int | None = None
+    """MiB of the card that this worker may use beside the others there; None: all."""
     reason: str = ""
     """Why it is the processor, though a GPU was possible."""
 
@@ -64,10 +73,13 @@ class Found:
     """What NVIDIA's driver has for this process."""
 
     cards: tuple[Device, ...] = ()
+    """Those that can be used."""
     driver: str = ""
     """Release of the driver; empty where it does not tell."""
     cuda: str = ""
     """The newest CUDA that the driver serves."""
+    unfit: tuple[str, ...] = ()
+    """Each card that cannot be used, and why, as a clause."""
     problem: str = ""
     """Why there is no card, as a clause; empty where there are some."""
     way_out: str = ""
@@ -77,17 +89,31 @@ def find_cards(start: Callable[[], Driver] = open_driver) -> Found:
     """The GPUs that can really be used now, each opened once; or why there is none, and what would help."""
     try:
         driver = start()
-        cuda = f"{driver.cuda[0]}.{driver.cuda[1]}"
-        if driver.cuda < _LEAST_CUDA:
-            return _too_old(driver, cuda)
-        cards = tuple(_device(card) for card in driver.cards(ask_free=True))
+        count = driver.count()
     except CudaError as error:
         return _refused(error)
-    return Found(cards, driver.release, cuda) if cards else _refused(CudaError(NO_DEVICE, ""))
+    cuda = f"{driver.cuda[0]}.{driver.cuda[1]}"
+    if driver.cuda < _LEAST_CUDA:
+        return _too_old(driver, cuda)
+    if count == 0:
+        return _refused(CudaError(NO_DEVICE, ""))
+    looked_at = [_look_at(driver, index) for index in range(count)]
+    cards = tuple(each for each in looked_at if isinstance(each, Device))
+    unfit = tuple(each for each in looked_at if isinstance(each, str))
+    found = Found(cards, driver.release, cuda, unfit)
+    return found if cards else replace(found, problem="; ".join(unfit), way_out=_MEND_CARD)
 
 
-def _device(card: Card) -> Device:
-    return Device("cuda", card.name, card.memory, card.free, card.index)
+def _look_at(driver: Driver, index: int) -> Device | str:
+    """A card, opened, or why it cannot be used: one that fails must not hide the others."""
+    try:
+        card = driver.card(index)
+        if card.capability < _LEAST_CAPABILITY:
+            has, needs = (".".join(map(str, each)) for each in (card.capability, _LEAST_CAPABILITY))
+            return f"GPU {index} ({card.name}) has compute capability {has}, and the libraries here need {needs}"
+        return Device("cuda", card.name, card.memory, driver.free_memory(index), index)
+    except CudaError as error:
+        return f"GPU {index} cannot be used ({error})"
 
 
 def _too_old(driver: Driver, cuda: str) -> Found:
@@ -113,10 +139,7 @@ def _refused(error: CudaError) -> Found:
             problem=f"the NVIDIA driver is here and shows no GPU{f' ({settings})' if settings else ''}",
             way_out="Give this service a GPU (gpu.devices: all, a count, or ids),",
         )
-    return Found(
-        problem=f"the NVIDIA driver refuses ({error})",
-        way_out="See on the host what `nvidia-smi` and `dmesg` say of the GPU, and restart this container,",
-    )
+    return Found(problem=f"the NVIDIA driver refuses ({error})", way_out=_MEND_CARD)
 
 
 def processor(reason: str = "") -> Device:
@@ -125,11 +148,19 @@ def processor(reason: str = "") -> Device:
     return Device("cpu", "processor", found.total, found.free, reason=reason)
 
 
-def choose_device(wanted: WantedDevice, *, allow_cpu: bool, find: Callable[[], Found] = find_cards) -> Device:
-    """The device to use: of several cards the one with the most free memory.
+def choose_device(
+    wanted: WantedDevice,
+    *,
+    allow_cpu: bool,
+    services: Mapping[str, int] | None = None,
+    service: str = "",
+    find: Callable[[], Found] = find_cards,
+) -> Device:
+    """The device to use: of several cards the one that `placement` gives to this one of the services that share them.
 
-    `auto` and `cuda` both take a GPU where one can be used, and otherwise the processor if that is allowed; the device
-    then says why. Raises StageError, with the way out, where nothing is left.
+    `services` has the MiB of each; a worker that is none of them takes the card with the most free memory. `auto` and
+    `cuda` both take a GPU where one can be used, and otherwise the processor if that is allowed; the device then says
+    why. Raises StageError, with the way out, where nothing is left.
     """
     if wanted == "cpu":
         if not allow_cpu:
@@ -140,7 +171,9 @@ def choose_device(wanted: WantedDevice, *, allow_cpu: bool, find: Callable[[], F
         return processor()
     found = find()
     if found.cards:
-        return max(found.cards, key=lambda card: (card.free_megabytes or 0, -card.index))
+        for each in found.unfit:
+            _log.warning("not used: %s", each)
+        return _card_of(service, services or {}, found.cards)
     if allow_cpu:
         return processor(found.problem)
     raise StageError(
@@ -148,59 +181,85 @@ def choose_device(wanted: WantedDevice, *, allow_cpu: bool, find: Callable[[], F
     )
 
 
+def _card_of(service: str, services: Mapping[str, int], cards: Sequence[Device]) -> Device:
+    if service not in services:
+        return max(cards, key=lambda card: (card.free_megabytes or 0, -card.index))
+    card = cards[placement(services, [each.memory_megabytes for each in cards])[service]]
+    return replace(card, share_megabytes=services[service])
+
+
 @cache
 def device_in_use() -> Device:
-    """The device of this process, chosen at its first use by DEVICE and ALLOW_CPU; StageError where there is none."""
+    """The device of this process, chosen at its first use by its environment; StageError where there is none."""
     from cp_whisperx.environment import Environment, load_settings  # noqa: PLC0415 - the health check does without it
 
     environment = load_settings(Environment)
-    return choose_device(environment.device or "auto", allow_cpu=environment.allow_cpu)
+    return choose_device(
+        environment.device or "auto",
+        allow_cpu=environment.allow_cpu,
+        services=environment.gpu_services,
+        service=environment.service_name,
+    )
 
 
 def note_device(device: Device, path: Path) -> None:
     """Notes for the health check which device the worker of this container uses."""
-    path.write_text(json.dumps({"kind": device.kind, "index": device.index}))
+    _write(path, {"kind": device.kind, "index": device.index, "name": device.name, "reason": device.reason})
+
+
+def note_failure(text: str, path: Path) -> None:
+    """Notes for the health check that the noted device failed in this container's worker."""
+    _write(path, {**json.loads(path.read_text()), "failure": text})
+
+
+def _write(path: Path, note: dict[str, object]) -> None:
+    """Puts the whole note in its place at once, for it may be read just then; what answered before is out of date."""
+    partial = path.with_name(f"{path.name}.new")
+    partial.write_text(json.dumps(note))
+    partial.replace(path)
+    _answered(path).unlink(missing_ok=True)
+
+
+def _answered(path: Path) -> Path:
+    """The file whose age tells when the device last answered; services/accelerator.ts looks at it."""
+    return path.with_name(f"{path.name}-answered")
 
 
 def check_device(path: Path, start: Callable[[], Driver] = open_driver) -> str:
-    """Names the device that the worker noted, or would choose, if that answers; raises StageError where it does not.
+    """Names the device that the worker noted if that answers; raises StageError where it does not.
 
-    A card is opened at most once a minute, and only asked for in between. One that is full answers, too.
+    Nothing is opened for it: an opened card has a few hundred MiB less, which may be those that the worker wants.
     """
     try:
         noted = json.loads(path.read_text())
-        kind, index = noted["kind"], int(noted["index"])
-    except FileNotFoundError:
-        return device_in_use().title
+        device = Device(noted["kind"], noted["name"], 0, index=int(noted["index"]), reason=noted["reason"])
+    except FileNotFoundError as error:
+        raise StageError(f"No worker has noted its device in {path}.", "See this container's log.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StageError(f"The file {path} is damaged: {error}.", "Restart this container.") from error
-    if kind == "cpu":
-        return "cpu"
+    if "failure" in noted:
+        raise StageError(f"The GPU {device.index} failed in this worker: {noted['failure']}.", _LOOK_AT_HOST)
+    if device.kind == "cuda":
+        _ask_card(device, start)
+    _answered(path).touch()
+    return f"{device.title}: {device.reason}" if device.reason else device.title
+
+
+def _ask_card(device: Device, start: Callable[[], Driver]) -> None:
+    """Asks the driver for a card; StageError where it is not there."""
     try:
-        _ask_card(start(), index, path.with_name(f"{path.name}-opened"))
+        problem = _change_of(device, start())
     except CudaError as error:
-        raise StageError(
-            f"The GPU {index}, which this worker uses, does not answer: {error}.",
-            "See on the host what `nvidia-smi` says, then restart this container.",
-        ) from error
-    return f"cuda:{index}"
+        problem = str(error)
+    if problem:
+        raise StageError(f"The GPU {device.index}, which this worker uses, does not answer: {problem}.", _LOOK_AT_HOST)
 
 
-def _ask_card(driver: Driver, index: int, opened: Path) -> None:
-    if index >= len(driver.cards(ask_free=False)):
-        raise CudaError(NO_DEVICE, f"there is no GPU {index} any more")
-    if _age(opened) >= _SECONDS_BETWEEN_OPENINGS:
-        driver.free_memory(index)
-        opened.touch()
-
-
-def _age(path: Path) -> float:
-    """Seconds since a file was touched; endless where it never was, or will be."""
-    try:
-        age = time.time() - path.stat().st_mtime
-    except OSError:
-        return float("inf")
-    return age if age >= 0 else float("inf")
+def _change_of(device: Device, driver: Driver) -> str:
+    if device.index >= driver.count():
+        return "it is not there any more"
+    found = driver.card(device.index).name
+    return "" if found == device.name else f"{found} is in its place, and it was {device.name}"
 
 
 def _check(path: Path) -> int:
@@ -211,7 +270,9 @@ def _check(path: Path) -> int:
         try:
             answer.append((0, check_device(path)))
         except StageError as error:
-            answer.append((1, f"{error.reason} {error.way_out}"))
+            answer.append((1, str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and not taken for a driver that hangs
+            answer.append((1, f"{type(error).__name__}: {error}"))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -225,7 +286,8 @@ def describe(found: Found, host: Device) -> list[str]:
     """What is there, one line for each device."""
     driver = f"driver {found.driver or '?'}, CUDA {found.cuda}"
     cards = [f"{_memory_line(card)}, {driver}" for card in found.cards]
-    return [*(cards or [f"no GPU: {found.problem}"]), _memory_line(host)]
+    unfit = [f"not used: {each}" for each in found.unfit] if cards else [f"no GPU: {found.problem}"]
+    return [*cards, *unfit, _memory_line(host)]
 
 
 def _memory_line(device: Device) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Json, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cp_whisperx.errors import StageError, one_line
@@ -38,9 +38,16 @@ class Environment(BaseSettings):
     """What the models of this stage are to compute on; None where the stage has none that could use a GPU."""
     allow_cpu: bool = True
     """Whether the processor may take the place of a GPU that is not there or is full."""
-    gpu_memory_megabytes: int | None = Field(default=None, ge=1)
-    """MiB of its GPU that this stage may use beside the others there; None: all."""
+    gpu_services: Json[dict[str, PositiveInt]] | None = None
+    """The services that share the GPUs, this one among them, with the MiB that each may use; None: none was named."""
+    service_name: str = ""
+    """This container's name among them."""
     device_file: Path = Path("/tmp/device")  # noqa: S108 - as above
     """Where the worker notes its device for the health check."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+
+    @property
+    def is_meant_for_gpu(self) -> bool:
+        """Whether somebody counts on a GPU for it: then it is worth a warning where it has none."""
+        return self.device == "cuda" or (self.device == "auto" and self.gpu_services is not None)

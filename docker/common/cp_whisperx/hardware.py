@@ -31,6 +31,8 @@ _log: Final = logging.getLogger("cp_whisperx.hardware")
 class Gpu(Part):
     """A card."""
 
+    index: NonNegativeInt = 0
+    """The driver's number of it."""
     name: str
     memory_megabytes: NonNegativeInt
     """MiB in all."""
@@ -44,15 +46,19 @@ class HardwareProfile(Part):
     """What models can use."""
 
     gpus: tuple[Gpu, ...] = ()
-    """In the driver's order."""
+    """Those that can be used, in the driver's order."""
     cores: PositiveInt
     memory_megabytes: PositiveInt
     """MiB of memory that the container may use."""
 
+    def has(self, device: Device) -> bool:
+        """Whether it tells of the device, or for the processor of any card."""
+        return any(device.kind == "cpu" or gpu.index == device.index for gpu in self.gpus)
+
     def seen_from(self, device: Device) -> "HardwareProfile":
         """The same with no other card than the device, and so with none for the processor."""
-        chosen = self.gpus[device.index : device.index + 1] if device.kind == "cuda" else ()
-        return self.model_copy(update={"gpus": chosen})
+        chosen = (gpu for gpu in self.gpus if device.kind == "cuda" and gpu.index == device.index)
+        return self.model_copy(update={"gpus": tuple(chosen)})
 
 
 class FoundHardware(Part):
@@ -73,21 +79,32 @@ class HardwareCache(Document):
 
 
 def hardware_profile(
-    folder: Path, *, find: Callable[[], Found] = find_cards, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    folder: Path,
+    device: Device,
+    *,
+    find: Callable[[], Found] = find_cards,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> HardwareProfile:
     """What this process has to work with; the cards as they were found here at most an hour ago.
 
-    That there is no card is never taken from the cache: it costs nothing to see, and somebody may just have mended it.
+    `device` is the one that it uses: what was found beside another card says nothing of this one. That there is no card
+    is never taken from the cache: it costs nothing to see, and somebody may just have mended it.
     """
     path = folder / FILE_NAME
-    key = _circumstances()
+    key = _circumstances(device)
     known = _read(path).profiles.get(key)
-    if known and known.profile.gpus and is_fresh(known, now()):
+    if known and known.profile.has(device) and is_fresh(known, now()):
         return known.profile
     found = find()
     profile = HardwareProfile(
         gpus=tuple(
-            Gpu(name=card.name, memory_megabytes=card.memory_megabytes, driver=found.driver, cuda=found.cuda)
+            Gpu(
+                index=card.index,
+                name=card.name,
+                memory_megabytes=card.memory_megabytes,
+                driver=found.driver,
+                cuda=found.cuda,
+            )
             for card in found.cards
         ),
         cores=cores(),
@@ -104,10 +121,11 @@ def is_fresh(entry: FoundHardware, now: datetime) -> bool:
     return timedelta() <= now - entry.found < FRESH_FOR
 
 
-def _circumstances() -> str:
+def _circumstances(device: Device) -> str:
     """Everything that can be seen at no cost and on which the cards depend, as a short hash."""
     visible = [os.environ.get(name) for name in ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")]
-    parts = [host_identity(), os.uname().nodename, cores(), memory().total, *visible]
+    used = (device.title, device.memory_megabytes)
+    parts = [host_identity(), os.uname().nodename, cores(), memory().total, *visible, *used]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

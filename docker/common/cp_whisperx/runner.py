@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from cp_whisperx.backoff import means_broken_card
 from cp_whisperx.contract import Job, Manifest, StageRecord, StageResult
 from cp_whisperx.devices import Device, device_in_use
 from cp_whisperx.environment import Environment, load_settings
@@ -27,6 +28,7 @@ from cp_whisperx.manifest import (
     record_of,
     stage_lock,
 )
+from cp_whisperx.ml.torch_memory import give_memory_back
 from cp_whisperx.stage import Context, Stage, StageSettings
 from cp_whisperx.stages import StageFacts, stage_facts
 
@@ -40,11 +42,19 @@ _SECONDS_BETWEEN_REPORTS: Final = 1.0
 _SECONDS_BETWEEN_LOG_LINES: Final = 10.0
 
 
-def run_stage(stage: AnyStage, folder: Path, *, force: bool = False, environment: Environment | None = None) -> Outcome:
+def run_stage(
+    stage: AnyStage,
+    folder: Path,
+    *,
+    force: bool = False,
+    environment: Environment | None = None,
+    card_failed: Callable[[str], None] = lambda _text: None,
+) -> Outcome:
     """Brings one stage of the job in `folder` up to date and says how that ended; the manifest has the details.
 
-    With `force` the work is done even where nothing changed. Raises StageError where the job itself cannot be read, and
-    OSError where not even the manifest can be written.
+    With `force` the work is done even where nothing changed. `card_failed` is told, in the library's words, of a GPU
+    that failed: whatever this process asks of it later may fail as well. Raises StageError where the job itself cannot
+    be read, and OSError where not even the manifest can be written.
     """
     environment = environment or load_settings(Environment)
     job = read_document(folder / "job.json", Job)
@@ -52,7 +62,7 @@ def run_stage(stage: AnyStage, folder: Path, *, force: bool = False, environment
         if not free:
             return "busy"
         _remove_leftovers(folder, stage.name)
-        return _Attempt(stage, stage_facts(stage.name), folder, job, environment).run(force=force)
+        return _Attempt(stage, stage_facts(stage.name), folder, job, environment, card_failed).run(force=force)
 
 
 def stage_key(stage: AnyStage, job: Job, settings: StageSettings, inputs: dict[str, str], image: str) -> str:
@@ -79,6 +89,7 @@ class _Attempt:
     folder: Path
     job: Job
     environment: Environment
+    card_failed: Callable[[str], None]
 
     def run(self, *, force: bool) -> Outcome:
         manifest = read_manifest(self.folder)
@@ -86,7 +97,7 @@ class _Attempt:
         inputs = self._inputs(manifest)
         try:
             settings = load_settings(self.stage.settings)
-            device = device_in_use() if self.environment.device else None
+            device = device_in_use() if self.environment.device and not self.stage.never_on_gpu else None
             key = stage_key(self.stage, self.job, settings, inputs, self.environment.cp_whisperx_image)
         except StageError as error:
             return self._fail(error)
@@ -97,7 +108,7 @@ class _Attempt:
         if record.attempts >= self.facts.tries:
             return self._fail(self._no_tries_left(record))
         self._begin(key, inputs, device)
-        return self._work(settings, key)
+        return self._work(settings, key, device)
 
     def _inputs(self, manifest: Manifest) -> dict[str, str]:
         return {model.stage: digest_of(record_of(manifest, model.stage)) for model in self.stage.reads}
@@ -133,19 +144,19 @@ class _Attempt:
                 image=self.environment.cp_whisperx_image,
                 inputs=inputs,
                 reason=now.reason if now.attempts else None,
-                device="cpu" if device else None,  # a stage that uses the GPU says so
+                device="cpu" if device or self.stage.never_on_gpu else None,  # a stage that uses the GPU says so
                 warnings=self._missed(device),
             )
         )
         _log.info("%s: started, try %d of %d", self._title, record.attempts, self.facts.tries)
 
     def _missed(self, device: Device | None) -> tuple[str, ...]:
-        """The warning that a GPU was asked for in vain."""
-        if device is None or device.kind == "cuda" or self.environment.device != "cuda":
+        """The warning that a GPU was counted on in vain."""
+        if device is None or not device.reason or not self.environment.is_meant_for_gpu:
             return ()
-        return (f"DEVICE=cuda asks for a GPU, and it runs on CPU: {device.reason}.",)
+        return (f"It runs on CPU, though a GPU is meant for it (DEVICE={self.environment.device}): {device.reason}.",)
 
-    def _work(self, settings: StageSettings, key: str) -> Outcome:
+    def _work(self, settings: StageSettings, key: str, device: Device | None) -> Outcome:
         began = time.monotonic()
         try:
             with self._partial_folder() as partial:
@@ -154,12 +165,22 @@ class _Attempt:
         except Skip as skip:
             return self._end("skipped", skip.reason, None)
         except StageError as error:
+            self._look_at_card(device, error)
             return self._fail(error)
         except OSError as error:
             told = disk_error(error)
             return self._fail(told) if told else self._stumble(error)
         except Exception as error:  # noqa: BLE001 - whatever a library raises ends this try, not the worker
+            self._look_at_card(device, error)
             return self._stumble(error)
+        finally:
+            # A card that is broken says so here too; the next job will hear of it.
+            with contextlib.suppress(RuntimeError):
+                give_memory_back()
+
+    def _look_at_card(self, device: Device | None, error: Exception) -> None:
+        if device is not None and device.kind == "cuda" and means_broken_card(error):
+            self.card_failed(str(error).partition("\n")[0])
 
     @contextlib.contextmanager
     def _partial_folder(self) -> Iterator[Path]:

@@ -110,3 +110,5 @@ class Stage(Generic[S, R]):
     """What else the result depends on, as a text that goes into the key: the hash of a model, of a data folder."""
     load: Callable[[S], None] | None = None
     """Loads models before the worker says that it is healthy."""
+    never_on_gpu: str = ""
+    """Why it computes on the processor even where there is a GPU; empty for a stage that uses one, or has no models."""

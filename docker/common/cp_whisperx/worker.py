@@ -3,6 +3,8 @@
 What happens when things break:
 - The process is killed: its message goes back after the heartbeat's time-out, the stage starts again as its next try.
 - The stage outlasts its time: the worker notes why, gives the message back and ends itself; the engine starts it anew.
+- The GPU fails otherwise than by being full: this process can do nothing with it any more. The try counts, the worker
+  ends and the engine starts it anew.
 - SIGTERM: an idle worker ends at once; a busy one gives its message and its try back, then ends.
 - Redis is away: the worker is unhealthy and waits; the work in hand goes on. Where its outcome cannot be handed on for
   long, the worker ends itself and gets the message again.
@@ -23,9 +25,10 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
+from cp_whisperx.backoff import means_broken_card
 from cp_whisperx.children import kill_children
 from cp_whisperx.contract import StageRecord
-from cp_whisperx.devices import device_in_use, note_device
+from cp_whisperx.devices import device_in_use, note_device, note_failure
 from cp_whisperx.environment import Environment, load_settings
 from cp_whisperx.errors import StageError
 from cp_whisperx.logs import start_log
@@ -49,6 +52,10 @@ class _Work:
 
     folder: Path | None = None
     deadline: float = field(default=float("inf"))
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the worker is to end."""
+    failure: str | None = None
+    """What the GPU's library said when the GPU failed."""
 
 
 def serve(stage: AnyStage) -> NoReturn:
@@ -63,29 +70,40 @@ def serve(stage: AnyStage) -> NoReturn:
     except StageError as error:
         _log.error("%s cannot start: %s %s", stage.name, error.reason, error.way_out)
         sys.exit(1)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    broker = open_broker(environment.redis_url)
+    except RuntimeError as error:
+        if not means_broken_card(error):
+            raise
+        _log.error("%s cannot start: the GPU failed: %s", stage.name, error)
+        sys.exit(1)
     work = _Work()
-    _wait_for_queue(broker, stop)
-    if not stop.is_set():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: work.stop.set())
+    broker = open_broker(environment.redis_url)
+    _wait_for_queue(broker, work.stop)
+    if not work.stop.is_set():
         _start_dramatiq(stage, broker, work, environment)
         _log.info("%s is ready (%s)", stage.name, environment.cp_whisperx_image)
-    _watch(stage, broker, work, environment, stop)
+    _watch(stage, broker, work, environment)
+    if work.failure is not None:
+        _log.error("%s ends, to start anew: the GPU failed: %s", stage.name, work.failure)
+        _end(stage, broker, work, "the GPU failed in a job before", status=1, counts=False)
     _end(stage, broker, work, "the worker was told to stop", status=0, counts=False)
 
 
 def _take_device(stage: AnyStage, environment: Environment) -> None:
     """Chooses what this worker's models compute on, and says so; StageError where nothing that is allowed is there."""
+    if stage.never_on_gpu:
+        _log.info("%s runs on CPU: %s", stage.name, stage.never_on_gpu)
+        return
     if environment.device is None:
         return
     device = device_in_use()
     note_device(device, environment.device_file)
     if device.kind == "cuda":
-        _log.info("%s has %s, of %d MiB", stage.name, device.title, device.memory_megabytes)
+        share = device.share_megabytes or device.memory_megabytes
+        _log.info("%s has %s, and of its %d MiB %d", stage.name, device.title, device.memory_megabytes, share)
         return
-    level = logging.WARNING if environment.device == "cuda" else logging.INFO
+    level = logging.WARNING if device.reason and environment.is_meant_for_gpu else logging.INFO
     _log.log(level, "%s runs on CPU: %s", stage.name, device.reason or f"DEVICE={environment.device}")
 
 
@@ -103,8 +121,14 @@ def _take(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Enviro
     """Handles one message. Whatever goes wrong with a job is told in its manifest, never by an exception."""
     work.deadline = time.monotonic() + stage_facts(stage.name).time_limit_seconds
     work.folder = folder
+
+    def card_failed(text: str) -> None:
+        work.failure = text
+        with contextlib.suppress(OSError):
+            note_failure(text, environment.device_file)
+
     try:
-        outcome = run_stage(stage, folder, environment=environment)
+        outcome = run_stage(stage, folder, environment=environment, card_failed=card_failed)
         _hand_on(stage, broker, folder, outcome)
     except QueueAway as error:
         # The message was not handed on: this process ends without having said that it is done, and so gets it again.
@@ -117,6 +141,8 @@ def _take(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Enviro
     finally:
         work.folder = None
         work.deadline = float("inf")
+        if work.failure is not None:
+            work.stop.set()
 
 
 def _hand_on(stage: AnyStage, broker: RedisBroker, folder: Path, outcome: Outcome) -> None:
@@ -143,10 +169,10 @@ def _answers(broker: RedisBroker) -> bool:
         return False
 
 
-def _watch(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment, stop: threading.Event) -> None:
-    """Keeps the sign of health fresh and the time limit, until `stop`."""
+def _watch(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment) -> None:
+    """Keeps the sign of health fresh and the time limit, until the worker is to end."""
     next_check = 0.0
-    while not stop.is_set():
+    while not work.stop.is_set():
         if time.monotonic() >= work.deadline:
             limit = stage_facts(stage.name).time_limit_seconds
             _end(stage, broker, work, f"It outlasted its time limit of {limit} s.", status=1, counts=True)
@@ -154,7 +180,7 @@ def _watch(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Envir
             next_check = time.monotonic() + _SECONDS_BETWEEN_HEALTH_CHECKS
             if _answers(broker):
                 environment.health_file.touch()
-        stop.wait(_TICK_SECONDS)
+        work.stop.wait(_TICK_SECONDS)
 
 
 def _end(stage: AnyStage, broker: RedisBroker, work: _Work, reason: str, *, status: int, counts: bool) -> NoReturn:

@@ -22,6 +22,9 @@ class FakeCard:
     opening: int = 0
     """Answer to whoever opens it."""
     mode: int = 0
+    capability: tuple[int, int] = (8, 9)
+    lost: int = 0
+    """Answer to whoever asks for it."""
 
 
 @dataclass
@@ -47,16 +50,13 @@ class FakeCuda:
             "cuInit": (lambda _flags: self.init, (ctypes.c_uint,)),
             "cuDriverGetVersion": (lambda out: _put(INT, out, self.version), (POINTER,)),
             "cuDeviceGetCount": (lambda out: _put(INT, out, len(self.cards)), (POINTER,)),
-            "cuDeviceGet": (lambda out, index: _put(INT, out, index + 40), (POINTER, INT)),
+            "cuDeviceGet": (self._get, (POINTER, INT)),
             "cuDeviceGetName": (self._name, (POINTER, INT, INT)),
             "cuDeviceTotalMem_v2": (
                 lambda out, device: _put(SIZE, out, self._card(device).memory * MEBIBYTE),
                 (POINTER, INT),
             ),
-            "cuDeviceGetAttribute": (
-                lambda out, _attribute, device: _put(INT, out, self._card(device).mode),
-                (POINTER, INT, INT),
-            ),
+            "cuDeviceGetAttribute": (self._attribute, (POINTER, INT, INT)),
             "cuDevicePrimaryCtxRetain": (self._retain, (POINTER, INT)),
             "cuDevicePrimaryCtxRelease_v2": (self._release, (INT,)),
             "cuCtxPushCurrent_v2": (self._push, (POINTER,)),
@@ -71,6 +71,13 @@ class FakeCuda:
 
     def _card(self, device: int) -> FakeCard:
         return self.cards[device - 40]
+
+    def _get(self, out: int, index: int) -> int:
+        return self.cards[index].lost or _put(INT, out, index + 40)
+
+    def _attribute(self, out: int, attribute: int, device: int) -> int:
+        card = self._card(device)
+        return _put(INT, out, {20: card.mode, 75: card.capability[0], 76: card.capability[1]}[attribute])
 
     def _name(self, out: int, length: int, device: int) -> int:
         ctypes.memmove(out, self._card(device).name.encode()[: length - 1] + b"\0", len(self._card(device).name) + 1)

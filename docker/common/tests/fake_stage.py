@@ -1,15 +1,20 @@
-"""A stage for tests: `fake_stage.py NAME SECONDS LIMIT COMMAND...`. It notes its starts and works with a child."""
+"""A stage for tests: `fake_stage.py NAME SECONDS LIMIT COMMAND...`. It notes its starts and works with a child.
+
+With FAKE_CARD it has a GPU, which fails at the first start.
+"""
 
 import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
 from cp_whisperx import children
 from cp_whisperx.cli import main
 from cp_whisperx.contract import MuxResult, StageResult, SubtitleResult
+from cp_whisperx.devices import Device
 from cp_whisperx.stage import Context, Stage, StageSettings
 from cp_whisperx.stages import stage_facts
 
@@ -23,6 +28,14 @@ RESULTS: dict[str, StageResult] = {
 }
 
 
+CARD = [Device("cuda", "NVIDIA L4", 23_034)] if "FAKE_CARD" in os.environ else []
+
+
+def starts_of(folder: Path) -> int:
+    """How often the stage was started for a job."""
+    return len((folder / f"{NAME}.starts").read_text().splitlines())
+
+
 class FakeSettings(StageSettings):
     """It has none."""
 
@@ -33,6 +46,8 @@ def work(context: Context[FakeSettings]) -> StageResult:
     children._groups.add(child.pid)  # noqa: SLF001 - as run_child does, which would wait
     with (context.folder / f"{NAME}.starts").open("a") as starts:
         starts.write(f"{child.pid}\n")
+    if CARD and starts_of(context.folder) == 1:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be")
     end = time.monotonic() + SECONDS
     while time.monotonic() < end and not (context.folder / "hurry").exists():
         context.progress(0.5, "half")
@@ -50,5 +65,15 @@ if __name__ == "__main__":
         patch("cp_whisperx.worker.stage_facts", return_value=facts),
         patch("cp_whisperx.message_queue.HEARTBEAT_TIMEOUT_MS", HEARTBEAT_MS),
         patch("cp_whisperx.worker._QUEUE_PATIENCE", QUEUE_PATIENCE),
+        patch("cp_whisperx.devices.choose_device", side_effect=CARD * 2) if CARD else nullcontext(),
     ):
-        main(Stage(name=NAME, settings=FakeSettings, result=type(RESULTS[NAME]), reads=(), run=work))
+        main(
+            Stage(
+                name=NAME,
+                settings=FakeSettings,
+                result=type(RESULTS[NAME]),
+                reads=(),
+                run=work,
+                never_on_gpu=os.environ.get("NEVER_ON_GPU", ""),
+            )
+        )

@@ -12,7 +12,16 @@ import pytest
 
 from cp_whisperx import devices
 from cp_whisperx.cuda_driver import CudaError, open_driver
-from cp_whisperx.devices import Device, Found, check_device, choose_device, describe, find_cards, note_device
+from cp_whisperx.devices import (
+    Device,
+    Found,
+    check_device,
+    choose_device,
+    describe,
+    find_cards,
+    note_device,
+    note_failure,
+)
 from cp_whisperx.errors import StageError
 from fake_cuda import FakeCard, FakeCuda
 from harness import COMMON
@@ -73,6 +82,28 @@ def test_the_card_with_most_room_is_taken() -> None:
     assert choose_device("cuda", allow_cpu=False, find=lambda: CARDS).title == "cuda:1 (B)"
 
 
+def test_services_that_share_cards_take_the_one_that_is_theirs() -> None:
+    def card_of(service: str) -> Device:
+        services = {"asr": 6000, "diarization": 3000}
+        return choose_device("auto", allow_cpu=False, services=services, service=service, find=lambda: CARDS)
+
+    assert (card_of("asr").index, card_of("asr").share_megabytes) == (0, 6000)
+    assert (card_of("diarization").index, card_of("diarization").share_megabytes) == (1, 3000)
+    assert (card_of("another").index, card_of("another").share_megabytes) == (1, None)
+
+
+def test_a_worker_is_told_by_its_environment_who_shares_its_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(devices, "choose_device", lambda wanted, **options: given.update(wanted=wanted, **options))
+    for name, value in {"DEVICE": "auto", "GPU_SERVICES": '{"asr": 6144}', "SERVICE_NAME": "asr"}.items():
+        monkeypatch.setenv(name, value)
+    devices.device_in_use.__wrapped__()
+    assert given == {"wanted": "auto", "allow_cpu": True, "services": {"asr": 6144}, "service": "asr"}
+    monkeypatch.setenv("GPU_SERVICES", '{"asr": "much"}')
+    with pytest.raises(StageError, match="GPU_SERVICES"):
+        devices.device_in_use.__wrapped__()
+
+
 @pytest.mark.parametrize("wanted", ["auto", "cuda"])
 def test_without_a_card_the_processor_is_taken_only_where_it_is_allowed(wanted: Any) -> None:
     device = choose_device(wanted, allow_cpu=True, find=lambda: NONE)
@@ -83,6 +114,24 @@ def test_without_a_card_the_processor_is_taken_only_where_it_is_allowed(wanted: 
     assert refused.value.reason == f"No GPU can be used: no driver (DEVICE={wanted}, ALLOW_CPU=false)."
     assert refused.value.way_out.startswith("Install one, or let")
     assert "allowCpu: true" in refused.value.way_out
+
+
+def test_a_card_that_fails_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    cards = [FakeCard(opening=719), FakeCard(lost=999), FakeCard("NVIDIA T4"), FakeCard("Tesla P40", capability=(6, 1))]
+    found = find_cards(FakeCuda(cards).start)
+    assert [(card.name, card.index) for card in found.cards] == [("NVIDIA T4", 2)]
+    assert found.problem == ""
+    assert [text.split(" (")[0] for text in found.unfit] == ["GPU 0 cannot be used", "GPU 1 cannot be used", "GPU 3"]
+    assert choose_device("auto", allow_cpu=True, find=lambda: found).torch_name == "cuda:2"
+    assert [record.getMessage() for record in caplog.records] == [f"not used: {text}" for text in found.unfit]
+    assert describe(found, Device("cpu", "processor", 1))[1] == f"not used: {found.unfit[0]}"
+
+
+def test_a_card_that_is_too_old_for_the_libraries_is_said_with_both_capabilities() -> None:
+    found = find_cards(FakeCuda([FakeCard("Tesla P40", capability=(6, 1))]).start)
+    assert found.problem == "GPU 0 (Tesla P40) has compute capability 6.1, and the libraries here need 7.0"
+    assert "gpu.devices" in found.way_out
+    assert find_cards(FakeCuda([FakeCard("Tesla V100", capability=(7, 0))]).start).cards
 
 
 def test_who_asks_for_the_processor_gets_it_without_a_look_at_cards() -> None:
@@ -97,34 +146,41 @@ def test_who_asks_for_the_processor_gets_it_without_a_look_at_cards() -> None:
 @pytest.fixture
 def noted(tmp_path: Path) -> Path:
     path = tmp_path / "device"
-    note_device(Device("cuda", "B", 8000, index=1), path)
+    note_device(Device("cuda", "NVIDIA L4", 8000, index=1), path)
     return path
 
 
-def test_a_card_is_opened_once_a_minute_and_asked_for_in_between(noted: Path) -> None:
-    cuda = FakeCuda([FakeCard(), FakeCard()])
-    assert [check_device(noted, cuda.start) for _ in range(3)] == ["cuda:1"] * 3
-    assert (cuda.opened, cuda.held) == ([1], [])
-    an_hour_ago = time.time() - 3600
-    os.utime(noted.with_name("device-opened"), (an_hour_ago, an_hour_ago))
-    check_device(noted, cuda.start)
-    in_an_hour = time.time() + 3600
-    os.utime(noted.with_name("device-opened"), (in_an_hour, in_an_hour))
-    check_device(noted, cuda.start)
-    assert cuda.opened == [1, 1, 1]
+def test_the_check_asks_for_the_card_opens_none_and_leaves_a_sign(noted: Path) -> None:
+    cuda = FakeCuda([FakeCard("NVIDIA T4"), FakeCard()])
+    answered = noted.with_name("device-answered")
+    assert not answered.exists()
+    assert check_device(noted, cuda.start) == "cuda:1 (NVIDIA L4)"
+    assert cuda.opened == []
+    assert answered.exists()
 
 
 @pytest.mark.parametrize(
-    "cuda", [FakeCuda(init=100), FakeCuda([FakeCard()]), FakeCuda([FakeCard(), FakeCard(opening=719)])]
+    "cuda",
+    [
+        FakeCuda(init=100),
+        FakeCuda([FakeCard()]),
+        FakeCuda([FakeCard(), FakeCard(lost=999)]),
+        FakeCuda([FakeCard(), FakeCard("NVIDIA T4")]),
+    ],
 )
 def test_a_card_that_is_lost_fails_the_check(noted: Path, cuda: FakeCuda) -> None:
     with pytest.raises(StageError, match="The GPU 1, which this worker uses, does not answer"):
         check_device(noted, cuda.start)
+    assert not noted.with_name("device-answered").exists()
 
 
-def test_a_full_card_passes_the_check(noted: Path) -> None:
-    cuda = FakeCuda([FakeCard(), FakeCard(opening=2)])
-    assert check_device(noted, cuda.start) == "cuda:1"
+def test_a_card_that_failed_in_the_worker_fails_the_check_at_once(noted: Path) -> None:
+    cuda = FakeCuda([FakeCard(), FakeCard()])
+    check_device(noted, cuda.start)
+    note_failure("an illegal memory access was encountered", noted)
+    assert not noted.with_name("device-answered").exists()
+    with pytest.raises(StageError, match="The GPU 1 failed in this worker: an illegal memory access"):
+        check_device(noted, cuda.start)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"kind": "cuda"}'])
@@ -146,14 +202,21 @@ def run_module(*arguments: str, **environment: str) -> subprocess.CompletedProce
 
 
 def test_the_check_of_a_worker_without_a_gpu(tmp_path: Path) -> None:
-    path = str(tmp_path / "device")
-    allowed = run_module("--check", DEVICE_FILE=path, DEVICE="auto", ALLOW_CPU="true")
-    assert (allowed.returncode, allowed.stdout.strip()) == (0, "cpu")
-    refused = run_module("--check", DEVICE_FILE=path, DEVICE="cuda", ALLOW_CPU="false")
-    assert refused.returncode == 1
-    assert refused.stdout.startswith("No GPU can be used: ")
-    note_device(Device("cpu", "processor", 1), Path(path))
-    assert run_module("--check", DEVICE_FILE=path, DEVICE="cuda", ALLOW_CPU="false").returncode == 0
+    path = tmp_path / "device"
+    missing = run_module("--check", DEVICE_FILE=str(path))
+    assert (missing.returncode, missing.stdout[:28]) == (1, "No worker has noted its devi")
+    note_device(Device("cpu", "processor", 1, reason="no driver"), path)
+    found = run_module("--check", DEVICE_FILE=str(path))
+    assert (found.returncode, found.stdout.strip()) == (0, "cpu: no driver")
+
+
+def test_an_error_of_another_kind_is_not_taken_for_a_driver_that_hangs(
+    noted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(devices, "check_device", lambda _path: 1 / 0)
+    monkeypatch.setenv("DEVICE_FILE", str(noted))
+    assert devices.main(["--check"]) == 1
+    assert "ZeroDivisionError: " in capsys.readouterr().out
 
 
 def test_a_driver_that_hangs_fails_the_check_in_time(

@@ -1,6 +1,7 @@
 """The cache of what hardware there is: when it is used, and what spoils it."""
 
 import multiprocessing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -28,8 +29,10 @@ class Probe:
         return self.found
 
 
-def look(folder: Path, probe: Probe, after: timedelta = timedelta()) -> HardwareProfile:
-    return hardware_profile(folder, find=probe, now=lambda: NOON + after)
+def look(
+    folder: Path, probe: Probe, after: timedelta = timedelta(), device: Device = CARDS.cards[0]
+) -> HardwareProfile:
+    return hardware_profile(folder, device, find=probe, now=lambda: NOON + after)
 
 
 def test_cards_are_looked_for_once_an_hour(tmp_path: Path) -> None:
@@ -143,4 +146,19 @@ def test_workers_that_look_at_the_same_time_keep_each_others_entries(tmp_path: P
 def test_a_profile_seen_from_a_device_has_that_card_alone(tmp_path: Path) -> None:
     profile = look(tmp_path, Probe())
     assert [gpu.name for gpu in profile.seen_from(CARDS.cards[1]).gpus] == ["NVIDIA T4"]
+    behind_a_faulty_one = look(tmp_path / "other", Probe(replace(CARDS, cards=CARDS.cards[1:])))
+    assert [gpu.name for gpu in behind_a_faulty_one.seen_from(CARDS.cards[1]).gpus] == ["NVIDIA T4"]
     assert profile.seen_from(Device("cpu", "processor", 1)).gpus == ()
+
+
+def test_another_card_is_looked_at_though_nothing_else_changed(tmp_path: Path) -> None:
+    """gpu.devices with CDI leaves no trace in the environment."""
+    look(tmp_path, Probe())
+    other = Device("cuda", "NVIDIA T4", 15_000)
+    profile = look(tmp_path, Probe(Found((other,), "570.86.15", "12.8")), device=other)
+    assert [gpu.name for gpu in profile.seen_from(other).gpus] == ["NVIDIA T4"]
+
+
+def test_a_card_that_was_not_found_a_moment_ago_is_looked_for_again(tmp_path: Path) -> None:
+    look(tmp_path, Probe(replace(CARDS, cards=CARDS.cards[1:])))
+    assert look(tmp_path, Probe()).seen_from(CARDS.cards[0]).gpus

@@ -314,13 +314,47 @@ def test_the_device_is_told_of_a_stage_with_models(runs: Runs, on_device: Callab
     assert not runs.record.warnings
 
 
-def test_a_gpu_that_was_asked_for_in_vain_is_a_warning(runs: Runs, on_device: Callable[[str, Device], None]) -> None:
-    on_device("cuda", Device("cpu", "processor", 1, reason="there is none"))
+@pytest.mark.parametrize(("wanted", "shared"), [("cuda", None), ("auto", {"subtitle-gen": 512})])
+def test_a_gpu_that_was_counted_on_in_vain_is_a_warning(
+    runs: Runs, on_device: Callable[[str, Device], None], wanted: str, shared: dict[str, int] | None
+) -> None:
+    on_device(wanted, Device("cpu", "processor", 1, reason="there is none"))
+    runs.environment = runs.environment.model_copy(update={"gpu_services": shared})
     runs.again()
-    assert list(runs.record.warnings) == ["DEVICE=cuda asks for a GPU, and it runs on CPU: there is none."]
-    on_device("cuda", CARD)
+    assert list(runs.record.warnings) == [
+        f"It runs on CPU, though a GPU is meant for it (DEVICE={wanted}): there is none."
+    ]
+    on_device(wanted, CARD)
     runs.again(force=True)
     assert not runs.record.warnings
+    on_device("auto", Device("cpu", "processor", 1, reason="there is none"))
+    runs.environment = runs.environment.model_copy(update={"gpu_services": None})
+    runs.again(force=True)
+    assert not runs.record.warnings
+
+
+def test_what_torch_keeps_of_the_card_is_given_back_after_each_try(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(runner, "give_memory_back", lambda: given.append(runs.count))
+
+    def fail(_context: Context[Settings]) -> None:
+        raise ValueError("words")
+
+    runs.again()
+    runs.act = fail
+    runs.again(force=True)
+    assert given == [1, 2]
+
+
+def test_a_stage_that_never_uses_a_gpu_is_asked_for_none(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Device:
+        raise StageError("No GPU can be used.", "Give it one.")
+
+    monkeypatch.setattr(runner, "device_in_use", refuse)
+    runs.environment = runs.environment.model_copy(update={"device": "cuda", "allow_cpu": False})
+    runs.stage = replace(runs.stage, never_on_gpu="its model is made for the processor")
+    assert runs.again() == "done"
+    assert (runs.record.device, runs.record.warnings) == ("cpu", ())
 
 
 def test_a_stage_that_may_not_run_on_the_processor_fails_with_the_way_out(

@@ -193,7 +193,17 @@ def test_a_worker_with_models_says_that_it_runs_on_the_processor(
     eventually(lambda: record(job, FIRST).status == "done")
     assert record(job, FIRST).device == "cpu"
     assert f"{FIRST} runs on CPU: " in capfd.readouterr().out
-    assert json.loads(workers.environment.device_file.read_text()) == {"kind": "cpu", "index": 0}
+    assert json.loads(workers.environment.device_file.read_text())["kind"] == "cpu"
+
+
+def test_a_worker_that_never_uses_a_gpu_says_why_and_refuses_nothing(
+    workers: Workers, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEVER_ON_GPU", "its model is made for the processor")
+    workers.environment = workers.environment.model_copy(update={"device": "cuda", "allow_cpu": False})
+    workers.start(FIRST)
+    assert f"{FIRST} runs on CPU: its model is made for the processor" in capfd.readouterr().out
+    assert not workers.environment.device_file.exists()
 
 
 def test_a_worker_that_may_not_run_on_the_processor_refuses_to_start(places: Environment) -> None:
@@ -210,3 +220,22 @@ def test_a_worker_that_may_not_run_on_the_processor_refuses_to_start(places: Env
     assert f"{FIRST} cannot start: No GPU can be used: " in refused.stdout
     assert "allowCpu: true" in refused.stdout
     assert not places.device_file.exists()
+
+
+def test_a_worker_whose_gpu_failed_ends_and_the_next_one_does_the_job(
+    queue: Queue, workers: Workers, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_CARD", "1")
+    workers.environment = workers.environment.model_copy(update={"device": "auto"})
+    worker = workers.start(FIRST)
+    noted = workers.environment.device_file
+    assert "failure" not in json.loads(noted.read_text())
+    ask(queue, job)
+    assert worker.wait(timeout=20) == 1
+    assert (record(job, FIRST).status, record(job, FIRST).attempts) == ("pending", 1)
+    assert (record(job, FIRST).reason or "").startswith("RuntimeError: CUDA error: an illegal memory access")
+    assert json.loads(noted.read_text())["failure"] == "CUDA error: an illegal memory access was encountered"
+    workers.start(FIRST)
+    eventually(lambda: record(job, FIRST).status == "done")
+    assert record(job, FIRST).attempts == 2
+    assert "failure" not in json.loads(noted.read_text())

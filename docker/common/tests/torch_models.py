@@ -9,10 +9,12 @@ chance, or learn a few sentences by heart: enough to see that the right files ar
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import sentencepiece
 import torch
@@ -36,6 +38,7 @@ from transformers import (
     Wav2Vec2Processor,
 )
 
+from cp_whisperx.devices import Device, device_in_use
 from cp_whisperx.ml.sound import SAMPLE_RATE, Samples
 
 _SIZES: Final[dict[str, Any]] = {
@@ -56,6 +59,23 @@ _FRAME: Final = 320
 """Samples, 20 ms, from one answer of a wav2vec2 model to the next."""
 _LETTERS: Final = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
 _HEARINGS: Final = 5
+
+
+@contextmanager
+def full_card() -> Iterator[None]:
+    """Gives the worker a card on which there is no room at all: what moves a model there fails as torch does."""
+    move = torch.nn.Module.to
+
+    def to(model: torch.nn.Module, *arguments: Any, **options: Any) -> torch.nn.Module:  # noqa: ANN401 - as torch has it
+        if any("cuda" in str(each) for each in (*arguments, *options.values())):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return move(model, *arguments, **options)
+
+    card = Device("cuda", "NVIDIA L4", 23_034)
+    with patch.object(torch.nn.Module, "to", to), patch("cp_whisperx.devices.choose_device", return_value=card):
+        device_in_use.cache_clear()
+        yield
+    device_in_use.cache_clear()
 
 
 def packaged_checkpoint() -> bytes:

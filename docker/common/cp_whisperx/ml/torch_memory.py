@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from cp_whisperx.backoff import means_out_of_memory, with_backoff
+from cp_whisperx.backoff import loading_model, means_out_of_memory, with_backoff
 from cp_whisperx.devices import Device, device_in_use, processor
 from cp_whisperx.environment import Environment, load_settings
 from cp_whisperx.stage import Context
@@ -54,11 +54,19 @@ class Room:
 
         Raises OutOfMemoryError where nothing can be made smaller any more.
         """
-        return with_backoff(tuple(self.steps), lambda step: self._run(step, work), means_out_of_memory, self._give_way)
+        return with_backoff(
+            tuple(self.steps),
+            lambda step: self._run(step, work),
+            means_out_of_memory,
+            self._give_way,
+            lambda one, other: one.device == other.device,
+        )
 
     def _run(self, step: TorchStep, work: Callable[[int], T]) -> T:
         if step.device.torch_name != self._place:
-            self.move(step.device.torch_name)
+            with loading_model():
+                keep_to_share(step.device)
+                self.move(step.device.torch_name)
             self._place = step.device.torch_name
         return work(step.batch)
 
@@ -70,6 +78,23 @@ class Room:
             sys.modules["torch"].cuda.empty_cache()
         if following.device != failed.device:
             self.context.computes_on(following.device)
+
+
+def keep_to_share(device: Device) -> None:
+    """Lets torch have no more of a card than this worker's share: what it wants beyond is an error of torch's own.
+
+    What CUDA itself takes for each process, some hundred MiB, comes on top.
+    """
+    if device.kind == "cuda" and device.share_megabytes is not None:
+        share = min(1.0, device.share_megabytes / device.memory_megabytes)
+        sys.modules["torch"].cuda.set_per_process_memory_fraction(share, device.index)
+
+
+def give_memory_back() -> None:
+    """Gives others what torch keeps of a card for later; models stay there. Does nothing where torch was not used."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def room_for(context: Context[Any], batch: int, move: Callable[[str], None]) -> Room:

@@ -10,7 +10,7 @@ import ctranslate2
 from faster_whisper import WhisperModel
 from pydantic import Field
 
-from cp_whisperx.backoff import means_out_of_memory, with_backoff
+from cp_whisperx.backoff import loading_model, means_out_of_memory, with_backoff
 from cp_whisperx.devices import Device, DeviceKind, device_in_use, processor
 from cp_whisperx.environment import Environment, load_settings
 from cp_whisperx.errors import StageError
@@ -52,8 +52,8 @@ def steps_for(settings: WhisperSettings, batch_size: int = 0) -> tuple[WhisperSt
     """
     environment = load_settings(Environment)
     device, available = device_in_use(), available_models()
-    profile = hardware_profile(environment.films_out)
-    best = recommend(profile.seen_from(device), available, environment.gpu_memory_megabytes)
+    profile = hardware_profile(environment.films_out, device)
+    best = recommend(profile.seen_from(device), available, device.share_megabytes)
     steps = [*steps_down(_first_step(settings, batch_size, device, best), _compute_types(device), available)]
     if device.kind == "cuda" and environment.allow_cpu:
         instead = processor()
@@ -130,11 +130,15 @@ The folder of a hub's model is another one when the prefetch has brought another
 
 
 def model_for(step: WhisperStep) -> WhisperModel:
-    """The model of a step; another one that was in use is given up first. Raises as load_model does."""
+    """The model of a step; another one that was in use is given up first.
+
+    Raises ModelTooLargeError where the memory does not suffice, else as load_model does.
+    """
     key = (replace(step, batch_size=0), model_folder(step.model))
     if key not in _loaded:
         _loaded.clear()
-        _loaded[key] = load_model(step.model, step.compute_type, step.threads, step.device, step.index)
+        with loading_model():
+            _loaded[key] = load_model(step.model, step.compute_type, step.threads, step.device, step.index)
     return _loaded[key]
 
 
@@ -161,4 +165,13 @@ def within_memory(context: Context[Any], steps: Sequence[WhisperStep], work: Cal
             context.computes_on(processor())
 
     context.computes_on(device_in_use())
-    return with_backoff(steps, work, means_out_of_memory, report)
+    if context.settings.whisper_compute_type not in (AUTO, steps[0].compute_type):
+        context.warn(
+            f"WHISPER_COMPUTE_TYPE={context.settings.whisper_compute_type} is not for this device: it goes on with "
+            f"{steps[0]}."
+        )
+    return with_backoff(steps, work, means_out_of_memory, report, _is_same_model)
+
+
+def _is_same_model(one: WhisperStep, other: WhisperStep) -> bool:
+    return replace(one, batch_size=0) == replace(other, batch_size=0)

@@ -11,7 +11,7 @@ import pytest
 from cp_whisperx.backoff import OutOfMemoryError
 from cp_whisperx.devices import Device
 from cp_whisperx.ml import torch_memory
-from cp_whisperx.ml.torch_memory import Room, room_for, steps_down
+from cp_whisperx.ml.torch_memory import Room, give_memory_back, room_for, steps_down
 from cp_whisperx.stage import Context, StageSettings
 from cp_whisperx_testing import context_for, make_job
 
@@ -27,13 +27,19 @@ class FullCard:
         self.told: list[str] = []
         self.place = "cuda:0"
         self.emptied = 0
+        self.shares: list[tuple[float, int]] = []
+        self.too_large = False
+        self.moves: list[str] = []
         self.context: Context[Any] = context_for(make_job(folder / "job"), StageSettings(), warn=self.told.append)
 
     def move(self, place: str) -> None:
+        self.moves.append(place)
+        if self.too_large and place != "cpu":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         self.place = place
 
-    def room(self, *, allow_cpu: bool = True) -> Room:
-        return Room(list(steps_down(CARD, 8, allow_cpu=allow_cpu)), self.move, self.context)
+    def room(self, *, allow_cpu: bool = True, card: Device = CARD) -> Room:
+        return Room(list(steps_down(card, 8, allow_cpu=allow_cpu)), self.move, self.context)
 
     def work(self, batch: int) -> str:
         self.tried.append((self.place, batch))
@@ -44,12 +50,21 @@ class FullCard:
     def empty(self) -> None:
         self.emptied += 1
 
+    def torch(self) -> SimpleNamespace:
+        """A stand-in for torch that counts how often it gives memory back, and remembers what it may have."""
+        cuda = SimpleNamespace(
+            empty_cache=self.empty,
+            set_per_process_memory_fraction=lambda share, index: self.shares.append((share, index)),
+            is_initialized=lambda: bool(self.moves),
+        )
+        return SimpleNamespace(cuda=cuda)
+
 
 @pytest.fixture
 def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FullCard:
-    """A card with room for two pieces, and a stand-in for torch that counts how often it gives memory back."""
+    """A card with room for two pieces."""
     made = FullCard(2, tmp_path)
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(empty_cache=made.empty)))
+    monkeypatch.setitem(sys.modules, "torch", made.torch())
     return made
 
 
@@ -113,3 +128,31 @@ def test_a_job_tells_the_device_that_it_begins_on(card: FullCard, monkeypatch: p
     assert told == [CARD]
     assert room.compute(lambda _batch: "done") == "done"
     assert card.place == CARD.torch_name
+
+
+def test_a_model_that_does_not_fit_goes_to_the_processor_at_once(card: FullCard) -> None:
+    card.too_large = True
+    assert card.room().compute(card.work) == "done"
+    assert card.moves == ["cuda:0", "cpu"]
+    assert card.tried == [("cpu", 4)]
+    with pytest.raises(OutOfMemoryError, match="not even for batches of 8 on cuda:0"):
+        card.room(allow_cpu=False).compute(card.work)
+
+
+def test_torch_may_have_no_more_than_the_share_of_the_worker(card: FullCard) -> None:
+    card.room().compute(card.work)
+    assert card.shares == []
+    card.room(card=replace(CARD, index=1, share_megabytes=6_000)).compute(card.work)
+    card.room(card=replace(CARD, share_megabytes=30_000)).compute(card.work)
+    assert card.shares == [(0.25, 1), (1.0, 0)]
+
+
+def test_what_torch_keeps_is_given_back_where_it_was_used(card: FullCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_memory_back()
+    assert card.emptied == 0
+    card.move("cuda:0")
+    give_memory_back()
+    assert card.emptied == 1
+    monkeypatch.delitem(sys.modules, "torch")
+    give_memory_back()
+    assert card.emptied == 1

@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     monkeypatch.setenv("MODEL_CACHE", str(folder))
     monkeypatch.setenv("FILMS_OUT", str(tmp_path))
-    for name in ("MODELS_SOURCE", "ALLOW_CPU", "GPU_MEMORY_MEGABYTES"):
+    for name in ("MODELS_SOURCE", "ALLOW_CPU"):
         monkeypatch.delenv(name, raising=False)
     add_packaged(folder, "base")
     whisper_models._loaded.clear()  # noqa: SLF001 - what another test loaded
@@ -65,12 +65,12 @@ def on_device(monkeypatch: pytest.MonkeyPatch) -> Callable[[Device], None]:
 
     def set_device(device: Device) -> None:
         cards = tuple(
-            Gpu(name=name, memory_megabytes=memory, driver="570.1", cuda="12.8")
-            for name, memory in (("small", 4_000), ("NVIDIA L4", 23_034))
+            Gpu(index=index, name=name, memory_megabytes=memory, driver="570.1", cuda="12.8")
+            for index, (name, memory) in enumerate((("small", 4_000), ("NVIDIA L4", 23_034)))
         )
         profile = HardwareProfile(gpus=cards, cores=2, memory_megabytes=4_096)
         monkeypatch.setattr(whisper_models, "device_in_use", lambda: device)
-        monkeypatch.setattr(whisper_models, "hardware_profile", lambda _folder: profile)
+        monkeypatch.setattr(whisper_models, "hardware_profile", lambda _folder, _device: profile)
         monkeypatch.setattr("ctranslate2.get_supported_compute_types", supported)
 
     return set_device
@@ -112,11 +112,8 @@ def test_the_processor_is_no_way_out_where_it_is_not_allowed(
     assert {step.device for step in steps_for(WhisperSettings())} == {"cuda"}
 
 
-def test_the_share_of_a_card_bounds_the_batch(
-    on_device: Callable[[Device], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    on_device(CARD)
-    monkeypatch.setenv("GPU_MEMORY_MEGABYTES", "6144")
+def test_the_share_of_a_card_bounds_the_batch(on_device: Callable[[Device], None]) -> None:
+    on_device(replace(CARD, share_megabytes=6144))
     assert steps_for(WhisperSettings())[0].batch_size == 8
 
 
@@ -262,6 +259,31 @@ def test_a_job_tells_its_device_and_each_step_that_it_goes_down(
     assert devices == [CARD.title, "cpu"]
     with pytest.raises(OutOfMemoryError, match="not even for base as float16 in batches of 1 on cuda:0"):
         within_memory(told, steps[:2], work)
+
+
+def test_a_job_tells_that_a_number_format_for_gpus_was_not_used(
+    context: Context[WhisperSettings], on_device: Callable[[Device], None]
+) -> None:
+    on_device(Device("cpu", "processor", 4_096, reason="no driver"))
+    warnings: list[str] = []
+    settings = WhisperSettings(whisper_compute_type="float16")
+    told = replace(replace_hooks(context, warnings, []), settings=settings)
+    within_memory(told, steps_for(settings), lambda _step: "text")
+    assert warnings == [
+        "WHISPER_COMPUTE_TYPE=float16 is not for this device: it goes on with base as int8 in batches of 4 on cpu."
+    ]
+
+
+def test_a_model_that_does_not_fit_is_loaded_once_for_all_its_batches(
+    context: Context[WhisperSettings], on_device: Callable[[Device], None], loads: Loads
+) -> None:
+    on_device(CARD)
+    loads.errors["cuda"] = FULL
+    steps = steps_for(WhisperSettings())
+    within_memory(context, steps, model_for)
+    tried = [(call["device"], call["compute_type"]) for call in loads.calls]
+    on_card = ["float16", "int8_float32", "int8_float16", "int8"]
+    assert tried == [*(("cuda", compute_type) for compute_type in on_card), ("cpu", "int8")]
 
 
 def replace_hooks(

@@ -1,0 +1,27 @@
+"""Packaged models, which are made for the processor, in a worker that has a GPU: it is told, or forbidden."""
+
+from cp_whisperx.devices import device_in_use
+from cp_whisperx.environment import Environment, load_settings
+from cp_whisperx.ml.hub import ModelAbsent, from_hub
+from cp_whisperx.stage import StageError
+
+
+def idle_gpu(absent: ModelAbsent | None = None) -> str:
+    """What to tell where packaged models leave this worker's GPU idle; empty where it has none.
+
+    `absent` is the hub's model that would have used it. Raises StageError where ALLOW_CPU=false forbids the processor.
+    """
+    environment = load_settings(Environment)
+    if environment.device is None or device_in_use().kind == "cpu":
+        return ""
+    text = f"The packaged models compute on the processor, and {device_in_use().title} is left idle"
+    reason, way_out = (absent.reason, absent.way_out) if absent else _why_packaged()
+    if not environment.allow_cpu:
+        raise StageError(f"{text}, which ALLOW_CPU=false forbids: {reason}", f"{way_out} Or set allowCpu to true.")
+    return f"{text}: {reason} {way_out}"
+
+
+def _why_packaged() -> tuple[str, str]:
+    if from_hub():
+        return "The hub's need torch, which is not here.", "Use the variant cuda, or a host's environment with torch."
+    return "MODELS_SOURCE=packaged.", "Set models.source to hub, whose models use the GPU."
