@@ -76,7 +76,7 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def test_a_model_that_was_not_brought_is_told(said: list[str]) -> None:
     assert open_aligner("en", AsrSettings(), said.append) is None
     assert [MODELS["en"] in text for text in said] == [True]
-    assert "make up" in said[0]
+    assert "make models" in said[0]
 
 
 def test_a_language_without_a_model_is_nothing_to_tell(said: list[str]) -> None:
