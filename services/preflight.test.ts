@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseSettings, type Settings } from "../settings";
-import { hubModels } from "../volumes/hub-models";
+import { hubModels } from "../settings/hub-models";
 import { findings, questions } from "./preflight";
 
 const SCRIPT = path.join(__dirname, "preflight.sh");

@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
 import { gpuNeeds } from "../settings/gpus";
-import { wantedHubModels } from "../volumes/hub-models";
+import { wantedHubModels } from "../settings/hub-models";
 import { usesGpu } from "./accelerator";
 import { cardProblems, readCard } from "./cards";
 import { diskFindings, readDisk } from "./disks";

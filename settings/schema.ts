@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { z } from "zod";
 import { catalog, VARIANTS } from "../images/catalog";
-import { hubModels } from "../volumes/hub-models";
+import { hubModels } from "./hub-models";
 
 const DIGEST_REFERENCE = /^\S+@sha256:[0-9a-f]{64}$/;
 const DOCKER = path.join(__dirname, "..", "docker");

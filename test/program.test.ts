@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
 import { catalog, MODEL_IMAGES } from "../images/catalog";
 import { stackNodes } from "../images/plan";
-import type { HubModel } from "../volumes/hub-models";
+import type { HubModel } from "../settings/hub-models";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
 import { declareProgram, runProgram, withoutSecrets } from "./program";
 

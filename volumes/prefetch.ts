@@ -4,7 +4,7 @@ import { imageNamed, type Hierarchy } from "../images/hierarchy";
 import type { Engine } from "../services/engine";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
-import { wantedHubModels, type HubModel } from "./hub-models";
+import { wantedHubModels, type HubModel } from "../settings/hub-models";
 
 /** Where hub models come from, and which. */
 export interface HubArgs {
