@@ -78,10 +78,22 @@ run_node_tests() {
     toolchain/language-nodejs/
 }
 
+# ensure_programs: reads lines of a program and the Debian package that has it, and installs what is missing.
+ensure_programs() {
+  local program package
+  while read -r program package; do
+    command -v "$program" >/dev/null || install_packages "$program" "$package" </dev/null
+  done
+}
+
 # ensure_tested_programs: the tests of the stages run the same programs from Debian's packages that the images hold.
 ensure_tested_programs() {
-  command -v ffmpeg >/dev/null || install_packages ffmpeg ffmpeg
-  command -v redis-server >/dev/null || install_packages redis redis-server
+  ensure_programs <<<$'ffmpeg ffmpeg\nredis-server redis-server'
+}
+
+# ensure_second_machine: what makes a machine of namespaces, and reaches it.
+ensure_second_machine() {
+  ensure_programs <<<$'ip iproute2\nunshare util-linux\nssh openssh-client\nopenssl openssl\ncurl curl'
 }
 
 # without_engine: everything that needs neither an engine nor a registry.
@@ -108,6 +120,7 @@ with_engine() {
   suite "whole-stack tests" vitest "$RESULTS_FOLDER/stack.json" run_vitest "$RESULTS_FOLDER/stack.json" --config test/stack/vitest.config.mts
   # A machine needs namespaces, which only root may make.
   if ((EUID == 0)); then
+    with_tool_lock ensure_second_machine
     suite "tests on another machine" vitest "$RESULTS_FOLDER/hosts.json" run_vitest "$RESULTS_FOLDER/hosts.json" --config test/hosts/vitest.config.mts
   else
     say "tests on another machine: left out, they need root"
