@@ -191,10 +191,10 @@ describe("GPUs, with a stand-in for NVIDIA's hook that notes what the engine ask
   });
 });
 
-it("make down takes containers and networks there; films and models stay", async () => {
+it("make down takes containers and networks there; films, models and other volumes stay", async () => {
   await remote.make(["down"]);
   expect(await remote.names(["ps", "--all"], "there")).toEqual([]);
   expect(await remote.names(["network", "ls"], "there")).toEqual([]);
-  expect(await remote.names(["volume", "ls"], "there")).toEqual(["model-cache", "queue"].map((name) => remote.containerName(name)));
+  expect(await remote.names(["volume", "ls"], "there")).toEqual(["model-cache", "queue", "secrets"].map((name) => remote.containerName(name)));
   expect(existsSync(remote.there(`srv/films/in/${SAMPLE}`))).toBe(true);
 });

@@ -49,7 +49,7 @@ function complaints(output: string): string[] {
 
 const givenToNobody = (model: string, without: string): string =>
   `left out: ${model} is given to known users only, and there is no token. Without it: ${without}. ` +
-  `Accept its licence at https://huggingface.co/${model}, make a token at https://huggingface.co/settings/tokens and set it: ${SET_TOKEN}.`;
+  `Accept its licence at https://huggingface.co/${model}, make a token at https://huggingface.co/settings/tokens, set it (${SET_TOKEN}) and run \`make up\`.`;
 
 /** What the second machine's engine has of a text: in its containers' settings and logs, its volumes, its images' settings. */
 async function filesWith(text: string): Promise<string[]> {
