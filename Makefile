@@ -22,7 +22,7 @@ film: ## Subtitle a film: make film FILM=path
 preview: ## Show what make up would change
 	@toolchain/preview.sh
 
-env: ## Print the exports for a Pulumi of your own: eval "$$(make --silent env)"
+env: ## Print the exports for a Pulumi of your own: eval "$(make --silent env)"
 	@toolchain/env.sh
 
 builder: ## Start the builder anew, with what registries.toml in ~/.cp-whisperx says of other registries
