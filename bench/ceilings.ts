@@ -1,6 +1,7 @@
 /** What images may weigh in the engine, and what the images of the original application weighed. */
-import { engineSize, type RunningImage } from "./sizes";
+import { table } from "../docs/markdown";
 import { totalBytes } from "./layers";
+import { engineSize, type RunningImage } from "./sizes";
 
 export interface Ceiling {
   /** All images of a stack that run, shared layers once, or one image in any stack. */
@@ -38,6 +39,6 @@ export function tooHeavy(stack: string, running: readonly RunningImage[]): strin
 
 /** The ceilings as a table. */
 export function ceilingTable(): string {
-  const rows = ceilings.map((ceiling) => `| ${subject(ceiling)} | ${ceiling.gigabytes} GB | ${ceiling.original} |`);
-  return ["| in the engine, shared layers once | at most | the original |", "| --- | ---: | ---: |", ...rows].join("\n");
+  const rows = ceilings.map((ceiling) => [subject(ceiling), `${ceiling.gigabytes} GB`, ceiling.original]);
+  return table(["in the engine, shared layers once", "at most", "the original"], rows, "figures");
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Layer } from "./layers";
-import { addedLayers, engineSize, sizeTables, withPart, type RunningImage, type WeighedImage } from "./sizes";
+import { addedLayers, engineSize, sizeTables, withSizes, type RunningImage, type WeighedImage } from "./sizes";
 
 /** Layers of 1, 2, 3 ... million bytes by their names; compressed to half. */
 function layers(names: string): Layer[] {
@@ -59,19 +59,19 @@ describe("sizeTables", () => {
   });
 });
 
-describe("withPart", () => {
+describe("withSizes", () => {
   const heading = "## Stack gpu";
 
   it("adds a part once and replaces it from then on, with the rest as it was", () => {
-    const first = withPart("# Sizes\n\nText.\n", "gpu", "one", heading);
+    const first = withSizes("# Sizes\n\nText.\n", "gpu", "one", heading);
     expect(first).toMatch(/^# Sizes\n\nText\.\n\n## Stack gpu\n\n<!-- [^]*one[^]*-->\n$/);
-    const both = withPart(first, "cpu", "other");
-    const again = withPart(both, "gpu", "two", heading);
+    const both = withSizes(first, "cpu", "other");
+    const again = withSizes(both, "gpu", "two", heading);
     expect(again).toBe(both.replace("one", "two"));
   });
 
   it("refuses a text with half of the markers", () => {
-    const text = withPart("", "gpu", "one");
-    expect(() => withPart(text.replace("<!-- end of gpu -->", ""), "gpu", "two")).toThrow(/markers of gpu/);
+    const text = withSizes("", "gpu", "one");
+    expect(() => withSizes(text.replace("<!-- end of gpu -->", ""), "gpu", "two")).toThrow(/markers of gpu/);
   });
 });

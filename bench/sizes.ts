@@ -1,4 +1,5 @@
 /** Tables of what a stack's images weigh, in the engine and in the registry. Pure: bench/write-sizes.ts asks for the figures. */
+import { marked, table, withPart } from "../docs/markdown";
 import { totalBytes, type Layer, type StoredLayer } from "./layers";
 
 /** One image of a stack. */
@@ -50,11 +51,6 @@ export function addedLayers(image: WeighedImage, images: readonly WeighedImage[]
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "---:"))), ...rows.map(line)].join("\n");
-}
-
 function runningTable(running: readonly RunningImage[]): string {
   const rows = running.map((image) => {
     const { total, unique, shared } = engineSize(image, running);
@@ -65,6 +61,7 @@ function runningTable(running: readonly RunningImage[]): string {
   return table(
     ["image that runs", "in the engine, MB", "its own", "shared with others", "in the registry, compressed"],
     [...rows, ["**together, shared layers once**", `**${megabytes(together)}**`, "", "", `**${megabytes(compressed)}**`]],
+    "figures",
   );
 }
 
@@ -78,7 +75,7 @@ function parentTable(images: readonly WeighedImage[]): string {
       const engine = totalBytes(added.map(({ id }) => ({ id, bytes: bytes.get(id) ?? 0 })));
       return [`\`${image.name}\``, known ? megabytes(engine) : "not there", megabytes(storedBytes(added))];
     });
-  return table(["image that others are built from", "adds in the engine, MB", "adds in the registry, compressed"], rows);
+  return table(["image that others are built from", "adds in the engine, MB", "adds in the registry, compressed"], rows, "figures");
 }
 
 /** The tables of one stack. */
@@ -89,14 +86,11 @@ export function sizeTables(images: readonly WeighedImage[]): string {
 }
 
 /**
- * The text with a part of it put anew between the part's markers, or at the end where it has none yet, below the heading.
- * @throws Error where one of the markers is missing.
+ * The text of docs/sizes.md with a part of it put anew, or at the end where it has none yet, below the heading.
+ * @throws Error where one of the part's markers is missing.
  */
-export function withPart(text: string, part: string, content: string, heading?: string): string {
-  const [begin, end] = [`<!-- ${part}: made by make sizes -->`, `<!-- end of ${part} -->`];
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 !== to < 0 || to < from) throw new Error(`docs/sizes.md: one of the markers of ${part} is missing`);
-  const block = `${begin}\n\n${content}\n\n${end}`;
-  if (from < 0) return `${[text.trimEnd(), ...(heading === undefined ? [] : [heading]), block].join("\n\n")}\n`;
-  return `${text.slice(0, from)}${block}${text.slice(to + end.length)}`;
+export function withSizes(text: string, name: string, content: string, heading?: string): string {
+  const part = { name, madeBy: "make sizes" };
+  const atTheEnd = [text.trimEnd(), ...(heading === undefined ? [] : [heading]), marked(part, content)].join("\n\n");
+  return withPart(text, part, content) ?? `${atTheEnd}\n`;
 }

@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { imageLayers, isInEngine, storedLayers } from "./layers";
 import { ceilingTable, tooHeavy } from "./ceilings";
-import { isRunning, sizeTables, withPart, type WeighedImage } from "./sizes";
+import { isRunning, sizeTables, withSizes, type WeighedImage } from "./sizes";
 
 const DOCUMENT = path.join(__dirname, "..", "docs", "sizes.md");
 
@@ -23,8 +23,8 @@ async function main(stack: string): Promise<void> {
   const images: WeighedImage[] = [];
   for (const [name, { reference }] of Object.entries(outputs.images)) images.push(await weigh(name, reference));
   if (!images.some(isRunning)) throw new Error("The engine has none of these images: is it the stack's own?");
-  const document = withPart(readFileSync(DOCUMENT, "utf8"), "ceilings", ceilingTable());
-  writeFileSync(DOCUMENT, withPart(document, `sizes of ${stack}`, sizeTables(images), `## Stack \`${stack}\``));
+  const document = withSizes(readFileSync(DOCUMENT, "utf8"), "ceilings", ceilingTable());
+  writeFileSync(DOCUMENT, withSizes(document, `sizes of ${stack}`, sizeTables(images), `## Stack \`${stack}\``));
   for (const sentence of tooHeavy(stack, images.filter(isRunning))) {
     console.error(sentence);
     process.exitCode = 1;

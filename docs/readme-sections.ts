@@ -6,6 +6,7 @@ import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH, type ImageDefinition, type Va
 import { stackNodes } from "../images/plan";
 import { allowed, settingsJsonSchema } from "../settings";
 import { PER_SERVICE } from "../settings/schema";
+import { table, withPart } from "./markdown";
 
 type Schema = typeof settingsJsonSchema;
 
@@ -19,11 +20,6 @@ export function hierarchyPicture(variant: Variant): string {
     .filter(({ parent }) => parent !== SCRATCH)
     .map(({ name, parent }) => `  ${parent === EXTERNAL ? "external[python:3.11-slim]" : parent} --> ${name}`);
   return ["```mermaid", "graph LR", ...arrows, `  common -.-> ${copied.join(" & ")}`, "```"].join("\n");
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
 function parentsOfVariants({ parentOfVariant }: ImageDefinition): string[] {
@@ -77,10 +73,9 @@ export function sections(): Readonly<Record<string, string>> {
 /** The text with every generated part put anew between its markers. @throws Error where a marker is missing. */
 export function withSections(text: string): string {
   return Object.entries(sections()).reduce((result, [name, content]) => {
-    const [begin, end] = [`<!-- ${name}: made by npm run docs -->`, `<!-- end of ${name} -->`];
-    const [from, to] = [result.indexOf(begin), result.indexOf(end)];
-    if (from < 0 || to < from) throw new Error(`README.md: the markers of ${name} are missing`);
-    return `${result.slice(0, from + begin.length)}\n\n${content}\n\n${result.slice(to)}`;
+    const written = withPart(result, { name, madeBy: "npm run docs" }, content);
+    if (written === undefined) throw new Error(`README.md: the markers of ${name} are missing`);
+    return written;
   }, text);
 }
 
