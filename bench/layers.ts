@@ -36,8 +36,15 @@ async function inRegistry(reference: string, option: readonly string[]): Promise
   return docker(["buildx", "imagetools", "inspect", ...option, reference], { ...process.env, DOCKER_HOST: undefined });
 }
 
+const configurations = new Map<string, Promise<Configuration>>();
+
+/** An image's configuration, asked for once: a reference with a digest names the same one for ever. */
 async function configurationOf(reference: string): Promise<Configuration> {
-  return JSON.parse(await inRegistry(reference, ["--format", "{{json .Image}}"])) as Configuration;
+  const asked =
+    configurations.get(reference) ??
+    inRegistry(reference, ["--format", "{{json .Image}}"]).then((answer) => JSON.parse(answer) as Configuration);
+  configurations.set(reference, asked);
+  return asked;
 }
 
 /** Whether the engine holds the image. */
