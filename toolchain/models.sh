@@ -5,14 +5,9 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 # fill_cache: both commands look at what is there and bring what is not.
 fill_cache() {
-  local status=0
-  pulumi_here up --yes --skip-preview --stack "$STACK_NAME" \
+  update_stack "the model cache of the stack $STACK_NAME is not complete" \
     --target-replace '**command:local:Command::model-cache-fill' \
-    --target-replace '**command:local:Command::model-cache-prefetch' || status=$?
-  # Where it was killed, its state may lack what it was doing.
-  was_killed "$status" || end_deployment
-  ((status == 0)) \
-    || fail "the model cache of the stack $STACK_NAME is not complete" "mend what the messages above name and run the command again: it goes on where it stopped"
+    --target-replace '**command:local:Command::model-cache-prefetch'
 }
 
 main() {

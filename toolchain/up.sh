@@ -4,13 +4,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 # deploy: the stack itself. Images that were built stay when another one fails, and the next run goes on there.
 deploy() {
-  local status=0
   say "deploying the stack $STACK_NAME"
-  pulumi_here up --yes --skip-preview --continue-on-error --stack "$STACK_NAME" || status=$?
-  # Where it was killed, its state may lack what it was doing.
-  was_killed "$status" || end_deployment
-  ((status == 0)) \
-    || fail "the stack $STACK_NAME is not fully deployed" "mend what the messages above name and run the command again: it goes on where it stopped"
+  update_stack "the stack $STACK_NAME is not fully deployed" --continue-on-error
 }
 
 # try_out FILMS OUT: the sample film goes through a stack on this machine. What another one subtitles is its people's matter.

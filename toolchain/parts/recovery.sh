@@ -15,6 +15,16 @@ end_deployment() {
   rm -f -- "$UNFINISHED_FILE"
 }
 
+# update_stack PROBLEM OPTION...: pulumi up with these options, between begin_deployment and its end; fails with the problem.
+update_stack() {
+  local problem=$1 status=0
+  shift
+  pulumi_here up --yes --skip-preview --stack "$STACK_NAME" "$@" || status=$?
+  # Where it was killed, its state may lack what it was doing.
+  was_killed "$status" || end_deployment
+  ((status == 0)) || fail "$problem" "mend what the messages above name and run the command again: it goes on where it stopped"
+}
+
 recover() {
   local export="$RUN_FOLDER/stack-$STACK_NAME.export.json"
   say "state: the last deployment was cut off, looking at what it left"
