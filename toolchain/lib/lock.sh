@@ -1,13 +1,18 @@
-# Locks: one deployment of a stack at a time, one installation of tools at a time.
+# Locks: one deployment of a stack at a time, one run of the tests, one installation of tools.
 # shellcheck shell=bash
 
 # hold_stack_lock: fails at once where another command works on the same stack.
-# The lock (file descriptor 9) lasts until this command and what it started have ended; services let go of it (process.sh).
 hold_stack_lock() {
-  local file="$RUN_FOLDER/stack-$STACK_NAME.lock"
+  hold_lock "stack-$STACK_NAME" "another command already works on the stack $STACK_NAME"
+}
+
+# hold_lock NAME PROBLEM: fails at once, with the problem, where another command holds the lock of that name.
+# The lock (file descriptor 9) lasts until this command and what it started have ended; services let go of it (process.sh).
+hold_lock() {
+  local file="$RUN_FOLDER/$1.lock"
   exec 9>>"$file"
   flock --nonblock 9 && return
-  fail "another command already works on the stack $STACK_NAME ($(lock_holders "$file"))" "wait until it has ended, then run this one again"
+  fail "$2 ($(lock_holders "$file"))" "wait until it has ended, then run this one again"
 }
 
 # lock_holders FILE: the processes which have the file open, without this one.

@@ -4,10 +4,14 @@
 # The moment the command began; a script that calls another one hands it on.
 export TOOLCHAIN_STARTED="${TOOLCHAIN_STARTED:-$(date +%s)}"
 
+# clock SECONDS: as minutes:seconds.
+clock() {
+  printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
+}
+
 # elapsed: the time since the command began, as minutes:seconds.
 elapsed() {
-  local seconds=$(($(date +%s) - TOOLCHAIN_STARTED))
-  printf '%d:%02d' $((seconds / 60)) $((seconds % 60))
+  clock $(($(date +%s) - TOOLCHAIN_STARTED))
 }
 
 # say MESSAGE...: one progress line on standard error.

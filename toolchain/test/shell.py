@@ -34,11 +34,11 @@ class Shell:
         program.write_text(f'#!/bin/bash\necho "{name} $*" >>"{self.folder}/calls"\n{script}\n')
         program.chmod(0o755)
 
-    def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs a script with all functions of the toolchain loaded."""
+    def start(self, script: str, **environment: str) -> subprocess.Popen[str]:
+        """Starts a script with all functions of the toolchain loaded."""
         (self.folder / "bin").mkdir(exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if name in ("USER", "LANG")}
-        return subprocess.run(
+        return subprocess.Popen(
             ["bash", "-c", f'source "{TOOLCHAIN}/load.sh"\n{script}'],
             env={
                 **inherited,
@@ -49,8 +49,16 @@ class Shell:
                 **environment,
             },
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
         )
+
+    def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs such a script to its end."""
+        with self.start(script, **environment) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=60)
+            finally:
+                process.kill()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)

@@ -1,9 +1,6 @@
-"""The tables after a deployment, and the sums after the tests."""
+"""The tables after a deployment."""
 
-import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +8,6 @@ from shell import TOOLCHAIN
 
 sys.path.insert(0, str(TOOLCHAIN))
 
-import count_tests
 import report
 
 OUTPUTS = {
@@ -64,41 +60,3 @@ def test_a_service_that_does_not_get_healthy_is_named(
     monkeypatch.setattr(report, "_HEALTH_PATIENCE", 0)
     assert report.wait_until_healthy(OUTPUTS["services"]) == 1
     assert "asr is missing" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("form", "text", "expected"),
-    [
-        (
-            "vitest",
-            json.dumps({"numPassedTests": 3, "numFailedTests": 1, "numPendingTests": 1, "numTodoTests": 1}),
-            (3, 1, 2),
-        ),
-        ("junit", '<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>', (5, 2, 2)),
-        ("go", '{"Action":"pass","Test":"A"}\n{"Action":"fail","Test":"B"}\n{"Action":"pass"}\n', (1, 1, 0)),
-        ("tap", "ok 1\n# pass 4\n# fail 0\n# skipped 1\n", (4, 0, 1)),
-        ("junit", "<broken", (0, 0, 0)),
-    ],
-)
-def test_counts(tmp_path: Path, form: str, text: str, expected: tuple[int, int, int]) -> None:
-    file = tmp_path / "report"
-    file.write_text(text)
-    assert count_tests.count(form, file) == expected
-
-
-def test_a_run_that_failed_without_a_failed_test_is_a_failure(tmp_path: Path) -> None:
-    script = (
-        (TOOLCHAIN / "test.sh")
-        .read_text()
-        .rsplit("main ", 1)[0]
-        .replace('"$(dirname -- "${BASH_SOURCE[0]}")', f'"{TOOLCHAIN}')
-    )
-    sums = 'add a 1 5 0 0; add b 0 0 0 0; add c 0 2 0 1; add d 1 1 2 0; echo "$PASSED $FAILED $SKIPPED"'
-    result = subprocess.run(
-        ["bash", "-c", script + "\n" + sums],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.stdout.strip() == "8 4 1", result.stderr

@@ -4,6 +4,7 @@ import pytest
 
 from shell import TOOLCHAIN, Shell
 from test_native_environment import INSTALLED, UV
+from test_runner import RUNNER
 
 LOCK = TOOLCHAIN.parent / "docker" / "torch-tests.lock"
 # Writes a report of two tests, of which as many were skipped as WITHOUT says.
@@ -32,11 +33,8 @@ def test_the_packages_of_the_full_images_and_those_of_the_tests_are_installed_on
 @pytest.mark.parametrize(("skipped", "status"), [(0, 0), (1, 1)])
 def test_a_test_that_is_skipped_with_torch_is_a_failure(shell: Shell, skipped: int, status: int) -> None:
     shell.double("python", PYTHON)
-    *lines, last = (TOOLCHAIN / "test.sh").read_text().splitlines()
-    assert last.startswith("main ")
-    functions = "\n".join(line for line in lines if not line.startswith("source "))
-    own = f'RESULTS_FOLDER="$HOME/results" TORCH_ENVIRONMENT="{shell.folder}"\nensure_torch_environment() {{ :; }}'
-    result = shell.run(f"{functions}\n{own}\nmain torch", WITHOUT=str(skipped))
+    own = f'TORCH_ENVIRONMENT="{shell.folder}"\nensure_torch_environment() {{ :; }}'
+    result = shell.run(f"{RUNNER}\n{own}\nmain torch", WITHOUT=str(skipped))
     assert result.returncode == status, result.stderr
     assert result.stdout == f"{2 - skipped} passed, {skipped} failed, 0 skipped\n"
     given = (shell.folder / "given").read_text().splitlines()

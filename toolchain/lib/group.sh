@@ -1,0 +1,79 @@
+# Process groups: what a command starts ends with it, however it ends.
+# shellcheck shell=bash disable=SC2034 # the callers read GROUP_STATUS
+
+# The groups under way, by the number of their first process; the one that was started last; how the last one ended.
+declare -A ACTIVE_GROUPS=()
+GROUP='' GROUP_STATUS=0
+# After how long without output a line says that a group still runs.
+QUIET_SECONDS=15
+
+# end_groups_at_exit: from now on Ctrl-C, or any other end of this script, ends the groups under way.
+end_groups_at_exit() {
+  trap 'for GROUP in "${!ACTIVE_GROUPS[@]}"; do end_group "$GROUP"; done' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+
+# run_in_group NAME LOG COMMAND...: runs a command in a group of its own, with its output in the log and here; what it leaves
+# running is ended. Its status is GROUP_STATUS: bash ignores errors (set -e) within a command whose own status is asked for.
+run_in_group() {
+  local name=$1 log=$2 reader
+  shift 2
+  : >"$log"
+  start_group "$log" "$@"
+  tail --follow --lines=+1 --sleep-interval=0.2 --pid="$GROUP" -- "$log" 9>&- &
+  reader=$!
+  show_life "$name" "$log" "$GROUP" 9>&- &
+  GROUP_STATUS=0
+  wait "$GROUP" || GROUP_STATUS=$?
+  end_group "$GROUP"
+  wait "$reader"
+}
+
+# start_group LOG COMMAND...: starts a command in a group of its own, GROUP, which ends as soon as this script is gone.
+start_group() {
+  local log=$1
+  shift
+  set -m # each job is a group of its own
+  {
+    set +m
+    "$@"
+  } >"$log" 2>&1 </dev/null &
+  GROUP=$!
+  ACTIVE_GROUPS[$GROUP]=
+  end_with "$$" "$GROUP" >/dev/null 2>&1 </dev/null 9>&- &
+  set +m
+}
+
+# end_with PROCESS GROUP: ends the group when that process is gone, even by kill -9.
+end_with() {
+  while kill -0 "$1" && ! group_is_gone "$2"; do sleep 1; done
+  end_group "$2"
+}
+
+# end_group GROUP: what has not ended within 30 seconds is killed.
+end_group() {
+  unset "ACTIVE_GROUPS[$1]"
+  kill -TERM -- "-$1" 2>/dev/null || return 0
+  wait_until 30 group_is_gone "$1" || kill -KILL -- "-$1" 2>/dev/null || true
+}
+
+group_is_gone() {
+  ! kill -0 -- "-$1" 2>/dev/null
+}
+
+# show_life NAME LOG PROCESS: says after QUIET_SECONDS in which the log did not grow that the process runs.
+show_life() {
+  local name=$1 log=$2 process=$3 started=$SECONDS quiet=$SECONDS size=0 now
+  while kill -0 "$process" 2>/dev/null; do
+    sleep 1
+    now=$(stat --format=%s -- "$log")
+    if ((now != size)); then
+      size=$now quiet=$SECONDS
+    elif ((SECONDS - quiet >= QUIET_SECONDS)); then
+      say "$name: still runs, for $(clock $((SECONDS - started)))"
+      quiet=$SECONDS
+    fi
+  done
+}

@@ -1,0 +1,137 @@
+"""What a step of the tests did, from its report.
+
+`results.py read FORMAT REPORT STATUS` prints three numbers (passed, failed, skipped), and a line for every failure: the
+test's name and what it expected. Formats: vitest (its JSON reporter), junit (pytest), go (go test -json), tap
+(node --test); check (a command that passes or fails) and none (one that tests nothing) have no report.
+
+`go test -json | results.py go-output` shows what the tests print.
+"""
+
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Results:
+    """Counts of tests, and a line for every test that failed."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: tuple[str, ...] = ()
+
+
+def _failure(name: str, message: str) -> str:
+    """A failed test in one line: the first one of its message, without colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
+    return f"{name}: {plain.splitlines()[0] if plain else 'no message'}"[:_LONGEST]
+
+
+def vitest(text: str) -> Results:
+    """Vitest's JSON report. A file that could not run has a message of its own."""
+    report = json.loads(text)
+    failures = []
+    for file in report["testResults"]:
+        path = file["name"].removeprefix(f"{Path.cwd()}/")
+        failed = [test for test in file["assertionResults"] if test["status"] == "failed"]
+        failures += [_failure(f"{path} > {test['fullName']}", test["failureMessages"][0]) for test in failed]
+        if file["status"] == "failed" and not failed:
+            failures.append(_failure(path, file["message"]))
+    skipped = report["numPendingTests"] + report["numTodoTests"]
+    return Results(report["numPassedTests"], report["numFailedTests"], skipped, tuple(failures))
+
+
+def junit(text: str) -> Results:
+    """The XML report of pytest. What an assertion expected stands after an E."""
+    root = ET.fromstring(text)  # noqa: S314 - our own report
+    total: Counter[str] = Counter()
+    for suite in root.iter("testsuite"):
+        total.update({name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")})
+    failed = total["failures"] + total["errors"]
+    failures = []
+    for case in root.iter("testcase"):
+        for problem in (*case.iter("failure"), *case.iter("error")):
+            expected = re.search(r"^E +(.+)$", problem.text or "", flags=re.MULTILINE)
+            name = f"{case.get('classname')} > {case.get('name')}"
+            failures.append(_failure(name, expected[1] if expected else problem.get("message", "")))
+    return Results(total["tests"] - failed - total["skipped"], failed, total["skipped"], tuple(failures))
+
+
+def go(text: str) -> Results:
+    """Every test and subtest of `go test -json`. A test whose subtests failed is counted, and not listed."""
+    events = [event for event in _events(text.splitlines()) if "Test" in event]
+    total = Counter(event["Action"] for event in events)
+    failed = [event["Test"] for event in events if event["Action"] == "fail"]
+    output: defaultdict[str, str] = defaultdict(str)
+    for event in events:
+        if not re.match(r" *(===|---|\S+_test\.go:\d+: *$| *Error Trace:)", line := event.get("Output", "")):
+            output[event["Test"]] += " ".join(line.split()) + " "
+    leaves = [name for name in failed if not any(other.startswith(f"{name}/") for other in failed)]
+    failures = tuple(_failure(name, output[name]) for name in leaves)
+    return Results(total["pass"], total["fail"], total["skip"], failures)
+
+
+def _events(lines: Iterable[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def tap(text: str) -> Results:
+    """The report of Node's test runner. A suite whose tests failed is not listed."""
+    found = dict(re.findall(r"^# (pass|fail|skipped) (\d+)$", text, flags=re.MULTILINE))
+    failed = re.findall(r"^ *not ok \d+ - (.*)\n((?:(?! *\.\.\.$).*\n)*)", text, flags=re.MULTILINE)
+    failures = []
+    for name, details in failed:
+        expected = re.search(r"^ *error: (?:\|-\n *)?'?(.*?)'?$", details, flags=re.MULTILINE)
+        if "subtestsFailed" not in details:
+            failures.append(_failure(name, expected[1] if expected else ""))
+    return Results(int(found["pass"]), int(found["fail"]), int(found["skipped"]), tuple(failures))
+
+
+FORMATS: Mapping[str, Callable[[str], Results]] = {"vitest": vitest, "junit": junit, "go": go, "tap": tap}
+
+
+def read(form: str, file: Path, status: int) -> Results:
+    """The results of a step. One that failed without a failed test, or that ran none, is one failure."""
+    ended = f"expected exit status 0, it was {status}"
+    if form not in FORMATS:
+        return Results(failed=1, failures=(ended,)) if status else Results(passed=int(form == "check"))
+    try:
+        results = FORMATS[form](file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, ET.ParseError):
+        results = Results()
+    if results.failed or (status == 0 and results.passed + results.skipped):
+        return results
+    problem = ended if status else "expected tests, none ran"
+    return Results(results.passed, 1, results.skipped, results.failures or (problem,))
+
+
+def show_go_output(lines: Iterable[str]) -> None:
+    """Prints what the tests print, as it comes; a line that is no event stands as it is."""
+    for line in lines:
+        sys.stdout.write(json.loads(line).get("Output", "") if line.startswith("{") else line)
+        sys.stdout.flush()
+
+
+def main(command: str, *words: str) -> None:
+    """One of the two commands."""
+    if command == "go-output":
+        show_go_output(sys.stdin)
+        return
+    form, file, status = words
+    results = read(form, Path(file), int(status))
+    print(results.passed, results.failed, results.skipped)
+    for failure in results.failures:
+        print(failure)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
