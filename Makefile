@@ -5,7 +5,7 @@ export STACK
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down film preview env builder sizes models native-environment check test test-torch
+.PHONY: help up down film preview env builder sizes models native-environment check test test-busy test-torch
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ check: ## Every check and test that needs no engine
 
 test: ## Every check and test, the whole stack on the engine included
 	@toolchain/test.sh all
+
+test-busy: ## make up twice and make test, beside eight endless loops and a disk writer
+	@toolchain/test-busy.sh
 
 test-torch: ## The tests that need torch, with the packages of the CUDA images: 7 GB, downloaded once
 	@toolchain/test.sh torch

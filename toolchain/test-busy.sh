@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# make test-busy: the two commands, while other programs want both cores and the disk.
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
+
+LOOPS=8
+WRITTEN_MEGABYTES=1000
+# No load outlives this, whatever happens.
+LONGEST_SECONDS=$((3 * 3600))
+FAILED=()
+
+# load_cpus_and_disk: what keeps the machine busy. It ends as soon as one part of it does.
+load_cpus_and_disk() {
+  local number
+  for ((number = 0; number < LOOPS; number++)); do endless_loop & done
+  write_to_disk &
+  wait -n
+}
+
+endless_loop() {
+  while ((SECONDS < LONGEST_SECONDS)); do :; done
+}
+
+# write_to_disk: writes a file over and over. It has no name, so it is gone as soon as its writer is.
+write_to_disk() {
+  local file="$RUN_FOLDER/test-busy"
+  exec 3<>"$file"
+  rm -- "$file"
+  while ((SECONDS < LONGEST_SECONDS)); do
+    dd if=/dev/zero of=/dev/fd/3 bs=1M count="$WRITTEN_MEGABYTES" conv=notrunc,fsync status=none
+  done
+}
+
+# timed NAME COMMAND...: runs it, says how long it took, and goes on where it failed.
+timed() {
+  local name=$1 log="$LOG_FOLDER/${1// /-}.log" started=$SECONDS result=passed
+  shift
+  run_in_group "$name" "$log" "$@"
+  if ((GROUP_STATUS != 0)); then
+    result="failed with status $GROUP_STATUS, its log is $log"
+    FAILED+=("$name")
+  fi
+  say "$name: $result, after $(clock $((SECONDS - started)))"
+}
+
+# check_success: fails where a command did.
+check_success() {
+  ((${#FAILED[@]} == 0)) || fail "failed: $(printf '%s; ' "${FAILED[@]}")" "read the logs that are named above"
+}
+
+main() {
+  local load
+  cd -- "$PROJECT_FOLDER"
+  end_groups_at_exit
+  timed "make up without the load" make up
+  check_success
+  start_group "$LOG_FOLDER/load.log" load_cpus_and_disk
+  load=$GROUP
+  timed "make up" make up
+  timed "make up again" make up
+  timed "make test" make test
+  kill -0 "$load" || fail "the load ended before the commands did, they prove nothing" "read $LOG_FOLDER/load.log"
+  check_success
+  say "make up (twice) and make test passed beside $LOOPS endless loops and a disk writer"
+}
+
+main
