@@ -1,11 +1,11 @@
 # The everyday commands. What each needs is installed or started by toolchain/.
 STACK ?= dev
-export STACK
+export STACK STAGE FOLLOW DATA
 # The film's name as it was typed, whatever it holds.
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down film preview env builder sizes models native-environment check test test-busy test-torch
+.PHONY: help up down destroy ps logs restart film preview env builder sizes models native-environment check test test-busy test-torch
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,18 @@ up: ## Install and start what is missing, deploy the stack, subtitle the sample 
 
 down: ## Remove containers and networks; images, models and films stay
 	@toolchain/down.sh
+
+destroy: ## End the stack; models, queue and films stay: make destroy [DATA=yes]
+	@toolchain/destroy.sh
+
+ps: ## Show the stack's containers and their health
+	@toolchain/ps.sh
+
+logs: ## Show the log of a service: make logs STAGE=asr [FOLLOW=1]
+	@toolchain/logs.sh
+
+restart: ## Restart a service: make restart STAGE=asr
+	@toolchain/restart.sh
 
 film: ## Subtitle a film: make film FILM=path
 	@toolchain/film.sh

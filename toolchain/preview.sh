@@ -5,7 +5,9 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 main() {
   export_pulumi_environment
   [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine" "make up"
+  ensure_passphrase
   ensure_node_modules
+  ensure_stack >/dev/null
   pulumi_here preview --diff=false --stack "$STACK_NAME"
 }
 

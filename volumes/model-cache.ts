@@ -83,8 +83,8 @@ export class ModelCache extends pulumi.ComponentResource {
     const volume = new docker.Volume(
       name,
       { name: args.volumeName, labels: [{ label: IDENTITY_LABEL, value: identity }] },
-      // Gigabytes of downloads: no destroy and no refactoring of the program may take them along.
-      { parent: this, protect: true, retainOnDelete: true, ignoreChanges: ["labels"] },
+      // Gigabytes of downloads outlive `pulumi destroy`: the next up finds the volume by its name.
+      { parent: this, retainOnDelete: true, ignoreChanges: ["labels"] },
     );
     this.volumeName = volume.name;
     const packaged = new command.local.Command(

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# make ps: the containers of the stack's services and their health.
+source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
+
+main() {
+  local outputs
+  export_pulumi_environment
+  outputs=$(reach_stack)
+  set_stack_host host <<<"$outputs"
+  ensure_stack_engine
+  on_engine docker ps --all --filter "label=cp-whisperx.stack=$STACK_NAME" --format 'table {{.Names}}\t{{.Status}}\t{{.RunningFor}}'
+}
+
+main
