@@ -20,7 +20,12 @@ function writeSources(folder: string, catalog: readonly ImageDefinition[], docke
 }
 
 /** The image resources of a catalogue, as the engine sees them. */
-async function declare(folder: string, catalog: readonly ImageDefinition[], wanted: Wanted): Promise<RecordedResource[]> {
+async function declare(
+  folder: string,
+  catalog: readonly ImageDefinition[],
+  wanted: Wanted,
+  certificates = "-----BEGIN CERTIFICATE-----",
+): Promise<RecordedResource[]> {
   const recorded = await mockPulumi("test");
   buildHierarchy(
     {
@@ -30,7 +35,7 @@ async function declare(folder: string, catalog: readonly ImageDefinition[], want
       platform: "linux/amd64",
       builder: "builder",
       externalImages: EXTERNAL_IMAGES,
-      certificates: "-----BEGIN CERTIFICATE-----",
+      certificates,
       sources: folder,
       staging: path.join(folder, "staged"),
     },
@@ -131,6 +136,19 @@ describe("buildHierarchy", { timeout: 120_000 }, () => {
       expect(inputs["both-cuda"]?.buildArgs).toEqual({ BASE_IMAGE: EXTERNAL_IMAGES.cuda, VARIANT: "cuda" });
       expect(inputs.light?.buildArgs).toEqual({ BASE_IMAGE: expect.stringMatching(DIGEST) as string });
       expect(inputs["both-cuda"]?.context).toEqual(inputs.both?.context);
+    });
+  });
+
+  it("gives a build with network access the secret ca on every host, for without it on both sides the provider rebuilds", async () => {
+    const catalog: ImageDefinition[] = [
+      { name: "online", description: "", parent: "external", network: true, service: { memoryMegabytes: 1 } },
+      { name: "offline", description: "", parent: "online", service: { memoryMegabytes: 1 } },
+    ];
+    await inTemporaryFolder(async (folder) => {
+      writeSources(folder, catalog, () => "FROM scratch\n");
+      const [online, offline] = await declare(folder, catalog, { variant: "cpu", images: [] }, "");
+      expect(online?.inputs).toMatchObject({ secrets: { value: { ca: "" } }, ignoreSecretsInDiffCalculation: ["ca"] });
+      expect(offline?.inputs).not.toHaveProperty("secrets");
     });
   });
 });

@@ -11,8 +11,8 @@ export interface HierarchyArgs extends Naming, Wanted {
   /** The images from outside that the hierarchy starts from, as `name@digest`; that of `cpu` serves all where alone. */
   readonly externalImages: { readonly cpu: string; readonly cuda?: string };
   readonly registryLogin?: RegistryLogin;
-  /** PEM certificates that builds trust. */
-  readonly certificates?: string;
+  /** PEM certificates that builds trust beside the base image's; may be empty. */
+  readonly certificates: string;
   /** Folder with one build context per image. */
   readonly sources: string;
   /** Folder for the staged contexts; relative to the program, so that it is the same on every machine. */

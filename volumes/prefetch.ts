@@ -15,12 +15,12 @@ export interface HubArgs {
   readonly endpoint?: string;
   /** Token for gated models. */
   readonly token?: string;
-  /** PEM certificates to trust beside the image's own. */
-  readonly certificates?: string;
+  /** PEM certificates to trust beside the image's own; may be empty. */
+  readonly certificates: string;
 }
 
 /** What the settings say of the hub; undefined where models are packaged ones alone. */
-export function hubArgs(settings: Settings, hierarchy: Hierarchy, certificates: string | undefined): HubArgs | undefined {
+export function hubArgs(settings: Settings, hierarchy: Hierarchy, certificates: string): HubArgs | undefined {
   const { source, endpoint, token, leaveOut } = settings.models;
   if (source !== "hub") return undefined;
   const models = wantedHubModels(settings.variant, leaveOut);
@@ -63,7 +63,7 @@ export function prefetch(
     ...args.cacheEnvironment,
     PREFETCH_MODELS: JSON.stringify(args.models),
     ...(args.endpoint === undefined ? {} : { HF_ENDPOINT: args.endpoint }),
-    ...(args.certificates === undefined ? {} : { PREFETCH_CERTIFICATES: args.certificates }),
+    ...(args.certificates === "" ? {} : { PREFETCH_CERTIFICATES: args.certificates }),
   };
   return new command.local.Command(
     name,
