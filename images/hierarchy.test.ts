@@ -113,6 +113,9 @@ describe("buildHierarchy", { timeout: 120_000 }, () => {
               if (argument !== "VARIANT") expect(value).toMatch(DIGEST);
             }
             expect(inputs).toMatchObject({ push: true, buildOnPreview: false });
+            // The tag names the very folder that is built.
+            const { tags, context } = inputs as { tags: string[]; context: { location: string } };
+            expect(tags[1]?.split("-").at(-1)).toBe(context.location.split("-").at(-1));
             const { secrets, ...visible } = inputs;
             expect(JSON.stringify(visible)).not.toContain("BEGIN CERTIFICATE");
             expect(JSON.stringify(secrets ?? {})).not.toContain("undefined");
