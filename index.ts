@@ -7,7 +7,8 @@ import { staysOnMachine } from "./services/machine";
 import { preflight } from "./services/preflight";
 import { runServices } from "./services/services";
 import { readSettings } from "./settings";
-import { FilmFolders } from "./volumes/film-folders";
+import { FilmFolders, filmPaths } from "./volumes/film-folders";
+import { readIdentities } from "./volumes/identities";
 import { ModelCache } from "./volumes/model-cache";
 import { hubArgs } from "./volumes/prefetch";
 
@@ -32,15 +33,18 @@ export = async () => {
   });
 
   const engine = new Engine(settings);
+  const paths = filmPaths(settings.films);
+  const identities = await readIdentities(engine, settings.stack, paths);
   const modelCache = new ModelCache("model-cache", {
     engine,
-    volumeName: `cp-whisperx-${settings.stack}-model-cache`,
-    modelsImage: imageNamed(hierarchy, "models").reference,
+    volume: identities.volume("model-cache"),
+    models: imageNamed(hierarchy, "models"),
     hub: hubArgs(settings, hierarchy, certificates),
     user: settings.user,
   });
   const films = new FilmFolders("films", {
-    ...settings.films,
+    paths,
+    identity: identities.films,
     user: settings.user,
     engine,
     image: imageNamed(hierarchy, "base").reference,
@@ -52,11 +56,11 @@ export = async () => {
       Object.entries(hierarchy.images).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
     ),
     /** Every service: its container, the image it runs and how to see its logs. */
-    services: runServices({ settings, engine, images: hierarchy, modelCache, films }),
+    services: runServices({ settings, engine, images: hierarchy, modelCache, films, identities }),
     volumes: { modelCache: modelCache.volumeName },
     /** Machine whose engine runs the services, as ssh://user@machine; left out where it is this one. */
     host: settings.host,
     /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
-    films: { in: films.in, out: films.out, config: films.config },
+    films: films.paths,
   };
 };

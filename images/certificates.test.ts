@@ -1,16 +1,35 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
 import { rootCertificates } from "node:tls";
-import { describe, expect, it } from "vitest";
-import { hostCertificates, readCertificates } from "./certificates";
+import { afterAll, describe, expect, it } from "vitest";
+import { publicCertificates, privateCertificates, readCertificates } from "./certificates";
 
-describe("hostCertificates", () => {
+const OWN = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+const MOZILLA = "/usr/share/ca-certificates/mozilla";
+
+const folder = mkdtempSync(path.join(tmpdir(), "certificates-"));
+afterAll(() => { rmSync(folder, { recursive: true }); });
+
+describe("privateCertificates", () => {
   it("keeps what the host alone trusts, however the lines are broken", () => {
-    const own = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
-    const bundle = [`# a comment\n${rootCertificates[0]?.replaceAll("\n", "\r\n")}`, own, rootCertificates[1]].join("\n");
-    expect(hostCertificates(bundle, rootCertificates)).toBe(`${own}\n`);
-    expect(hostCertificates("", rootCertificates)).toBe("");
+    const bundle = [`# a comment\n${rootCertificates[0]?.replaceAll("\n", "\r\n")}`, OWN, rootCertificates[1]].join("\n");
+    expect(privateCertificates(bundle, rootCertificates)).toBe(`${OWN}\n`);
+    expect(privateCertificates("", rootCertificates)).toBe("");
   });
 });
 
-it("names a file of certificates that cannot be read, with the way out", () => {
-  expect(() => readCertificates("/nowhere.pem")).toThrow(/certificates: cannot read "\/nowhere.pem".*pulumi config set certificates/);
+describe("readCertificates", () => {
+  it("keeps nothing of Debian's own bundle, whatever list this Node has", () => {
+    const debian = readdirSync(MOZILLA).map((file) => readFileSync(path.join(MOZILLA, file), "utf8")).join("");
+    expect(debian.match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(100);
+    expect(privateCertificates(debian, publicCertificates())).toBe("");
+    const file = path.join(folder, "bundle.pem");
+    writeFileSync(file, `${debian}${OWN}\n`);
+    expect(readCertificates(file)).toBe(`${OWN}\n`);
+  });
+
+  it("names a file that cannot be read, and the command that sets another one", () => {
+    expect(() => readCertificates("/nowhere.pem")).toThrow(/certificates: cannot read "\/nowhere.pem".*pulumi config set certificates/);
+  });
 });

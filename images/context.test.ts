@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { hashContext, readContext, stageContext, withoutComments } from "./context";
+import { hashContext, readContext, removeOldContexts, stageContext, withoutComments } from "./context";
 
 let folder: string;
 beforeEach(() => {
@@ -54,6 +54,7 @@ describe("hashContext", () => {
     chmodSync(path.join(folder, "program.py"), 0o600);
     utimesSync(path.join(folder, "program.py"), 1, 1);
     expect(hash()).toBe(before);
+    expect(before).toMatch(/^[0-9a-f]{12}$/);
   });
 
   it.each([
@@ -88,25 +89,51 @@ describe("hashContext", () => {
 });
 
 describe("stageContext", () => {
-  it("leaves exactly the files, with plain modes, and touches nothing the second time", () => {
+  const filesIn = (staged: string): string[] =>
+    readdirSync(staged, { recursive: true, encoding: "utf8" }).filter((name) => statSync(path.join(staged, name)).isFile()).sort();
+  let staging: string;
+  beforeEach(() => {
+    staging = path.join(folder, "..", `${path.basename(folder)}-staged`);
     write("Dockerfile", "FROM scratch\n");
     write("package/module.py", "x = 1\n");
     write("run.sh", "true\n");
     chmodSync(path.join(folder, "run.sh"), 0o700);
-    const staged = path.join(folder, "..", `${path.basename(folder)}-staged`);
-    try {
-      mkdirSync(path.join(staged, "old"), { recursive: true });
-      writeFileSync(path.join(staged, "old", "left-over.py"), "");
-      stageContext(readContext(folder), staged);
-      expect(readdirSync(staged, { recursive: true }).filter((name) => statSync(path.join(staged, String(name))).isFile()).sort())
-        .toEqual(["Dockerfile", "package/module.py", "run.sh"]);
-      expect(statSync(path.join(staged, "run.sh")).mode & 0o777).toBe(0o755);
-      const before = statSync(path.join(staged, "Dockerfile")).ctimeMs;
-      stageContext(readContext(folder), staged);
-      expect(statSync(path.join(staged, "Dockerfile")).ctimeMs).toBe(before);
-      expect(hashContext(readContext(staged))).toBe(hash());
-    } finally {
-      rmSync(staged, { recursive: true, force: true });
-    }
+  });
+  afterEach(() => { rmSync(staging, { recursive: true, force: true }); });
+  const stage = (): string => stageContext(readContext(folder), staging, "asr");
+
+  it("writes exactly the files, with plain modes, and touches nothing the second time", () => {
+    const staged = stage();
+    expect(path.basename(staged)).toBe(`asr-${hash()}`);
+    expect(filesIn(staged)).toEqual(["Dockerfile", "package/module.py", "run.sh"]);
+    expect(statSync(path.join(staged, "run.sh")).mode & 0o777).toBe(0o755);
+    expect(hashContext(readContext(staged))).toBe(hash());
+    const before = statSync(path.join(staged, "Dockerfile")).ctimeMs;
+    expect(stage()).toBe(staged);
+    expect(statSync(path.join(staged, "Dockerfile")).ctimeMs).toBe(before);
+    expect(readdirSync(staging)).toEqual([path.basename(staged)]);
+  });
+
+  it("leaves a running build its sources when they are edited", () => {
+    const running = stage();
+    write("package/module.py", "x = 2\n");
+    expect(stage()).not.toBe(running);
+    expect(readFileSync(path.join(running, "package", "module.py"), "utf8")).toBe("x = 1\n");
+  });
+
+  it("makes a folder that somebody changed what its name says", () => {
+    const staged = stage();
+    writeFileSync(path.join(staged, "left-over.py"), "");
+    stage();
+    expect(filesIn(staged)).toEqual(["Dockerfile", "package/module.py", "run.sh"]);
+  });
+
+  it("removes what was not staged for a day", () => {
+    const old = stage();
+    write("run.sh", "false\n");
+    const current = stage();
+    utimesSync(old, new Date(), new Date(Date.now() - 25 * 3600 * 1000));
+    removeOldContexts(staging);
+    expect(readdirSync(staging)).toEqual([path.basename(current)]);
   });
 });

@@ -8,12 +8,15 @@
 import { createHash } from "node:crypto";
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import * as path from "node:path";
@@ -82,42 +85,62 @@ export function readContext(folder: string): ContextFile[] {
     });
 }
 
-/** SHA-256 over paths, kinds and contents, in hexadecimal. */
+/** What names these files: the first 12 hexadecimal digits of a SHA-256 over paths, kinds and contents. */
 export function hashContext(files: readonly ContextFile[]): string {
   const hash = createHash("sha256");
   for (const file of files) {
     hash.update(`${file.path}\0${file.executable ? "x" : "-"}\0${file.content.length}\0`);
     hash.update(file.content);
   }
-  return hash.digest("hex");
+  return hash.digest("hex").slice(0, 12);
 }
 
-function isSame(target: string, file: ContextFile, mode: number): boolean {
+function writeContext(files: readonly ContextFile[], folder: string): void {
+  for (const file of files) {
+    const target = path.join(folder, file.path);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, file.content);
+    chmodSync(target, file.executable ? 0o755 : 0o644);
+  }
+}
+
+/** Gives a folder its name, unless another program that stages the same files was first. */
+function publish(partial: string, folder: string): void {
   try {
-    return (statSync(target).mode & 0o777) === mode && readFileSync(target).equals(file.content);
-  } catch {
-    return false;
+    renameSync(partial, folder);
+  } catch (error) {
+    if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    rmSync(partial, { recursive: true });
   }
 }
 
 /**
- * Makes `folder` hold exactly `files`, with modes 0644 and 0755. Files that are right already are not touched, and
- * each other one appears whole, so a preview beside a running build disturbs nothing.
+ * Writes the files to `<staging>/<name>-<hash>`, with modes 0644 and 0755, and returns that folder. It appears whole and never
+ * changes: a preview of edited sources beside a running build stages another one.
  */
-export function stageContext(files: readonly ContextFile[], folder: string): void {
-  mkdirSync(folder, { recursive: true });
-  const wanted = new Set(files.map((file) => file.path));
-  for (const stale of listFiles(folder)) {
-    if (!wanted.has(stale)) rmSync(path.join(folder, stale), { force: true });
+export function stageContext(files: readonly ContextFile[], staging: string, name: string): string {
+  const hash = hashContext(files);
+  const folder = path.join(staging, `${name}-${hash}`);
+  const staged = existsSync(folder);
+  if (!staged || hashContext(readContext(folder)) !== hash) {
+    mkdirSync(staging, { recursive: true });
+    const partial = mkdtempSync(path.join(staging, `.${name}-`));
+    writeContext(files, partial);
+    if (staged) rmSync(folder, { recursive: true });
+    publish(partial, folder);
   }
-  for (const file of files) {
-    const target = path.join(folder, file.path);
-    const mode = file.executable ? 0o755 : 0o644;
-    if (isSame(target, file, mode)) continue;
-    mkdirSync(path.dirname(target), { recursive: true });
-    const partial = path.join(folder, `.${path.basename(target)}.${process.pid}.partial`);
-    writeFileSync(partial, file.content);
-    chmodSync(partial, mode);
-    renameSync(partial, target);
+  const now = new Date();
+  utimesSync(folder, now, now);
+  return folder;
+}
+
+const DAY = 24 * 3600 * 1000;
+
+/** Removes what no program has staged for a day: no build takes that long. */
+export function removeOldContexts(staging: string): void {
+  for (const entry of readdirSync(staging)) {
+    const folder = path.join(staging, entry);
+    const stat = statSync(folder, { throwIfNoEntry: false });
+    if (stat !== undefined && Date.now() - stat.mtimeMs > DAY) rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -20,7 +20,12 @@ function writeSources(folder: string, catalog: readonly ImageDefinition[], docke
 }
 
 /** The image resources of a catalogue, as the engine sees them. */
-async function declare(folder: string, catalog: readonly ImageDefinition[], wanted: Wanted): Promise<RecordedResource[]> {
+async function declare(
+  folder: string,
+  catalog: readonly ImageDefinition[],
+  wanted: Wanted,
+  certificates = "-----BEGIN CERTIFICATE-----",
+): Promise<RecordedResource[]> {
   const recorded = await mockPulumi("test");
   buildHierarchy(
     {
@@ -30,7 +35,7 @@ async function declare(folder: string, catalog: readonly ImageDefinition[], want
       platform: "linux/amd64",
       builder: "builder",
       externalImages: EXTERNAL_IMAGES,
-      certificates: "-----BEGIN CERTIFICATE-----",
+      certificates,
       sources: folder,
       staging: path.join(folder, "staged"),
     },
@@ -108,6 +113,9 @@ describe("buildHierarchy", { timeout: 120_000 }, () => {
               if (argument !== "VARIANT") expect(value).toMatch(DIGEST);
             }
             expect(inputs).toMatchObject({ push: true, buildOnPreview: false });
+            // The tag names the very folder that is built.
+            const { tags, context } = inputs as { tags: string[]; context: { location: string } };
+            expect(tags[1]?.split("-").at(-1)).toBe(context.location.split("-").at(-1));
             const { secrets, ...visible } = inputs;
             expect(JSON.stringify(visible)).not.toContain("BEGIN CERTIFICATE");
             expect(JSON.stringify(secrets ?? {})).not.toContain("undefined");
@@ -131,6 +139,19 @@ describe("buildHierarchy", { timeout: 120_000 }, () => {
       expect(inputs["both-cuda"]?.buildArgs).toEqual({ BASE_IMAGE: EXTERNAL_IMAGES.cuda, VARIANT: "cuda" });
       expect(inputs.light?.buildArgs).toEqual({ BASE_IMAGE: expect.stringMatching(DIGEST) as string });
       expect(inputs["both-cuda"]?.context).toEqual(inputs.both?.context);
+    });
+  });
+
+  it("gives a build with network access the secret ca on every host, for without it on both sides the provider rebuilds", async () => {
+    const catalog: ImageDefinition[] = [
+      { name: "online", description: "", parent: "external", network: true, service: { memoryMegabytes: 1 } },
+      { name: "offline", description: "", parent: "online", service: { memoryMegabytes: 1 } },
+    ];
+    await inTemporaryFolder(async (folder) => {
+      writeSources(folder, catalog, () => "FROM scratch\n");
+      const [online, offline] = await declare(folder, catalog, { variant: "cpu", images: [] }, "");
+      expect(online?.inputs).toMatchObject({ secrets: { value: { ca: "" } }, ignoreSecretsInDiffCalculation: ["ca"] });
+      expect(offline?.inputs).not.toHaveProperty("secrets");
     });
   });
 });

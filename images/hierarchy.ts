@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { catalog, EXTERNAL, type ImageDefinition, type Variant } from "./catalog";
-import { hashContext, readContext, stageContext, type ContextFile } from "./context";
+import { hashContext, readContext, removeOldContexts, stageContext, type ContextFile } from "./context";
 import { StageImage, type RegistryLogin } from "./image";
 import { definitionOf, nodeOf, planImages, type Naming, type Wanted } from "./plan";
 
@@ -11,8 +11,8 @@ export interface HierarchyArgs extends Naming, Wanted {
   /** The images from outside that the hierarchy starts from, as `name@digest`; that of `cpu` serves all where alone. */
   readonly externalImages: { readonly cpu: string; readonly cuda?: string };
   readonly registryLogin?: RegistryLogin;
-  /** PEM certificates that builds trust. */
-  readonly certificates?: string;
+  /** PEM certificates that builds trust beside the base image's; may be empty. */
+  readonly certificates: string;
   /** Folder with one build context per image. */
   readonly sources: string;
   /** Folder for the staged contexts; relative to the program, so that it is the same on every machine. */
@@ -44,12 +44,11 @@ export function buildHierarchy(args: HierarchyArgs, definitions: readonly ImageD
   const images: Record<string, StageImage> = {};
   const references: Record<string, pulumi.Input<string>> = {};
   for (const image of planImages(definitions, args, args, (name) => hashContext(contextOf(name)))) {
-    const context = path.join(args.staging, image.definition.name);
-    stageContext(contextOf(image.definition.name), context);
+    const { name } = image.definition;
     const external = (image.variant === "cpu" ? undefined : externalImages.cuda) ?? externalImages.cpu;
     const built = new StageImage(image.name, {
       image,
-      context,
+      context: stageContext(contextOf(name), args.staging, name),
       references: { ...references, [EXTERNAL]: external },
       builder,
       platform,
@@ -59,5 +58,6 @@ export function buildHierarchy(args: HierarchyArgs, definitions: readonly ImageD
     images[image.name] = built;
     references[image.name] = built.reference;
   }
+  removeOldContexts(args.staging);
   return { variant: args.variant, images };
 }

@@ -20,8 +20,8 @@ export interface StageImageArgs {
   readonly platform: string;
   /** Login for the registry, where it wants one. */
   readonly registryLogin?: RegistryLogin;
-  /** PEM certificates that a build with network access trusts; the image's own where undefined. */
-  readonly certificates?: string;
+  /** PEM certificates that a build with network access trusts beside the base image's; may be empty. */
+  readonly certificates: string;
 }
 
 /**
@@ -46,7 +46,6 @@ export class StageImage extends pulumi.ComponentResource {
   constructor(name: string, args: StageImageArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:images:StageImage", name, {}, options);
     const { definition, variant, repository, tags, cacheReference, references } = args.image;
-    const trusted = definition.network && args.certificates !== undefined;
     const built = new dockerBuild.Image(
       name,
       {
@@ -56,9 +55,10 @@ export class StageImage extends pulumi.ComponentResource {
           ...Object.fromEntries(Object.entries(references).map(([argument, image]) => [argument, reference(args, image)])),
           ...((definition.variants?.length ?? 1) > 1 ? { VARIANT: variant } : {}),
         },
-        // A certificate bundle is no secret, but a secret mount leaves it in no layer. It alone rebuilds nothing.
-        secrets: trusted ? { ca: args.certificates } : undefined,
-        ignoreSecretsInDiffCalculation: trusted ? ["ca"] : undefined,
+        // A secret mount leaves the certificates in no layer. The provider ignores a change of them only where the secret was
+        // there before and after, so a host without any passes it empty.
+        secrets: definition.network ? { ca: args.certificates } : undefined,
+        ignoreSecretsInDiffCalculation: definition.network ? ["ca"] : undefined,
         registries: registryLogins(args),
         builder: { name: args.builder },
         platforms: [args.platform as dockerBuild.Platform],

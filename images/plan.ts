@@ -1,5 +1,4 @@
 /** Pure functions from the catalogue to what a stack builds: which images, in what order, under which names. */
-import { createHash } from "node:crypto";
 import { EXTERNAL, SCRATCH, type ImageDefinition, type Variant } from "./catalog";
 
 /** Where images are kept. */
@@ -30,7 +29,7 @@ export interface ImageNode extends Dependent {
 export interface PlannedImage extends ImageNode {
   /** `<registry>/<namespace>/cp-whisperx-app-<image>`, without tag. */
   readonly repository: string;
-  /** The tag that names the variant, the tag that changes with the sources (see `sourceTag`), and any others. */
+  /** The tag that names the variant, the tag that changes with the sources (see `planImages`), and any others. */
   readonly tags: readonly [string, string, ...string[]];
   /** Where BuildKit keeps this image's cache: a tag of its own, never one of the image's. */
   readonly cacheReference: string;
@@ -143,17 +142,12 @@ export function stackNodes(catalog: readonly ImageDefinition[], wanted: Wanted):
 }
 
 /**
- * The tag that names an image's own sources: `<variant>-<12 hexadecimal digits>`.
+ * The plan of a whole stack, in build order. `contextHash` yields the hash of an image's own sources, which is in its tag.
  *
  * The provider computes its outputs wrongly in a preview where only the content of a context changed. This tag makes
  * every such change one of an input, so that the preview says truthfully what follows from it. It covers the image's
  * own context alone: what a parent's change means is told by the parent's digest.
  */
-export function sourceTag(variant: Variant, contextHash: string): string {
-  return `${variant}-${createHash("sha256").update(contextHash).digest("hex").slice(0, 12)}`;
-}
-
-/** The plan of a whole stack, in build order. `contextHash` yields the hash of an image's sources. */
 export function planImages(
   catalog: readonly ImageDefinition[],
   wanted: Wanted,
@@ -169,7 +163,7 @@ export function planImages(
       repository,
       tags: [
         tagged(variant),
-        tagged(sourceTag(variant, contextHash(definition.name))),
+        tagged(`${variant}-${contextHash(definition.name)}`),
         ...(definition.tagsOfVariant?.[variant] ?? []).map(tagged),
       ],
       cacheReference: tagged(`${variant}-cache`),

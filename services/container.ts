@@ -1,5 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { Identity } from "../volumes/identities";
 
 export interface HardenedContainerArgs {
   /** Name in the engine. */
@@ -11,6 +12,8 @@ export interface HardenedContainerArgs {
   readonly memoryMegabytes: number;
   readonly networks: docker.types.input.ContainerNetworksAdvanced[];
   readonly mounts: docker.types.input.ContainerMount[];
+  /** What the mounts lead to: a container keeps a folder that was removed, and must be replaced to see the one made since. */
+  readonly mounted: readonly Identity[];
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
   /** Devices that the engine hands to the container. */
   readonly deviceRequests?: docker.types.input.ContainerDeviceRequest[];
@@ -94,6 +97,11 @@ export function hardenedContainer(
     },
     // The provider accepts a change of these on a running container without effect. Devices and shared memory are among
     // those for which it replaces the container by itself.
-    { ...options, deleteBeforeReplace: true, replaceOnChanges: ["tmpfs", "init"] },
+    {
+      ...options,
+      deleteBeforeReplace: true,
+      replaceOnChanges: ["tmpfs", "init"],
+      replacementTrigger: args.mounted.includes(undefined) ? undefined : args.mounted,
+    },
   );
 }

@@ -1,10 +1,15 @@
-import * as docker from "@pulumi/docker";
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { NamedVolume } from "../volumes/identities";
+import { oneShot } from "../volumes/one-shot";
+import { declareVolume, MAKE_VOLUME, OWN_VOLUME } from "../volumes/volume";
 import { hardenedContainer, type HardenedContainerArgs } from "./container";
+import type { Engine } from "./engine";
 
-export type QueueArgs = Omit<HardenedContainerArgs, "mounts" | "environment" | "healthcheck"> & {
-  /** Name of the volume that keeps the queue over restarts. */
-  readonly volumeName: string;
+export type QueueArgs = Omit<HardenedContainerArgs, "mounts" | "mounted" | "environment" | "healthcheck"> & {
+  readonly engine: Engine;
+  /** The volume that keeps the queue over restarts. */
+  readonly volume: NamedVolume;
 };
 
 /** Host name by which workers reach the queue on the stack's network. */
@@ -18,17 +23,24 @@ export class Queue extends pulumi.ComponentResource {
 
   constructor(name: string, args: QueueArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:services:Queue", name, {}, options);
-    const volume = new docker.Volume(name, { name: args.volumeName }, { parent: this, retainOnDelete: true });
+    const { engine, image, user } = args;
+    const { identity } = args.volume;
+    const volume = declareVolume(name, args.volume, { parent: this, retainOnDelete: true });
+    const environment = { VOLUME: volume.name, OWNER: user };
+    const work = { engine, image, identity, create: `${MAKE_VOLUME} && ${OWN_VOLUME}`, environment };
+    const owned = oneShot(`${name}-volume`, { ...work, triggers: [user] }, { parent: this });
     this.container = hardenedContainer(
       name,
       {
         ...args,
         networks: args.networks.map((network) => ({ ...network, aliases: [HOST] })),
-        mounts: [{ type: "volume", source: volume.name, target: "/data" }],
+        // An empty volume would take over the owner of the image's folder, but for noCopy.
+        mounts: [{ type: "volume", source: volume.name, target: "/data", volumeOptions: { noCopy: true } }],
+        mounted: [identity],
         environment: {},
         healthcheck: "redis-cli ping | grep -q PONG",
       },
-      { parent: this },
+      { parent: this, dependsOn: owned },
     );
     this.registerOutputs({ url: this.url });
   }

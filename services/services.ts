@@ -4,6 +4,7 @@ import { catalog, type ImageDefinition, type ServiceNeeds } from "../images/cata
 import { imageNamed, type Hierarchy } from "../images/hierarchy";
 import type { Settings } from "../settings";
 import type { FilmFolders } from "../volumes/film-folders";
+import type { Identities, Identity } from "../volumes/identities";
 import type { ModelCache } from "../volumes/model-cache";
 import { SecretFiles } from "../volumes/secret-files";
 import { accelerator } from "./accelerator";
@@ -21,6 +22,7 @@ export interface ServicesArgs {
   readonly images: Hierarchy;
   readonly modelCache: ModelCache;
   readonly films: FilmFolders;
+  readonly identities: Identities;
 }
 
 /** A running service and how to see what it says. */
@@ -60,13 +62,13 @@ export function runServices(args: ServicesArgs): Record<string, ServiceOutput> {
   const { settings, engine } = args;
   const prefix = `cp-whisperx-${settings.stack}`;
   const inside = new docker.Network("inside", { name: `${prefix}-inside`, internal: true }, engine.options);
-  const secrets = secretFiles(args, prefix);
+  const secrets = secretFiles(args);
   const outside = secrets && new docker.Network("outside", { name: `${prefix}-outside` }, engine.options);
   const place = { ...args, prefix, inside, outside, secrets };
 
   const running = catalog.filter(isService);
   const [queue] = running.filter(isQueue).map((image) => {
-    return new Queue(QUEUE, { ...containerArgs(place, image), volumeName: `${prefix}-queue` }, engine.options);
+    return new Queue(QUEUE, { ...containerArgs(place, image), engine, volume: args.identities.volume(QUEUE) }, engine.options);
   });
   if (queue === undefined) throw new Error(`images/catalog.ts: no service ${QUEUE}`);
   const stages = running
@@ -103,6 +105,8 @@ function containerArgs({ settings, prefix, images, inside, outside }: Place, { n
 /** Something that a stage is given: what it mounts, what points there, and what must be done before it starts. */
 interface Grant {
   readonly mounts: docker.types.input.ContainerMount[];
+  /** Of what is mounted, where it may vanish. */
+  readonly identity?: Identity;
   readonly environment?: Readonly<Record<string, string>>;
   readonly ready?: pulumi.Resource[];
 }
@@ -110,9 +114,9 @@ interface Grant {
 function grants({ settings, films, modelCache, secrets }: Place, { service }: ServiceImage): Grant[] {
   const native = nativeEnvironment(settings, service);
   return [
-    { mounts: films.mounts, ready: [films.made] },
-    ...(service.models ? [{ ...modelCache.access, ready: modelCache.filled }] : []),
-    ...(service.secrets && secrets ? [{ mounts: [secrets.mount], ready: secrets.written }] : []),
+    { mounts: films.mounts, identity: films.identity, ready: [films.ready] },
+    ...(service.models ? [{ ...modelCache.access, identity: modelCache.identity, ready: modelCache.filled }] : []),
+    ...(service.secrets && secrets ? [{ mounts: [secrets.mount], identity: secrets.identity, ready: secrets.written }] : []),
     ...(native ? [native] : []),
   ];
 }
@@ -127,6 +131,7 @@ function runStage(place: Place, queue: Queue, image: ServiceImage): StageService
       queueUrl: queue.url,
       accelerator: accelerator(settings, image.name),
       mounts: granted.flatMap(({ mounts }) => mounts),
+      mounted: granted.filter((grant) => "identity" in grant).map(({ identity }) => identity),
       environment: {
         LOG_LEVEL: settings.logLevel,
         LOG_FORMAT: settings.logFormat,
@@ -138,11 +143,11 @@ function runStage(place: Place, queue: Queue, image: ServiceImage): StageService
   );
 }
 
-function secretFiles({ settings, engine, images }: ServicesArgs, prefix: string): SecretFiles | undefined {
+function secretFiles({ settings, engine, images, identities }: ServicesArgs): SecretFiles | undefined {
   if (settings.tmdbApiKey === undefined) return undefined;
   return new SecretFiles("secrets", {
     engine,
-    volumeName: `${prefix}-secrets`,
+    volume: identities.volume("secrets"),
     secrets: { tmdb_api_key: settings.tmdbApiKey },
     image: imageNamed(images, "base").reference,
     user: settings.user,

@@ -13,7 +13,7 @@ function plainText(resources: readonly RecordedResource[]): (text: string) => st
   return (text) =>
     text
       .replaceAll(/\bsha256:[0-9a-f]{64}\b/g, (digest) => (digests.has(digest) ? `<digest of ${digests.get(digest)}>` : digest))
-      .replaceAll(/:([a-z-]+)-[0-9a-f]{12}\b/g, ":$1-<source hash>")
+      .replaceAll(/-[0-9a-f]{12}\b/g, "-<source hash>")
       .replaceAll(CHECKOUT, "<checkout>");
 }
 

@@ -22,6 +22,7 @@ interface Registration {
   getRetainondelete(): boolean | undefined;
   getDeletebeforereplace(): boolean;
   getReplaceonchangesList(): string[];
+  getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
   getIgnorechangesList(): string[];
   getProvider(): string;
   getCustomtimeouts(): { toObject(): Record<string, string> } | undefined;
@@ -58,6 +59,7 @@ function optionsOf(request: Registration): Record<string, unknown> {
     retainOnDelete: request.getRetainondelete(),
     deleteBeforeReplace: request.getDeletebeforereplace(),
     replaceOnChanges: request.getReplaceonchangesList(),
+    replacementTrigger: request.getReplacementTrigger()?.toJavaScript(),
     ignoreChanges: request.getIgnorechangesList(),
     timeouts: timeouts.length > 0 ? Object.fromEntries(timeouts) : undefined,
   };

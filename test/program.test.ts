@@ -5,7 +5,7 @@ import { catalog, MODEL_IMAGES } from "../images/catalog";
 import { stackNodes } from "../images/plan";
 import type { HubModel } from "../settings/hub-models";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
-import { declareProgram, runProgram, withoutSecrets } from "./program";
+import { answersOf, declareProgram, runProgram, withoutSecrets } from "./program";
 
 const KEY = "a key nobody may see";
 
@@ -28,6 +28,9 @@ const containersOf = (resources: readonly RecordedResource[]): Map<string, Conta
       .filter(({ type }) => type === "docker:index/container:Container")
       .map(({ name, inputs }) => [name, inputs as unknown as ContainerInputs]),
   );
+
+const commandsOf = (resources: readonly RecordedResource[]): RecordedResource[] =>
+  resources.filter(({ type }) => type === "command:local:Command");
 
 describe("the program of stack dev", () => {
   let resources: RecordedResource[];
@@ -82,14 +85,89 @@ describe("the program of stack dev", () => {
     expect(containers.get("demux")?.envs.join()).not.toContain("WHISPER_BEAM_SIZE");
   });
 
-  it("fills the model cache once per content of the models image and per volume", () => {
-    const volume = resources.find(({ type, name }) => type === "docker:index/volume:Volume" && name === "model-cache");
-    const [{ value: identity } = { value: "" }] = volume?.inputs.labels as { value: string }[];
+  it("gives what each container mounts to the user that it runs as, before it starts", async () => {
+    const theirs = await declareProgram("dev", { "cp-whisperx:user": "2000:2001", "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"]);
+    const owners = commandsOf(theirs).map(({ name, inputs }) => [name, (inputs.environment as Record<string, string>).OWNER]);
+    expect(Object.fromEntries(owners)).toEqual({
+      films: "2000:2001", "model-cache-fill": "2000:2001", "queue-volume": "2000:2001", "secrets-tmdb_api_key": "2000:2001",
+    });
+    for (const { inputs } of commandsOf(theirs)) expect(JSON.stringify(inputs.triggers)).toContain("2000:2001");
+    // The engine gives an empty volume the owner of the image's folder, unless it is told not to.
+    const [data] = containersOf(theirs).get("queue")?.mounts ?? [];
+    expect(data).toMatchObject({ target: "/data", volumeOptions: { noCopy: true } });
+    const queue = theirs.find(({ type, name }) => type === "docker:index/container:Container" && name === "queue");
+    expect(queue?.options.dependsOn).toContain("queue-volume");
+  });
+
+  it("lets root do nothing but change owners, without a network", () => {
+    for (const { inputs } of commandsOf(resources)) {
+      for (const run of (inputs.create as string).split("docker run ").slice(1)) {
+        expect(run).toMatch(/^--rm --user \S+ --network none --read-only --cap-drop ALL .*--security-opt no-new-privileges /);
+        const capabilities = [...run.matchAll(/--cap-add (\S+)/g)].map(([, capability]) => capability);
+        expect(capabilities).toEqual(run.includes("--user 0:0") ? ["CHOWN", "DAC_READ_SEARCH"] : []);
+      }
+    }
+  });
+
+  it("fills the model cache once per content of the models image's sources and per volume: no other image is a trigger", () => {
     const fill = resources.find(({ name }) => name === "model-cache-fill");
     expect(fill?.inputs).toMatchObject({
-      environment: { VOLUME: "cp-whisperx-dev-model-cache" },
-      triggers: [expect.stringMatching(/-models@sha256:/) as string, identity],
+      environment: { VOLUME: "cp-whisperx-dev-model-cache", IMAGE: expect.stringMatching(/-models@sha256:/) as string },
+      triggers: ["identity-of-model-cache", expect.stringMatching(/-models:cpu-[0-9a-f]{12}$/) as string, "1000:1000"],
+      // The provider runs create again for any changed input, such as the image, where there is no update.
+      update: ":",
     });
+  });
+});
+
+describe("the program where something vanished since the last deployment", () => {
+  const declare = (answers: Record<string, string>): Promise<RecordedResource[]> =>
+    declareProgram("dev", { "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"], answers);
+  /** What runs again or is replaced by its triggers. */
+  async function again(answers: Record<string, string>): Promise<string[]> {
+    const [before, after] = [await declare({}), await declare(answers)];
+    const triggers = ({ inputs, options }: RecordedResource) => JSON.stringify([inputs.triggers, options.replacementTrigger]);
+    return before.filter((resource, index) => triggers(resource) !== triggers(after[index] ?? resource)).map(({ name }) => name).sort();
+  }
+  const without = (volume: string): Record<string, string> => ({
+    "docker volume ls": answersOf("dev")["docker volume ls"]?.replace(new RegExp(`^.*-${volume} .*\n?`, "m"), "") ?? "",
+  });
+  const readers = ["asr", "diarization", "pyannote-vad", "second-pass-translation", "silero-vad", "lyrics-detection"];
+
+  it.each([
+    ["queue", ["queue", "queue-volume"]],
+    ["secrets", ["secrets-tmdb_api_key", "tmdb"]],
+  ])("makes the volume %s again, and what uses it", async (volume, expected) => {
+    expect(await again(without(volume))).toEqual(expected);
+  });
+
+  it("fills the model cache again", async () => {
+    const found = await again(without("model-cache"));
+    expect(found).toContain("model-cache-fill");
+    expect(found).toContain("asr");
+    expect(found.filter((name) => !["model-cache-fill", "pre-ner", "post-ner", ...readers].includes(name))).toEqual([]);
+  });
+
+  it("gives the film folders to the stages' user again, and replaces every stage: a container keeps a folder that was removed", async () => {
+    expect(await again({ "mkdir -p": "missing" })).toEqual(["films", ...stages.map(({ name }) => name)].sort());
+  });
+
+  it("takes everything for unchanged in a preview that no engine answers, and says so", async () => {
+    const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const resources = await mockPulumi("dev", { "mkdir -p": "identity-of-films" }, { preview: true });
+    await runProgram({});
+    await settled();
+    expect(warned.mock.calls).toEqual([[expect.stringMatching(/^The engine did not list its volumes: [^]*unchanged\.$/)]]);
+    const fill = resources.find(({ name }) => name === "model-cache-fill");
+    expect(fill?.options.ignoreChanges).toEqual(["triggers[0]", "environment.IDENTITY"]);
+    expect(resources.find(({ type, name }) => type.endsWith(":Container") && name === "asr")?.options).not.toHaveProperty("replacementTrigger");
+    warned.mockRestore();
+  });
+
+  it("declares no volume in an up that no engine answers", async () => {
+    await mockPulumi("dev", { "mkdir -p": "identity-of-films" });
+    await expect(runProgram({})).rejects.toThrow(/^The engine did not list its volumes: /);
+    await settled();
   });
 });
 
@@ -159,7 +237,8 @@ describe("the program with models of the hub", () => {
     expect(models.filter(({ torch }) => torch)).toEqual([]);
     expect(inputs).toMatchObject({
       logging: "stdoutAndStderr",
-      triggers: [models.map(({ repository, revision }) => `${repository}@${revision}`), expect.stringContaining("cp-whisperx-app-prefetch@sha256:"), "the-identity-of-a-volume"],
+      triggers: ["identity-of-model-cache", JSON.stringify(models), "no token"],
+      update: ":",
     });
     for (const [name, { envs }] of containersOf(resources)) {
       const stage = resources.find(({ type, name: other }) => type === "cp-whisperx:services:Stage" && other === name);
@@ -227,11 +306,12 @@ describe("the program for the engine of another machine", () => {
     expect(ofEngine.filter(({ options }) => options.provider !== "engine")).toEqual([]);
     const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
     expect(provider?.inputs).toMatchObject({ host: HOST });
-    const commands = resources.filter(({ type }) => type === "command:local:Command");
+    const commands = commandsOf(resources);
     expect(commands.map(({ name }) => name).sort()).toEqual([
       "films",
       "model-cache-fill",
       "model-cache-prefetch",
+      "queue-volume",
       "secrets-tmdb_api_key",
     ]);
     for (const { inputs, options } of commands) {
@@ -241,7 +321,7 @@ describe("the program for the engine of another machine", () => {
   });
 
   it("tells the commands of the toolchain which machine that is", async () => {
-    await mockPulumi("cpu", { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "" });
+    await mockPulumi("cpu", answersOf("cpu"));
     const outputs = await runProgram({
       "cp-whisperx:host": HOST,
       "cp-whisperx:registry": "registry.example.org",
@@ -254,7 +334,7 @@ describe("the program for the engine of another machine", () => {
   it("lets that engine make the folders of films, and nothing on this machine", () => {
     const made = resources.find(({ name, type }) => name === "films" && type.startsWith("command"));
     expect(made?.inputs.create).toMatch(/^docker run .*--volume "\$OUT:\/films\/out"/);
-    expect(made?.inputs.create).not.toContain("mkdir");
+    expect(made?.inputs.triggers).not.toContain("identity-of-films");
     expect(made?.inputs.environment).toMatchObject({ OUT: "/srv/out", IN: "/srv/in", OWNER: "1000:1000" });
   });
 
@@ -266,7 +346,7 @@ describe("the program for the engine of another machine", () => {
     const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
     expect(JSON.stringify(provider?.inputs)).toContain(KEY);
     // What a command runs was pulled with the login before.
-    for (const name of ["films", "model-cache", "model-cache-prefetch", "secrets"]) {
+    for (const name of ["films", "model-cache-fill", "model-cache-prefetch", "secrets-tmdb_api_key"]) {
       expect(resources.map(({ type, name: one }) => `${type} ${one}`)).toContain(`docker:index/remoteImage:RemoteImage ${name}`);
     }
     expect(JSON.stringify(resources.map(({ inputs }) => withoutSecrets(inputs)))).not.toContain(KEY);
@@ -307,7 +387,7 @@ describe("the program on a host that lacks something", () => {
 
   it("says it in a preview, and goes on", async () => {
     const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
-    const answers = { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "There is no engine; way out: start it" };
+    const answers = { ...answersOf("gpu"), "preflight.sh": "There is no engine; way out: start it" };
     const recorded = await mockPulumi("gpu", answers, { preview: true });
     await runProgram({ "cp-whisperx:variant": "cuda" });
     await settled();

@@ -18,13 +18,20 @@ export async function runProgram(config: Record<string, string>, secretKeys: str
   return program();
 }
 
+/** What a machine answers that has all a stack needs, and on which it was deployed before. */
+export function answersOf(stack: string): Record<string, string> {
+  const volumes = ["model-cache", "queue", "secrets"].map((name) => `cp-whisperx-${stack}-${name} identity-of-${name}`);
+  return { "docker volume ls": volumes.join("\n"), "mkdir -p": "identity-of-films", "preflight.sh": "" };
+}
+
 /** Declares every resource of the stack with this configuration, on a machine that has all it needs. */
 export async function declareProgram(
   stack: string,
   config: Record<string, string>,
   secretKeys: string[] = [],
+  answers: Record<string, string> = {},
 ): Promise<RecordedResource[]> {
-  const recorded = await mockPulumi(stack, { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "" });
+  const recorded = await mockPulumi(stack, { ...answersOf(stack), ...answers });
   await runProgram(config, secretKeys);
   await settled();
   return recorded;

@@ -1,9 +1,12 @@
-import { randomUUID } from "node:crypto";
-import * as command from "@pulumi/command";
-import * as docker from "@pulumi/docker";
+import type * as command from "@pulumi/command";
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { StageImage } from "../images/image";
 import type { Engine } from "../services/engine";
+import type { Identity, NamedVolume } from "./identities";
+import { dockerRun, oneShot } from "./one-shot";
 import { prefetch, type HubArgs } from "./prefetch";
+import { declareVolume, MAKE_VOLUME, OWN_VOLUME } from "./volume";
 
 /** Where every container finds the shared models. */
 const MODEL_CACHE_PATH = "/models";
@@ -32,29 +35,15 @@ export interface ModelCacheAccess {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-const IDENTITY_LABEL = "cp-whisperx.identity";
-
-const READ_IDENTITY = `set -eu
-found=$(docker volume ls --quiet --filter "name=^$VOLUME$")
-if [ -z "$found" ]; then echo "$FRESH"; exit; fi
-docker volume inspect --format '{{or (index .Labels "${IDENTITY_LABEL}") "unlabelled"}}' "$VOLUME"`;
-
-/**
- * What tells the volume from another one that is made later under the same name: the label it was made with, a fresh
- * one where there is no such volume. The time of its making does not: older engines report when it last changed.
- */
-function volumeIdentity(volumeName: string, engine: Engine, parent: pulumi.Resource): pulumi.Output<string> {
-  const environment = { ...engine.environment, VOLUME: volumeName, FRESH: randomUUID() };
-  const logging = command.local.Logging.None;
-  return command.local.runOutput({ command: READ_IDENTITY, environment, logging }, { parent }).stdout;
-}
+// An empty volume would take over the owner of the image's folder, but for nocopy.
+const FILL = dockerRun({ user: '"$OWNER"', volumes: [`$VOLUME:${MODEL_CACHE_PATH}:nocopy`] });
 
 export interface ModelCacheArgs {
   readonly engine: Engine;
-  /** Name of the volume in the engine; another name is another, empty cache. */
-  readonly volumeName: string;
-  /** `repository@digest` of the image that holds the packaged models. */
-  readonly modelsImage: pulumi.Input<string>;
+  /** Another name is another, empty cache. */
+  readonly volume: NamedVolume;
+  /** The image that holds the packaged models: `repository@digest`, and the tag that names its sources. */
+  readonly models: Pick<StageImage, "reference" | "tag">;
   /** The models that come from the hub, beside the packaged ones. */
   readonly hub?: HubArgs;
   /** uid:gid that owns the models. */
@@ -62,12 +51,13 @@ export interface ModelCacheArgs {
 }
 
 /**
- * The volume with the models of all stages, filled once from the `models` image: it copies what the volume lacks and
- * repairs what does not match its checksum. Models of the hub are fetched into it before any service runs
- * that reads models.
+ * The volume with the models of all stages, filled from the `models` image once for each content of its sources: it copies what
+ * the volume lacks and repairs what does not match its checksum. Models of the hub are fetched into it before any service
+ * runs that reads models.
  */
 export class ModelCache extends pulumi.ComponentResource {
   public readonly volumeName: pulumi.Output<string>;
+  public readonly identity: Identity;
   /**
    * The mount and its variables, together: a mount that no variable points to is how containers come to download their
    * models again.
@@ -78,33 +68,25 @@ export class ModelCache extends pulumi.ComponentResource {
 
   constructor(name: string, args: ModelCacheArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:volumes:ModelCache", name, {}, { ...options, ...args.engine.options });
-    const { engine, hub, user } = args;
-    const identity = volumeIdentity(args.volumeName, engine, this);
-    const volume = new docker.Volume(
-      name,
-      { name: args.volumeName, labels: [{ label: IDENTITY_LABEL, value: identity }] },
-      // Gigabytes of downloads outlive `pulumi destroy`: the next up finds the volume by its name.
-      { parent: this, retainOnDelete: true, ignoreChanges: ["labels"] },
-    );
+    const { engine, hub, user, models } = args;
+    const { identity } = args.volume;
+    // Gigabytes of downloads outlive `pulumi destroy`: the next up finds the volume by its name.
+    const volume = declareVolume(name, args.volume, { parent: this, retainOnDelete: true });
     this.volumeName = volume.name;
-    const packaged = new command.local.Command(
+    this.identity = identity;
+    const packaged = oneShot(
       `${name}-fill`,
       {
-        create: [
-          'docker run --rm --user "$USER_AND_GROUP" --read-only --network none --cap-drop ALL',
-          `--security-opt no-new-privileges --volume "$VOLUME:${MODEL_CACHE_PATH}" "$IMAGE"`,
-        ].join(" "),
-        environment: {
-          ...engine.environment,
-          IMAGE: engine.pulled(name, args.modelsImage, this),
-          VOLUME: volume.name,
-          USER_AND_GROUP: user,
-        },
-        triggers: [args.modelsImage, identity],
+        engine,
+        image: models.reference,
+        create: [MAKE_VOLUME, OWN_VOLUME, FILL].join(" && "),
+        environment: { VOLUME: volume.name, OWNER: user },
+        identity,
+        triggers: [models.tag, user],
       },
-      { parent: this, deleteBeforeReplace: true, customTimeouts: { create: "30m" } },
+      { parent: this, customTimeouts: { create: "30m" } },
     );
-    const cache = { volume: volume.name, volumeIdentity: identity, cachePath: MODEL_CACHE_PATH, cacheEnvironment: HUB_ENVIRONMENT };
+    const cache = { volume: volume.name, identity, cachePath: MODEL_CACHE_PATH, cacheEnvironment: HUB_ENVIRONMENT };
     const fetched = hub && prefetch(`${name}-prefetch`, { ...hub, ...cache, user, engine }, this, packaged);
     this.filled = fetched === undefined ? [packaged] : [packaged, fetched];
     this.access = {

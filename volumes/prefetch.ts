@@ -5,6 +5,8 @@ import type { Engine } from "../services/engine";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
 import { wantedHubModels, type HubModel } from "../settings/hub-models";
+import type { Identity } from "./identities";
+import { dockerRun, oneShot } from "./one-shot";
 
 /** Where hub models come from, and which. */
 export interface HubArgs {
@@ -15,12 +17,12 @@ export interface HubArgs {
   readonly endpoint?: string;
   /** Token for gated models. */
   readonly token?: string;
-  /** PEM certificates to trust beside the image's own. */
-  readonly certificates?: string;
+  /** PEM certificates to trust beside the image's own; may be empty. */
+  readonly certificates: string;
 }
 
 /** What the settings say of the hub; undefined where models are packaged ones alone. */
-export function hubArgs(settings: Settings, hierarchy: Hierarchy, certificates: string | undefined): HubArgs | undefined {
+export function hubArgs(settings: Settings, hierarchy: Hierarchy, certificates: string): HubArgs | undefined {
   const { source, endpoint, token, leaveOut } = settings.models;
   if (source !== "hub") return undefined;
   const models = wantedHubModels(settings.variant, leaveOut);
@@ -29,9 +31,9 @@ export function hubArgs(settings: Settings, hierarchy: Hierarchy, certificates: 
 
 export interface PrefetchArgs extends HubArgs {
   readonly engine: Engine;
-  /** Name of the volume, and what tells it from a new, empty one of that name. */
+  /** Name of the volume in the engine. */
   readonly volume: pulumi.Input<string>;
-  readonly volumeIdentity: pulumi.Input<string>;
+  readonly identity: Identity;
   /** The variables by which libraries find the models, and where the volume is mounted. */
   readonly cacheEnvironment: Readonly<Record<string, string>>;
   readonly cachePath: string;
@@ -43,15 +45,15 @@ export interface PrefetchArgs extends HubArgs {
 const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"];
 
 /** A hub on the engine's own machine, such as a mirror, is not to be reached from a network of containers. */
-function network(endpoint: string | undefined): string[] {
-  return endpoint !== undefined && isLoopback(new URL(endpoint).host) ? ["--network host"] : [];
+function network(endpoint: string | undefined): string {
+  return endpoint !== undefined && isLoopback(new URL(endpoint).host) ? "host" : "bridge";
 }
 
 /**
- * Downloads the models of the hub into the model cache, once for each list of models and each volume. The token reaches the
- * program on its standard input: no environment, command line or container listing has it, and the state holds it encrypted.
- * Its progress is shown while it runs. What was cut off goes on where it stopped. What changes in the volume or on the hub
- * changes no input: `make models` replaces this command by its name.
+ * Downloads the models of the hub into the model cache, once for each list of models and each volume, and again where there is a
+ * token for the first time. The token reaches the program on its standard input: no environment, command line or container
+ * listing has it, and the state holds it encrypted. Its progress is shown while it runs. What was cut off goes on where it
+ * stopped. Pulumi cannot see changes in the volume or on the hub; `make models` forces a re-run.
  */
 export function prefetch(
   name: string,
@@ -59,34 +61,31 @@ export function prefetch(
   parent: pulumi.Resource,
   after: pulumi.Resource,
 ): command.local.Command {
+  const models = JSON.stringify(args.models);
   const passed = {
     ...args.cacheEnvironment,
-    PREFETCH_MODELS: JSON.stringify(args.models),
+    PREFETCH_MODELS: models,
     ...(args.endpoint === undefined ? {} : { HF_ENDPOINT: args.endpoint }),
-    ...(args.certificates === undefined ? {} : { PREFETCH_CERTIFICATES: args.certificates }),
+    ...(args.certificates === "" ? {} : { PREFETCH_CERTIFICATES: args.certificates }),
   };
-  return new command.local.Command(
+  const variables = [...Object.keys(passed), ...PROXIES].map((variable) => `--env ${variable}`);
+  return oneShot(
     name,
     {
-      create: [
-        'docker run --rm --interactive --user "$USER_AND_GROUP" --read-only --tmpfs /tmp --cap-drop ALL',
-        "--security-opt no-new-privileges",
-        ...network(args.endpoint),
-        `--volume "$VOLUME:${args.cachePath}"`,
-        ...[...Object.keys(passed), ...PROXIES].map((variable) => `--env ${variable}`),
-        '"$IMAGE"',
-      ].join(" "),
-      environment: {
-        ...args.engine.environment,
-        ...passed,
-        IMAGE: args.engine.pulled(name, args.image, parent),
-        VOLUME: args.volume,
-        USER_AND_GROUP: args.user,
-      },
+      engine: args.engine,
+      image: args.image,
+      create: dockerRun({
+        user: '"$OWNER"',
+        network: network(args.endpoint),
+        volumes: [`$VOLUME:${args.cachePath}:nocopy`],
+        options: ["--interactive", "--tmpfs /tmp", ...variables],
+      }),
+      environment: { ...passed, VOLUME: args.volume, OWNER: args.user },
       stdin: pulumi.secret(args.token ?? ""),
       logging: command.local.Logging.StdoutAndStderr,
-      triggers: [args.models.map(({ repository, revision }) => `${repository}@${revision}`), args.image, args.volumeIdentity],
+      identity: args.identity,
+      triggers: [models, args.token === undefined ? "no token" : "token"],
     },
-    { parent, dependsOn: after, deleteBeforeReplace: true, customTimeouts: { create: "5h", update: "5h" } },
+    { parent, dependsOn: after, customTimeouts: { create: "5h" } },
   );
 }
