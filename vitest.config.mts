@@ -6,6 +6,9 @@ export default defineConfig({
     exclude: ["node_modules/**", "build/**", "test/stack/**", "test/hosts/**"],
     // The Pulumi runtime keeps its mocks in module state: a process per file keeps files apart.
     pool: "forks",
-    testTimeout: 30_000,
+    // Vitest leaves a core to itself: of two, that is one too many.
+    maxWorkers: "100%",
+    // Tests of properties take 4 s of a core, and may have a fifth of one.
+    testTimeout: 120_000,
   },
 });

@@ -1,7 +1,7 @@
 """What a step of the tests did, from its report.
 
 `results.py read FORMAT REPORT STATUS` prints three numbers (passed, failed, skipped), and a line for every failure: the
-test's name and what it expected. Formats: vitest (its JSON reporter), junit (pytest), go (go test -json), tap
+test's name and what it expected. Formats: vitest (runner/vitest-reporter.mjs), junit (pytest), go (go test -json), tap
 (node --test); check (a command that passes or fails) and none (one that tests nothing) have no report.
 
 `go test -json | results.py go-output` shows what the tests print.
@@ -37,17 +37,10 @@ def _failure(name: str, message: str) -> str:
 
 
 def vitest(text: str) -> Results:
-    """Vitest's JSON report. A file that could not run has a message of its own."""
+    """The report of runner/vitest-reporter.mjs."""
     report = json.loads(text)
-    failures = []
-    for file in report["testResults"]:
-        path = file["name"].removeprefix(f"{Path.cwd()}/")
-        failed = [test for test in file["assertionResults"] if test["status"] == "failed"]
-        failures += [_failure(f"{path} > {test['fullName']}", test["failureMessages"][0]) for test in failed]
-        if file["status"] == "failed" and not failed:
-            failures.append(_failure(path, file["message"]))
-    skipped = report["numPendingTests"] + report["numTodoTests"]
-    return Results(report["numPassedTests"], report["numFailedTests"], skipped, tuple(failures))
+    failures = tuple(_failure(failure["name"], failure["message"]) for failure in report["failures"])
+    return Results(report["passed"], report["failed"], report["skipped"], failures)
 
 
 def junit(text: str) -> Results:
@@ -110,8 +103,15 @@ def read(form: str, file: Path, status: int) -> Results:
         results = Results()
     if results.failed or (status == 0 and results.passed + results.skipped):
         return results
-    problem = ended if status else "expected tests, none ran"
+    problem = _unhandled_error(file.with_suffix(".log")) or (ended if status else "expected tests, none ran")
     return Results(results.passed, 1, results.skipped, results.failures or (problem,))
+
+
+def _unhandled_error(log: Path) -> str | None:
+    """Why Vitest's global set-up failed: no reporter is told, and everything that the set-up printed follows."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    found = re.search(r"^⎯+ Unhandled Error ⎯+\n(.+)", text, flags=re.MULTILINE)
+    return found and found[1][:_LONGEST]
 
 
 def show_go_output(lines: Iterable[str]) -> None:

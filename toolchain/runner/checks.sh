@@ -42,7 +42,7 @@ run_go_tests() {
     | tee "$REPORT" | python3 "$TOOLCHAIN_FOLDER/results.py" go-output
 }
 
-run_vitest() { npx --no-install vitest run "$@" --reporter=json --outputFile.json="$REPORT"; }
+run_vitest() { NO_COLOR=1 npx --no-install vitest run "$@" --reporter="$TOOLCHAIN_FOLDER/runner/vitest-reporter.mjs"; }
 
 run_unit_tests() { run_vitest --reporter=default; }
 

@@ -23,6 +23,13 @@ describe("a film", () => {
   it.skip("has a smell", () => undefined);
 });
 """
+VITEST_HOOK = """
+import { beforeAll, describe, it } from "vitest";
+describe("a film", () => {
+  beforeAll(() => { throw new Error("docker: exit 1 after 3 s\\nand its output"); });
+  it("has a sound", () => undefined);
+});
+"""
 PYTEST = """
 import pytest
 def test_sound():
@@ -61,27 +68,40 @@ def run(folder: Path, *command: str | Path, **environment: str) -> str:
     return result.stdout
 
 
-def vitest(folder: Path, content: str) -> str:
-    """The report of Vitest."""
+def vitest(folder: Path, content: str) -> results.Results:
+    """What Vitest says of a file of tests, with the log beside its report as the runner has it."""
     (folder / "node_modules").symlink_to(MODULES)
     (folder / "film.test.ts").write_text(content)
-    run(folder, MODULES / ".bin" / "vitest", "run", "--reporter=json", "--outputFile.json=report")
-    return (folder / "report").read_text()
+    report = folder / "suite.report"
+    reporter = TOOLCHAIN / "runner" / "vitest-reporter.mjs"
+    command = f"exec vitest run --reporter=verbose --reporter={reporter} >suite.log 2>&1"
+    path = f"{MODULES / '.bin'}:{os.environ['PATH']}"
+    run(folder, "bash", "-c", command, PATH=path, REPORT=str(report), NO_COLOR="1")
+    return results.read("vitest", report, 1)
 
 
-def test_vitest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = results.vitest(vitest(tmp_path, VITEST))
-    failure = "film.test.ts > a film has a sound: AssertionError: expected [ 1 ] to have a length of 2 but got 1"
-    assert found == results.Results(1, 1, 1, (failure,))
+def test_vitest(tmp_path: Path) -> None:
+    failure = "film.test.ts > a film > has a sound: expected [ 1 ] to have a length of 2 but got 1"
+    assert vitest(tmp_path, VITEST) == results.Results(1, 1, 1, (failure,))
 
 
-def test_a_file_that_vitest_cannot_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    report = tmp_path / "broken.json"
-    report.write_text(vitest(tmp_path, 'throw new Error("no such film");'))
-    found = results.read("vitest", report, 1)
-    assert (found.failed, found.failures) == (1, ("film.test.ts: no such film",))
+@pytest.mark.parametrize(
+    ("content", "failure"),
+    [
+        ('throw new Error("no such film");', "film.test.ts: no such film"),
+        (VITEST_HOOK, "film.test.ts > a film: docker: exit 1 after 3 s"),
+    ],
+)
+def test_what_vitest_could_not_run_says_why(tmp_path: Path, content: str, failure: str) -> None:
+    found = vitest(tmp_path, content)
+    assert (found.failed, found.failures) == (1, (failure,))
+
+
+def test_a_set_up_that_failed_says_why(tmp_path: Path) -> None:
+    (tmp_path / "setup.ts").write_text('export default () => { throw new Error("make up: exit 1\\n500 lines"); };')
+    (tmp_path / "vitest.config.mts").write_text('export default { test: { globalSetup: "setup.ts" } };')
+    found = vitest(tmp_path, VITEST)
+    assert found == results.Results(0, 1, 0, ("Error: make up: exit 1",))
 
 
 def test_pytest(tmp_path: Path) -> None:

@@ -130,9 +130,7 @@ def test_a_run_that_is_ended_ends_what_it_started(shell: Shell, number: signal.S
 
 
 def test_a_run_that_is_ended_ends_a_group_that_runs_beside(shell: Shell) -> None:
-    with shell.start(
-        f'{RUNNER}{LASTING}end_groups_at_exit\nstart_group "$HOME/log" lasting\nwait'
-    ) as runner:
+    with shell.start(f'{RUNNER}{LASTING}end_groups_at_exit\nstart_group "$HOME/log" lasting\nwait') as runner:
         started = processes(shell)
         runner.terminate()
         assert runner.wait(timeout=60) == 128 + signal.SIGTERM
