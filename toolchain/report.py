@@ -6,6 +6,7 @@ report.py tables REGISTRY FILE      print the tables; FILE is the snapshot
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,11 +14,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-_REGISTRY_PATIENCE = 10.0
-_HEALTH_PATIENCE = 120.0
+# Seconds until what lives and does not answer counts as broken.
+_PATIENCE = float(os.environ.get("CP_WHISPERX_PATIENCE", "600"))
+_PROGRESS = 30.0
+# A container that has stopped is final after this many seconds: an engine that starts brings some back.
+_STOPPED = 10.0
+# So many restarts while we wait are a crash loop.
+_CRASHES = 3
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -37,13 +44,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def ask_registry(registry: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON the registry answers
-    """What the registry answers under /v2/, or an empty mapping where it has nothing."""
+    """What the registry answers under /v2/, or an empty mapping where it says that it has nothing."""
     request = urllib.request.Request(f"http://{registry}/v2/{path}", headers={"Accept": _MANIFESTS})
     try:
-        with urllib.request.urlopen(request, timeout=_REGISTRY_PATIENCE) as answer:  # noqa: S310 - the address is ours
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - the address is ours
             return json.load(answer)
-    except urllib.error.HTTPError:
-        return {}
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.NOT_FOUND:
+            return {}
+        sys.exit(f"error: the registry {registry} answers {error.code} for {path}")
+    except OSError as error:
+        sys.exit(f"error: the registry {registry} does not answer: {error}")
 
 
 def registry_tags(registry: str) -> list[str]:
@@ -55,35 +66,61 @@ def registry_tags(registry: str) -> list[str]:
 
 
 def docker(*arguments: str) -> str:
-    """The standard output of a docker command, also where part of what it was asked for is missing."""
-    return subprocess.run(
-        ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
-    ).stdout
+    """The standard output of a docker command, also where the engine lacks part of what it was asked for."""
+    result = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode and (
+        not result.stderr or any("no such" not in line.lower() for line in result.stderr.splitlines())
+    ):
+        sys.exit(f"error: docker {arguments[0]} failed: {result.stderr.strip() or result.returncode}")
+    return result.stdout
+
+
+class Container(NamedTuple):
+    """What the engine says of a container."""
+
+    state: str  # healthy, starting, unhealthy, restarting, exited, missing ...
+    restarts: int
 
 
 def wait_until_healthy(services: Mapping[str, Mapping[str, str]]) -> int:
-    """Waits up to two minutes; says which services are not healthy then."""
-    deadline = time.monotonic() + _HEALTH_PATIENCE
-    while sick := {name: state for name, state in health(services).items() if state != "healthy"}:
-        if time.monotonic() > deadline:
-            for name, state in sick.items():
-                print(f"error: {name} is {state}\n        what to do: {services[name]['logs']}", file=sys.stderr)
+    """Waits for every service, until a fact says that it is over for one; says which it is."""
+    begin = said = time.monotonic()
+    first = containers(services)
+    stopped: dict[str, float] = {}
+    while sick := {name: found for name, found in containers(services).items() if found.state != "healthy"}:
+        now = time.monotonic()
+        stopped = {name: stopped.get(name, now) for name in sick if sick[name].state in ("missing", "exited", "dead")}
+        over = {
+            name: found.state
+            for name, found in sick.items()
+            if now >= stopped.get(name, now) + _STOPPED
+            or found.restarts >= first[name].restarts + _CRASHES
+            or now >= begin + _PATIENCE
+        }
+        for name, state in over.items():
+            print(f"error: {name} is {state}\n        what to do: {services[name]['logs']}", file=sys.stderr)
+        if over:
             return 1
+        if now >= said + _PROGRESS:
+            said = now
+            print("waiting for", ", ".join(f"{name} ({found.state})" for name, found in sick.items()), file=sys.stderr)
         time.sleep(0.5)
     return 0
 
 
-def health(services: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """The state of every service's container: healthy, starting, exited, missing ..."""
+def containers(services: Mapping[str, Mapping[str, str]]) -> dict[str, Container]:
+    """The container of every service."""
     state = (
         '{{if and (eq .State.Status "running") .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}'
     )
-    form = "{{.Name}} " + state
-    lines = docker(
-        "inspect", "--type", "container", "--format", form, *(facts["container"] for facts in services.values())
+    form = "{{.Name}} " + state + " {{.RestartCount}}"
+    names = [facts["container"] for facts in services.values()]
+    lines = (
+        line.lstrip("/").split()
+        for line in docker("inspect", "--type", "container", "--format", form, *names).splitlines()
     )
-    states = dict(line.lstrip("/").split(" ", 1) for line in lines.splitlines())
-    return {name: states.get(facts["container"], "missing") for name, facts in services.items()}
+    found = {name: Container(state, int(restarts)) for name, state, restarts in lines}
+    return {name: found.get(facts["container"], Container("missing", 0)) for name, facts in services.items()}
 
 
 def engine_sizes(references: Sequence[str]) -> dict[str, int]:
@@ -137,12 +174,9 @@ def print_tables(outputs: Mapping[str, Any], registry: str, before: Sequence[str
     """Both tables, a blank line before each."""
     services = outputs["services"]
     print("\n" + image_table(outputs["images"], registry, set(before)))
-    states = health(services)
-    print(
-        "\n"
-        + table(["service", "health", "log"], [[name, states[name], facts["logs"]] for name, facts in services.items()])
-        + "\n"
-    )
+    found = containers(services)
+    rows = [[name, found[name].state, facts["logs"]] for name, facts in services.items()]
+    print("\n" + table(["service", "health", "log"], rows) + "\n")
 
 
 if __name__ == "__main__":

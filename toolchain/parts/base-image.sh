@@ -5,26 +5,42 @@ BASE_IMAGE_NAME="$REGISTRY_ADDRESS/$BASE_IMAGE_REPOSITORY:$BASE_IMAGE_TAG"
 
 # ensure_base_image: returns with the image in the registry; nothing is made anew where it is there.
 ensure_base_image() {
-  [[ -z "$(base_image_digest)" ]] || return 0
+  local digest
+  digest=$(base_image_digest)
+  [[ -z $digest ]] || return 0
   if use_official base-image https://registry-1.docker.io/v2/; then
     mirror_base_image
   else
     make_base_image
   fi
-  [[ -n "$(base_image_digest)" ]] || fail "$BASE_IMAGE_NAME is not in the registry although it was pushed" "read $LOG_FOLDER/registry.log"
+  digest=$(base_image_digest)
+  [[ -n $digest ]] || fail "$BASE_IMAGE_NAME is not in the registry although it was pushed" "read $LOG_FOLDER/registry.log"
 }
 
 # base_image_reference: name@digest, as the program takes it.
 base_image_reference() {
-  printf '%s@%s' "$BASE_IMAGE_NAME" "$(base_image_digest)"
+  local digest
+  digest=$(base_image_digest)
+  printf '%s@%s' "$BASE_IMAGE_NAME" "$digest"
 }
 
-# base_image_digest: what the registry has under the name; empty where it has nothing.
+# base_image_digest: what the registry has under the name; empty where it says that it has nothing.
 base_image_digest() {
-  curl --silent --fail --head --max-time 10 \
+  local headers
+  headers=$(patiently "the registry" ask_base_image | tr -d '\r') \
+    || fail "the registry on $REGISTRY_ADDRESS does not answer" "read $LOG_FOLDER/registry.log"
+  case ${headers%%$'\n'*} in
+    *" 404"*) ;;
+    *" 200"*) awk 'tolower($1) == "docker-content-digest:" { print $2 }' <<<"$headers" ;;
+    *) fail "the registry on $REGISTRY_ADDRESS answers ${headers%%$'\n'*}" "read $LOG_FOLDER/registry.log" ;;
+  esac
+}
+
+# ask_base_image SECONDS
+ask_base_image() {
+  timeout "$1" curl --silent --head --noproxy '*' \
     --header 'Accept: application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json' \
-    "http://$REGISTRY_ADDRESS/v2/$BASE_IMAGE_REPOSITORY/manifests/$BASE_IMAGE_TAG" \
-    | tr -d '\r' | awk 'tolower($1) == "docker-content-digest:" { print $2 }' || true
+    "http://$REGISTRY_ADDRESS/v2/$BASE_IMAGE_REPOSITORY/manifests/$BASE_IMAGE_TAG"
 }
 
 # mirror_base_image: copies the official image for all its platforms, so that its digest stays.

@@ -30,7 +30,7 @@ create_builder() {
   fi
 }
 
-# restart_builder: lets the builder read its configuration again; a build that runs meanwhile fails. Its cache stays.
+# restart_builder: lets the builder read its configuration again. Its cache stays.
 restart_builder() {
   case $(builder_driver) in
     docker-container)
@@ -91,10 +91,9 @@ create_remote_builder() {
 ensure_remote_builder() {
   ensure_buildkit_programs
   command -v runc >/dev/null || install_packages runc runc
-  ((EUID == 0)) || buildkit_answers >/dev/null 2>&1 || fail "buildkitd is stopped and starting it needs root" "run the command as root"
+  ((EUID == 0)) || ! refuses "unix://$BUILDKIT_SOCKET" || fail "buildkitd is stopped and starting it needs root" "run the command as root"
   mkdir -p "$BUILDKIT_FOLDER"
-  buildkit_answers >/dev/null 2>&1 || rm -f -- "$BUILDKIT_SOCKET"
-  start_service buildkitd buildkit_answers "$BIN_FOLDER/buildkitd" \
+  ensure_service buildkitd buildkit_answers "unix://$BUILDKIT_SOCKET" "$BIN_FOLDER/buildkitd" \
     --config "$RUN_FOLDER/buildkitd.toml" --addr "unix://$BUILDKIT_SOCKET" --oci-worker-net host
 }
 
@@ -105,6 +104,7 @@ ensure_buildkit_programs() {
   done
 }
 
+# buildkit_answers SECONDS
 buildkit_answers() {
-  [[ -S $BUILDKIT_SOCKET ]] && timeout 5 "$BIN_FOLDER/buildctl" --addr "unix://$BUILDKIT_SOCKET" debug info
+  timeout "$1" "$BIN_FOLDER/buildctl" --addr "unix://$BUILDKIT_SOCKET" debug info >/dev/null 2>&1
 }

@@ -4,8 +4,9 @@
 # repair_drift: tells Pulumi what is gone. Only where something is, because asking the engine for everything takes long,
 # and never about images, which a registry without TLS cannot answer.
 repair_drift() {
-  local lost service targets=()
-  lost=$(lost_services "$(stack_outputs)")
+  local outputs lost service targets=()
+  outputs=$(stack_outputs)
+  lost=$(lost_services "$outputs")
   [[ -n $lost ]] || return 0
   say "state: not running: ${lost//$'\n'/, }; looking at the engine again"
   for service in $lost; do
@@ -18,7 +19,10 @@ repair_drift() {
 
 # lost_services OUTPUTS: the services of the last deployment whose containers do not run, one a line.
 lost_services() {
-  join -v 1 -o 1.2 <(known_containers <<<"$1" | sort) <(on_engine docker ps --format '{{.Names}}' | sort)
+  local running
+  running=$(on_engine docker ps --format '{{.Names}}') \
+    || fail "the engine does not say which containers run" "see the message above; $(docker_command) ps shows the same"
+  join -v 1 -o 1.2 <(known_containers <<<"$1" | sort) <(sort <<<"$running")
 }
 
 # known_containers: "CONTAINER SERVICE" for each service in the outputs on standard input.

@@ -1,30 +1,73 @@
 # The Docker engine: used where it answers, started where it is installed, installed where it is missing.
 # shellcheck shell=bash
 
+# Where docker and dockerd meet unless they are told otherwise.
+ENGINE_ADDRESS=unix:///var/run/docker.sock
+ENGINE_PID_FILE=/var/run/docker.pid
+ENGINE_LOG="$LOG_FOLDER/engine.log"
+
 # ensure_engine: returns with an engine that answers and is new enough.
 ensure_engine() {
-  engine_answers || provide_engine
+  local status=0
+  ask_engine 20 >/dev/null || status=$?
+  case $status in
+    0) ;;
+    124) await_engine ;;
+    *) provide_engine ;;
+  esac
   check_engine_version
 }
 
-# engine_version: what the engine says of itself; fails where none answers.
-engine_version() {
-  timeout 20 docker version --format '{{.Server.Version}}' 2>/dev/null
+# ask_engine SECONDS: the engine's version. What docker says where there is none is in $ENGINE_LOG.
+ask_engine() {
+  timeout "$1" docker version --format '{{.Server.Version}}' 2>"$ENGINE_LOG"
 }
 
 engine_answers() {
-  command -v docker >/dev/null && engine_version >/dev/null
+  ask_engine "$1" >/dev/null
+}
+
+# engine_version: waits for the answer; fails where none will come.
+engine_version() {
+  patiently "the Docker engine" ask_engine
+}
+
+# await_engine: somebody listens and has not answered yet. One that we started is looked after; another is waited for.
+await_engine() {
+  if [[ -n "$(service_process dockerd)" ]]; then
+    start_engine
+  else
+    engine_version >/dev/null || fail "the Docker engine does not answer: $(engine_problem)" "docker version shows the same; start that engine anew"
+  fi
+}
+
+# engine_problem: docker's last words, or that there were none.
+engine_problem() {
+  local words
+  words=$(tail -n 1 -- "$ENGINE_LOG")
+  printf '%s' "${words:-no answer within $PATIENCE s}"
 }
 
 # provide_engine: installs an engine where there is none on this machine, then starts it.
 provide_engine() {
-  if [[ -n ${DOCKER_HOST:-} ]]; then
-    fail "no engine answers at DOCKER_HOST=$DOCKER_HOST" "start that engine, or unset DOCKER_HOST to use one on this machine"
-  fi
+  ! command -v docker >/dev/null || check_engine_absence
   command -v dockerd >/dev/null || install_engine
   command -v docker >/dev/null || install_packages docker-client docker.io
   ((EUID == 0)) || fail "the Docker engine is stopped and starting it needs root" "start it (systemctl start docker) and let your user into the docker group, or run the command as root"
   start_engine
+}
+
+# check_engine_absence: fails where docker's words tell of an engine elsewhere, or of one that lives.
+check_engine_absence() {
+  local words place
+  words=$(engine_problem)
+  place=$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null) || place=$ENGINE_ADDRESS
+  if [[ $place != "$ENGINE_ADDRESS" ]]; then
+    fail "no engine answers at $place${DOCKER_HOST:+ (DOCKER_HOST)}: $words" "start that engine, or use one on this machine: unset DOCKER_HOST, docker context use default"
+  fi
+  # Docker 29 has other words than those before it.
+  [[ $words == *"annot connect to the Docker daemon"* || $words == *"ailed to connect to the docker API"* ]] && return
+  fail "the Docker engine refuses: $words" "a user of it is in the group docker; root may use it as well"
 }
 
 install_engine() {
@@ -50,12 +93,24 @@ start_engine() {
   if [[ -d /run/systemd/system ]]; then
     say "engine: starting docker.service"
     systemctl start docker || fail "docker.service did not start" "read journalctl --unit docker"
-    wait_until 60 engine_answers || fail "docker.service runs but no engine answers" "read journalctl --unit docker"
+    engine_version >/dev/null || fail "docker.service runs and cannot be used: $(engine_problem)" "read journalctl --unit docker"
     return
   fi
-  drop_stale_pid_file /var/run/docker.pid dockerd
+  drop_stale_pid_file "$ENGINE_PID_FILE" dockerd
   drop_stale_pid_file /var/run/docker/containerd/containerd.pid containerd
-  start_service dockerd engine_answers dockerd
+  check_other_engine
+  ensure_service dockerd engine_answers "$ENGINE_ADDRESS" dockerd
+}
+
+# check_other_engine: one that somebody else started may just be starting; it is not ours to end.
+check_other_engine() {
+  local process
+  [[ -e $ENGINE_PID_FILE ]] || return 0
+  process=$(<"$ENGINE_PID_FILE")
+  [[ $process != "$(service_process dockerd)" ]] || return 0
+  await_answer "dockerd (process $process)" engine_answers process_is_gone "$process" && return
+  process_is_gone "$process" \
+    || fail "dockerd (process $process) runs, was not started by make up and cannot be reached: $(engine_problem)" "start it anew in the way it was started"
 }
 
 check_engine_version() {

@@ -38,19 +38,34 @@ recover() {
   fail "what the last deployment left could not be put in order" "see the messages above; $export is the state as it was read"
 }
 
-# release_stale_locks: removes Pulumi's own locks of this stack whose process on this host is gone; fails where it lives.
-# Only a backend of files is looked at: a service knows by itself.
+# release_stale_locks: removes Pulumi's own locks of this stack whose process on this host is gone; waits for one that lives,
+# such as one whose make was killed. Only a backend of files is looked at: a service knows by itself.
 release_stale_locks() {
-  local lock host process
+  local lock content host process
   for lock in "$(state_folder)"/.pulumi/locks/*/cp-whisperx/"$STACK_NAME"/*.json; do
-    [[ -e $lock ]] || continue
-    host=$(json_value hostname <"$lock") process=$(json_value pid <"$lock")
-    if [[ $host != "$(uname --nodename)" ]] || runs_as "$process" pulumi; then
+    content=$(cat -- "$lock" 2>/dev/null) || continue
+    host=$(json_value hostname <<<"$content") process=$(json_value pid <<<"$content")
+    if [[ $host != "$(uname --nodename)" ]] || ! await_lock "$lock" "$process"; then
       fail "Pulumi already works on the stack $STACK_NAME (process $process on $host)" "wait until it has ended; if it never will: rm '$lock'"
     fi
+    [[ -e $lock ]] || continue
     say "state: process $process was killed, releasing its lock"
     rm -f -- "$lock" "$lock.attrs"
   done
+}
+
+# await_lock LOCK PROCESS: false where the process keeps its lock longer than our patience.
+await_lock() {
+  ! holds_lock "$@" || say "state: Pulumi (process $2) works on the stack $STACK_NAME, waiting for it"
+  wait_until "Pulumi (process $2)" lets_go_of_lock "$@"
+}
+
+lets_go_of_lock() { ! holds_lock "$@"; }
+
+# holds_lock LOCK PROCESS: a process that is younger than the lock has only the number of the one that made it. One minute
+# is for a clock that was set meanwhile.
+holds_lock() {
+  [[ -e $1 ]] && runs_as "$2" pulumi && (($(process_start "$2") <= $(stat --format %Y -- "$1") + 60))
 }
 
 # state_folder: the folder of a backend of files, a name that does not exist for any other.

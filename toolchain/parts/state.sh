@@ -26,23 +26,36 @@ ensure_passphrase() {
 # ensure_stack: returns with the stack in the backend; prints its configuration as JSON.
 ensure_stack() {
   mkdir -p -- "$STATE_FOLDER"
-  stack_configuration && return
-  say "state: making the stack $STACK_NAME"
-  pulumi_here stack init "$STACK_NAME" >&2 \
-    || fail "the stack $STACK_NAME could not be made" "see the message above; pulumi whoami --verbose says which backend is used"
-  stack_configuration
+  local configuration
+  configuration=$(stack_configuration)
+  if [[ -z $configuration ]]; then
+    say "state: making the stack $STACK_NAME"
+    pulumi_here stack init "$STACK_NAME" >&2 \
+      || fail "the stack $STACK_NAME could not be made" "see the message above; pulumi whoami --verbose says which backend is used"
+    configuration=$(stack_configuration)
+  fi
+  printf '%s' "$configuration"
 }
 
+# stack_configuration: as JSON; empty where there is no such stack.
 stack_configuration() {
-  pulumi_here config --json --stack "$STACK_NAME" 2>"$LOG_FOLDER/stack-configuration.log" && return
-  grep --quiet 'no stack named' "$LOG_FOLDER/stack-configuration.log" && return 1
-  log_tail "$LOG_FOLDER/stack-configuration.log"
-  fail "the configuration of the stack $STACK_NAME could not be read" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
+  ask_stack config --json
 }
 
 # stack_outputs: what the last deployment says of itself, as JSON; {} where there was none.
 stack_outputs() {
-  pulumi_here stack output --json --stack "$STACK_NAME" 2>"$LOG_FOLDER/outputs.log" || printf '{}'
+  local outputs
+  outputs=$(ask_stack stack output --json)
+  printf '%s' "${outputs:-{\}}"
+}
+
+# ask_stack ARGUMENT...: what Pulumi says of the stack; empty where it says that there is none.
+ask_stack() {
+  local log="$LOG_FOLDER/stack-question.log"
+  pulumi_here "$@" --stack "$STACK_NAME" 2>"$log" && return
+  grep --quiet 'no stack named' "$log" && return
+  log_tail "$log"
+  fail "Pulumi could not read the stack $STACK_NAME" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
 }
 
 # pulumi_here ARGUMENT...: Pulumi in this checkout, without questions. It does not get our locks: its plugins live on where
@@ -53,11 +66,14 @@ pulumi_here() {
 
 # configure_stack CONFIGURATION: gives the program this machine's base image and registry, unless the user has set others.
 configure_stack() {
-  local base registry
+  local base registry reference
   base=$(json_value cp-whisperx:baseImages objectValue cpu <<<"$1")
   registry=$(json_value cp-whisperx:registry value <<<"$1")
   registry=${registry:-127.0.0.1:5000}
-  is_others "$base" || set_configuration baseImages.cpu "$base" "$(base_image_reference)"
+  if ! is_others "$base"; then
+    reference=$(base_image_reference)
+    set_configuration baseImages.cpu "$base" "$reference"
+  fi
   is_others "$registry" || set_configuration registry "$registry" "$REGISTRY_ADDRESS"
 }
 

@@ -6,6 +6,7 @@
 ensure_tools() {
   local beside status=0
   check_space "$CP_WHISPERX_HOME" 3
+  command -v curl >/dev/null || install_packages curl curl ca-certificates
   (
     ensure_pulumi
     ensure_plugins

@@ -1,5 +1,8 @@
 """Fixtures of the toolchain's tests."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,3 +14,11 @@ from shell import Shell
 def shell(tmp_path: Path) -> Shell:
     """A machine of its own for every test."""
     return Shell(tmp_path)
+
+
+@pytest.fixture
+def short_shell() -> Iterator[Shell]:
+    """One whose paths are short enough for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="cpw-"))
+    yield Shell(folder)
+    shutil.rmtree(folder)

@@ -23,7 +23,7 @@ DOCKER = f"""{ENGINE}
 case $1 in
   version) echo 28.0.0 ;;
   ps) if [[ $* == *cp-whisperx.stack=* ]]; then echo 1 cp-whisperx-remote-mux; else echo c-demux; fi ;;
-  inspect) echo /c-demux healthy ;;
+  inspect) echo /c-demux healthy 0 ;;
   image) echo 724000000 {IMAGE["reference"]} ;;
   exec) echo /films/out/job/film.srt ;;
 esac
@@ -54,6 +54,9 @@ ensure_node_modules() { :; }
 
 class _Registry(http.server.BaseHTTPRequestHandler):
     """A local registry that has nothing."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

@@ -1,17 +1,50 @@
-"""Services started by hand: once, again, after they were killed, and when they cannot start."""
+"""Services started by hand: slow, stopped, killed, cut off from their socket, and strangers in their place."""
 
 import os
 import signal
+import socket
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from shell import Shell
 
-SERVICE = """
-answers_now() { [[ -e $HOME/answers ]] && runs_as "$(<"$HOME/answers")" bash; }
-start() { start_service demo answers_now /bin/bash -c 'echo $$ >"$HOME/answers"; while :; do /bin/sleep 0.1; done'; }
+# A daemon as buildkitd is one: one of them on a root, and a socket that it makes when it has the root.
+DAEMON = f"""#!{sys.executable}
+import contextlib, fcntl, os, signal, socket, sys, time
+folder = sys.argv[1]
+lock = open(folder + "/root.lock", "w")
+try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    sys.exit("another instance running?")
+if os.path.exists(folder + "/stubborn"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+address = folder + "/socket"
+if os.path.exists(address):
+    os.unlink(address)
+server = socket.socket(socket.AF_UNIX)
+server.bind(address)
+server.listen()
+silent = os.path.exists(folder + "/silent")
+while True:
+    client = server.accept()[0]
+    if silent:
+        time.sleep(3600)
+    with contextlib.suppress(OSError):
+        client.recv(1000)
+        client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+    client.close()
+"""
+START = """
+demo_answers() { timeout "$(($1 / 5))" curl --silent --unix-socket "$HOME/socket" http://localhost/; }
+start() { ensure_service demo demo_answers "unix://$HOME/socket" "$HOME/demo" "$HOME"; }
 """
 
 
@@ -19,74 +52,167 @@ def is_alive(process: int) -> bool:
     """Whether a process runs; one that has ended and waits for its parent does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-def started(shell: Shell) -> int:
-    """Starts the service and gives its process."""
-    result = shell.run(SERVICE + "start")
-    assert result.returncode == 0, result.stderr
-    return int((shell.home / "run" / "demo.pid").read_text())
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Until the condition holds; a minute's wait is a failure on any machine."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def end(process: int) -> None:
     """Ends a process as a crash or a power cut would."""
-    os.kill(process, signal.SIGKILL)
-    while is_alive(process):
-        time.sleep(0.02)
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+    wait_for(lambda: not is_alive(process))
 
 
-def test_starting_twice_starts_once(shell: Shell) -> None:
-    first = started(shell)
-    try:
-        assert started(shell) == first
-    finally:
-        end(first)
+@contextmanager
+def continued_after(process: int, seconds: float) -> Iterator[None]:
+    """The process is stopped, and goes on after that time."""
+    os.kill(process, signal.SIGSTOP)
+    timer = threading.Timer(seconds, os.kill, (process, signal.SIGCONT))
+    timer.start()
+    yield
+    timer.join()
 
 
-def test_a_killed_service_comes_back_although_its_files_remain(shell: Shell) -> None:
-    first = started(shell)
-    end(first)
-    assert (shell.home / "run" / "demo.pid").exists()
-    second = started(shell)
-    try:
-        assert second != first
-        assert is_alive(second)
-    finally:
-        end(second)
+class Service:
+    """The daemon, as the toolchain starts it."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.socket = shell, shell.folder / "socket"
+        program = shell.folder / "demo"
+        program.write_text(DAEMON)
+        program.chmod(0o755)
+
+    def start(self, script: str = "start", **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.shell.run(START + script, **environment)
+
+    def process(self) -> int:
+        """The one that has the root."""
+        found = self.shell.run("service_process demo").stdout
+        return int(found or 0)
+
+    def started(self, **environment: str) -> int:
+        result = self.start(**environment)
+        assert result.returncode == 0, result.stderr
+        return self.process()
 
 
-def test_a_pid_file_that_names_another_program_is_stale(shell: Shell) -> None:
-    (shell.home / "run").mkdir(parents=True)
-    (shell.home / "run" / "demo.pid").write_text(f"{os.getpid()}\n")
-    process = started(shell)
-    try:
-        assert process != os.getpid()
-    finally:
+@pytest.fixture
+def service(short_shell: Shell) -> Iterator[Service]:
+    made = Service(short_shell)
+    yield made
+    if process := made.process():
         end(process)
 
 
-@pytest.mark.parametrize("content", ["", "no number", "4194399"])
-def test_a_broken_pid_file_is_removed(shell: Shell, content: str) -> None:
+def test_starting_twice_starts_once(service: Service) -> None:
+    assert service.started() == service.started() != 0
+
+
+def test_a_killed_service_comes_back_although_its_files_remain(service: Service) -> None:
+    first = service.started()
+    end(first)
+    assert service.socket.exists()
+    assert service.started() not in (0, first)
+
+
+def test_a_service_that_answers_late_is_waited_for(service: Service) -> None:
+    first = service.started()
+    with continued_after(first, 2):
+        assert service.started() == first
+    assert service.socket.exists()
+
+
+def test_a_service_that_stays_stopped_is_sent_on(service: Service) -> None:
+    first = service.started()
+    os.kill(first, signal.SIGSTOP)
+    result = service.start(CP_WHISPERX_PATIENCE="20")
+    assert result.returncode == 0, result.stderr
+    assert "sending SIGCONT" in result.stderr
+    assert service.process() == first
+
+
+@pytest.mark.parametrize("left", ["nothing", "a socket that leads nowhere"])
+@pytest.mark.parametrize("log", ["kept", "deleted"])
+def test_a_service_without_its_socket_is_started_anew_by_itself(service: Service, left: str, log: str) -> None:
+    first = service.started()
+    service.socket.unlink()
+    if left != "nothing":
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(service.socket))
+    if log == "deleted":
+        (service.shell.home / "log/demo.log").unlink()
+    assert service.started() not in (0, first)
+    assert not is_alive(first)
+
+
+def test_a_service_that_never_answers_is_started_anew_even_if_it_does_not_want_to_end(service: Service) -> None:
+    (service.shell.folder / "silent").touch()
+    (service.shell.folder / "stubborn").touch()
+    assert service.start(CP_WHISPERX_PATIENCE="1").returncode == 1
+    first = service.process()
+    assert is_alive(first)
+    (service.shell.folder / "silent").unlink()
+    assert service.started(CP_WHISPERX_PATIENCE="8") not in (0, first)
+    assert not is_alive(first)
+
+
+def test_a_stranger_in_its_place_is_named_and_left_alone(service: Service) -> None:
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(service.socket))
+        stranger.listen()
+        result = service.start(CP_WHISPERX_PATIENCE="1")
+    assert result.returncode == 1
+    assert f"(process {os.getpid()}), which is not ours" in result.stderr
+    assert service.socket.exists()
+    assert service.process() == 0
+
+
+def test_a_service_is_found_by_its_log_and_not_by_its_name(service: Service) -> None:
+    other = subprocess.Popen([service.shell.folder / "demo", service.shell.folder])
+    wait_for(service.socket.exists)
+    try:
+        assert service.process() == 0
+    finally:
+        end(other.pid)
+        other.wait()
+
+
+@pytest.mark.parametrize("content", ["", "no number", "4194399", str(os.getpid())])
+def test_a_pid_file_that_names_no_such_program_is_removed(shell: Shell, content: str) -> None:
     file = shell.folder / "service.pid"
     file.write_text(content)
     assert shell.run(f'drop_stale_pid_file "{file}" dockerd').returncode == 0
     assert not file.exists()
 
 
-def test_a_service_that_ends_at_once_shows_its_log_and_a_way_out(shell: Shell) -> None:
-    result = shell.run("start_service demo false /bin/bash -c 'echo the disk is full >&2; exit 3'")
+def test_a_service_that_ends_at_once_shows_its_log_and_what_to_do(shell: Shell) -> None:
+    command = "/bin/bash -c 'echo the disk is full >&2; exit 3'"
+    result = shell.run(f'never() {{ false; }}\nensure_service demo never "unix://$HOME/socket" {command}')
     assert result.returncode == 1
     assert "the disk is full" in result.stderr
     assert "what to do:" in result.stderr
 
 
-def test_a_service_does_not_keep_the_locks(shell: Shell) -> None:
-    result = shell.run(SERVICE + "hold_stack_lock\nstart")
+def test_a_service_does_not_keep_the_locks(service: Service) -> None:
+    result = service.start("hold_stack_lock\nstart")
     assert result.returncode == 0, result.stderr
-    process = int((shell.home / "run" / "demo.pid").read_text())
-    try:
-        assert shell.run("hold_stack_lock").returncode == 0
-    finally:
-        end(process)
+    assert service.shell.run("hold_stack_lock").returncode == 0
+
+
+@pytest.mark.parametrize(("late", "tries"), [(0, 1), (2, 3)])
+def test_a_late_answer_is_asked_for_again(shell: Shell, late: int, tries: int) -> None:
+    ask = f'ask() {{ echo "$1" >>"$HOME/asked"; (($(wc -l <"$HOME/asked") > {late})) && echo answer || return 124; }}'
+    assert shell.run(f"{ask}\npatiently demo ask").stdout == "answer\n"
+    assert [int(line) for line in (shell.folder / "asked").read_text().split()] == [10, 20, 40][:tries]
+
+
+def test_a_failure_is_not_asked_for_again(shell: Shell) -> None:
+    assert shell.run('ask() { echo asked; return 7; }\npatiently demo ask || echo "$?"').stdout == "asked\n7\n"

@@ -3,7 +3,9 @@
 import json
 import os
 import socket
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,7 +63,32 @@ def test_the_lock_of_a_killed_pulumi_is_released(shell: Shell) -> None:
 @pytest.mark.parametrize("host", ["here", "elsewhere"])
 def test_the_lock_of_a_pulumi_that_may_live_is_kept(shell: Shell, host: str) -> None:
     file = lock_of(shell, os.getpid(), socket.gethostname() if host == "here" else host)
-    result = shell.run(f"runs_as() {{ [[ $1 == {os.getpid()} ]]; }}\n{RELEASE}")
+    result = shell.run(f"runs_as() {{ [[ $1 == {os.getpid()} ]]; }}\n{RELEASE}", CP_WHISPERX_PATIENCE="1")
     assert result.returncode == 1
     assert "Pulumi already works on the stack dev" in result.stderr
     assert file.exists()
+
+
+def test_a_lock_older_than_the_process_of_its_number_is_released(shell: Shell) -> None:
+    file = lock_of(shell, os.getpid(), socket.gethostname())
+    os.utime(file, (0, Path(f"/proc/{os.getpid()}").stat().st_mtime - 86400))
+    result = shell.run(f"runs_as() {{ [[ $1 == {os.getpid()} ]]; }}\n{RELEASE}", CP_WHISPERX_PATIENCE="1")
+    assert result.returncode == 0, result.stderr
+    assert not file.exists()
+
+
+def test_a_pulumi_whose_make_was_killed_is_waited_for(shell: Shell, tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    program.write_text('#!/bin/sh\nread end\nrm -f -- "$1"\n')
+    program.chmod(0o755)
+    folder = shell.home / "state/.pulumi/locks/organization/cp-whisperx/dev/lock.json"
+    with subprocess.Popen([program, folder], stdin=subprocess.PIPE) as pulumi:
+        file = lock_of(shell, pulumi.pid, socket.gethostname())
+        waiting = f"{RELEASE}\n[[ ! -e '{file}' ]]"
+        timer = threading.Timer(2, lambda: pulumi.communicate(b"\n"))
+        timer.start()
+        result = shell.run(waiting)
+        timer.join()
+    assert result.returncode == 0, result.stderr
+    assert "waiting for it" in result.stderr
+    assert "was killed" not in result.stderr

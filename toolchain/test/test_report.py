@@ -1,10 +1,13 @@
 """The tables after a deployment."""
 
+import http.server
 import sys
+import threading
+import time
 
 import pytest
 
-from shell import TOOLCHAIN
+from shell import TOOLCHAIN, Shell
 
 sys.path.insert(0, str(TOOLCHAIN))
 
@@ -25,7 +28,7 @@ OUTPUTS = {
 
 def fake_docker(*arguments: str) -> str:
     """An engine with the image asr and its healthy container."""
-    return "/c-asr healthy\n" if "container" in arguments else "724000000 r:5000/n/asr@sha256:1\n"
+    return "/c-asr healthy 0\n" if "container" in arguments else "724000000 r:5000/n/asr@sha256:1\n"
 
 
 def test_tables_show_sizes_and_what_was_built(
@@ -53,10 +56,80 @@ def test_another_registry_than_the_local_one_is_not_asked(
     assert ["asr", "healthy", "docker", "logs", "c-asr"] in rows
 
 
-def test_a_service_that_does_not_get_healthy_is_named(
+def states(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """The engine says these, one after the other, and the last one for ever; it is asked without a pause."""
+    said = iter(lines)
+    monkeypatch.setattr(report, "docker", lambda *_: next(said, lines[-1]))
+    monkeypatch.setattr(report.time, "sleep", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "limit", "named"),
+    [
+        (["/c-asr starting 0"], "_PATIENCE", "asr is starting"),
+        (["/c-asr unhealthy 0"], "_PATIENCE", "asr is unhealthy"),
+        (["/c-asr exited 0"], "_STOPPED", "asr is exited"),
+        ([""], "_STOPPED", "asr is missing"),
+        (
+            ["/c-asr starting 7", "/c-asr starting 8", "/c-asr starting 9", "/c-asr restarting 10"],
+            "",
+            "asr is restarting",
+        ),
+    ],
+)
+def test_a_service_that_will_not_get_healthy_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lines: list[str], limit: str, named: str
+) -> None:
+    states(monkeypatch, *lines)
+    if limit:
+        monkeypatch.setattr(report, limit, 0)
+    assert report.wait_until_healthy(OUTPUTS["services"]) == 1
+    assert named in capsys.readouterr().err
+
+
+def test_a_service_that_is_slow_or_was_restarted_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(report, "docker", lambda *_: "")
-    monkeypatch.setattr(report, "_HEALTH_PATIENCE", 0)
-    assert report.wait_until_healthy(OUTPUTS["services"]) == 1
-    assert "asr is missing" in capsys.readouterr().err
+    slow = ["/c-asr exited 0", "/c-asr starting 1", "/c-asr unhealthy 2", "/c-asr healthy 2"]
+    states(monkeypatch, *slow)
+    monkeypatch.setattr(report, "_PROGRESS", 0)
+    assert report.wait_until_healthy(OUTPUTS["services"]) == 0
+    assert "waiting for asr (unhealthy)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "fails"),
+    [("Error response from daemon: No such container: c-asr", False), ("Cannot connect to the Docker daemon", True)],
+)
+def test_an_engine_that_fails_is_no_container_that_is_missing(shell: Shell, words: str, *, fails: bool) -> None:
+    shell.double("docker", f"echo {words!r} >&2; exit 1")
+    script = "python3 -c \"import report; print(report.containers({'asr': {'container': 'c-asr'}}))\""
+    result = shell.run(script, PYTHONPATH=str(TOOLCHAIN))
+    assert (result.returncode, words in result.stderr) == ((1, True) if fails else (0, False))
+    assert ("missing" in result.stdout) is not fails
+
+
+class Registry(http.server.BaseHTTPRequestHandler):
+    """Answers late, in the way that the path says."""
+
+    def do_GET(self) -> None:
+        time.sleep(1)
+        self.send_response(int(self.path.rsplit("/", 1)[1]))
+        self.end_headers()
+        self.wfile.write(b'{"tags": []}')
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_a_registry_may_be_slow_and_must_say_that_it_has_nothing() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"127.0.0.1:{server.server_address[1]}"
+        assert report.ask_registry(address, "200") == {"tags": []}
+        assert report.ask_registry(address, "404") == {}
+        with pytest.raises(SystemExit, match="answers 503"):
+            report.ask_registry(address, "503")
+        server.shutdown()
+    with pytest.raises(SystemExit, match="does not answer"):
+        report.ask_registry(address, "200")

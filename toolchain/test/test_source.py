@@ -28,7 +28,8 @@ base_image_digest() { if [[ -e $HOME/asked ]]; then echo sha256:0; fi; : >"$HOME
 ensure_wrapper() { :; }
 pulumi_version() { :; }
 registry_answers() { false; }
-check_port() { :; }
+registry_container() { :; }
+await_stranger() { false; }
 """
 
 
@@ -46,9 +47,30 @@ def test_every_part_takes_the_source_it_should(
     assert (packages if expected == official else official).split(":")[0] not in result.stdout
 
 
-def test_the_question_takes_five_seconds_at_most(shell: Shell) -> None:
-    shell.double("curl", '[[ "$*" == *"--max-time 5 "* ]]')
+def test_a_slow_internet_is_asked_again_with_more_time(shell: Shell) -> None:
+    shell.double("curl", '[[ "$*" == *"--max-time 20 "* ]] || { echo "curl: (28) timed out" >&2; exit 28; }')
     assert shell.run("answers https://example.invalid/").returncode == 0
+    assert len(shell.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "tries"),
+    [
+        (6, "Could not resolve host", 1),
+        (7, "Connection refused", 1),
+        (60, "self-signed certificate", 1),
+        (28, "timed out", 3),
+    ],
+)
+def test_why_the_internet_is_not_reached_is_said_and_asked_once_per_host(
+    shell: Shell, status: int, words: str, tries: int
+) -> None:
+    shell.double("curl", f'echo "curl: ({status}) {words}" >&2; exit {status}')
+    ask = "use_official engine https://example.invalid/ || echo packages"
+    result = shell.run(f"{ask}\n{ask}")
+    assert result.stdout == "packages\npackages\n"
+    assert f"curl: ({status}) {words}" in result.stderr
+    assert len(shell.calls) == tries
 
 
 def test_a_wrong_source_is_refused_with_what_is_allowed(shell: Shell) -> None:

@@ -1,6 +1,7 @@
 """What make up is made of: locks, files, the port, the passphrase, films."""
 
 import http.server
+import os
 import socketserver
 import stat
 import subprocess
@@ -75,10 +76,12 @@ def test_a_port_that_is_taken_names_the_holder_and_the_way_out(shell: Shell) -> 
     with socketserver.TCPServer(("127.0.0.1", 0), _Stranger) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = str(server.server_address[1])
+        shell.double("docker")
         result = shell.run("ensure_registry", CP_WHISPERX_REGISTRY_PORT=port)
         server.shutdown()
     assert result.returncode == 1
-    assert f"port {port} on 127.0.0.1 is taken by" in result.stderr
+    assert f"http://127.0.0.1:{port} is taken by" in result.stderr
+    assert f"(process {os.getpid()})" in result.stderr
     assert "CP_WHISPERX_REGISTRY_PORT=" in result.stderr
 
 
@@ -178,6 +181,30 @@ def test_nothing_is_looked_for_where_all_run(shell: Shell) -> None:
     shell.double("docker", "echo c-asr")
     assert shell.run("repair_drift").returncode == 0
     assert not [call for call in shell.calls if "refresh" in call]
+
+
+def test_an_engine_that_does_not_say_what_runs_loses_nothing(shell: Shell) -> None:
+    shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
+    shell.double("docker", "echo no space left on device >&2; exit 1")
+    result = shell.run("repair_drift")
+    assert result.returncode == 1
+    assert "the engine does not say which containers run" in result.stderr
+    assert not [call for call in shell.calls if "refresh" in call]
+
+
+@pytest.mark.parametrize("question", ["stack_outputs", "stack_configuration", "ensure_stack"])
+def test_a_pulumi_that_fails_is_no_stack_that_is_missing(shell: Shell, question: str) -> None:
+    shell.double("pulumi", "echo error: incorrect passphrase >&2; exit 255")
+    result = shell.run(f'facts=$({question})\necho "$facts"')
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "incorrect passphrase" in result.stderr
+    assert not [call for call in shell.calls if " init " in call]
+
+
+def test_a_stack_that_is_missing_has_no_outputs(shell: Shell) -> None:
+    shell.double("pulumi", "echo \"error: no stack named 'dev' found\" >&2; exit 255")
+    result = shell.run("stack_outputs")
+    assert (result.returncode, result.stdout) == (0, "{}")
 
 
 def test_a_program_is_built_once_and_again_after_a_change(shell: Shell) -> None:
