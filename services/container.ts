@@ -44,6 +44,13 @@ export function goDuration(seconds: number): string {
 }
 
 /**
+ * Seconds of one health check, and of the start in which failed ones do not count. Generous, for a busy machine is slow: a
+ * process that died needs no check, as the engine restarts it. Not settings, for a change of them replaces the container.
+ */
+const CHECK_SECONDS = 30;
+const START_PERIOD_SECONDS = 600;
+
+/**
  * Pulls the image and runs it as a service with no more rights than it needs: unprivileged user, no capabilities, no
  * way to new ones, a read-only root, bounded memory, processes and logs. Waits until it is healthy, and restarts it
  * whenever it ends by itself.
@@ -86,14 +93,16 @@ export function hardenedContainer(
       healthcheck: {
         tests: ["CMD-SHELL", args.healthcheck],
         interval: goDuration(args.healthcheckSeconds),
-        timeout: goDuration(5),
-        startPeriod: goDuration(args.startSeconds),
+        timeout: goDuration(CHECK_SECONDS),
+        startPeriod: goDuration(START_PERIOD_SECONDS),
         retries: 5,
       },
       wait: true,
       waitTimeout: args.startSeconds,
       mustRun: true,
       destroyGraceSeconds: args.stopSeconds,
+      // The same for a stop by the engine itself, as at the host's shutdown.
+      stopTimeout: args.stopSeconds,
     },
     // The provider accepts a change of these on a running container without effect. Devices and shared memory are among
     // those for which it replaces the container by itself.
@@ -102,6 +111,8 @@ export function hardenedContainer(
       deleteBeforeReplace: true,
       replaceOnChanges: ["tmpfs", "init"],
       replacementTrigger: args.mounted.includes(undefined) ? undefined : args.mounted,
+      // The provider's own limit is 20 minutes.
+      customTimeouts: { create: `${args.startSeconds + 300}s` },
     },
   );
 }

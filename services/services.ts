@@ -81,12 +81,6 @@ function isQueue({ name }: ImageDefinition): boolean {
   return name === QUEUE;
 }
 
-/**
- * Seconds that a service may take until it is healthy, by the models that it loads: workers that start at once read torch
- * and gigabytes of the hub's models from one disk.
- */
-const START_SECONDS: Readonly<Record<Settings["models"]["source"], number>> = { packaged: 180, hub: 600 };
-
 /** What the containers of all services have. */
 function containerArgs({ settings, prefix, images, inside, outside }: Place, { name, service }: ServiceImage) {
   return {
@@ -96,7 +90,7 @@ function containerArgs({ settings, prefix, images, inside, outside }: Place, { n
     memoryMegabytes: settings.memoryMegabytes[name] ?? service.memoryMegabytes,
     networks: [inside, ...(service.internet && outside ? [outside] : [])].map((network) => ({ name: network.name })),
     healthcheckSeconds: settings.healthcheckSeconds,
-    startSeconds: settings.startSeconds ?? START_SECONDS[service.models ? settings.models.source : "packaged"],
+    startSeconds: settings.startSeconds,
     stopSeconds: settings.stopSeconds,
     labels: { "cp-whisperx.stack": settings.stack, "cp-whisperx.service": name },
   };

@@ -9,8 +9,8 @@ export type StageServiceArgs = Omit<HardenedContainerArgs, "healthcheck" | "devi
   readonly queueUrl: string;
 };
 
-/** The worker touches the file every few seconds while it reaches the queue and its models are loaded. */
-const HEALTHCHECK = `test -n "$(find /tmp/healthy -newermt '-20 seconds' 2>/dev/null)"`;
+/** The worker touches the file at each answer of the queue, two a second, once its models are loaded. */
+const HEALTHCHECK = `test -n "$(find /tmp/healthy -newermt '-120 seconds' 2>/dev/null)"`;
 
 /** One stage of the application: a worker that takes one job at a time and keeps its model loaded between jobs. */
 export class StageService extends pulumi.ComponentResource {

@@ -195,17 +195,14 @@ export const schema = z.strictObject({
     .int()
     .min(10)
     .max(3600)
-    .optional()
-    .describe(
-      "seconds that a deployment waits for a container to be healthy, before it fails; unless set 180, and 600 for a stage " +
-        "that reads models where models.source is hub",
-    ),
+    .default(600)
+    .describe("seconds that a deployment waits for a new container to be healthy, before it fails"),
   stopSeconds: z
     .number()
     .int()
     .min(1)
     .max(600)
-    .default(10)
+    .default(60)
     .describe("seconds a stopped container has to give its job back before it is killed"),
   memoryMegabytes: perService(services, megabytes(64), "memory limit in MiB").describe(
     "memory limits that differ from the catalogue's, per service",

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
@@ -16,8 +18,7 @@ interface ContainerInputs {
   readonly envs: string[];
   readonly mounts: { source: string; target: string; readOnly?: boolean }[];
   readonly networksAdvanced: { name: string }[];
-  readonly healthcheck: { tests: string[]; startPeriod: string };
-  readonly waitTimeout: number;
+  readonly healthcheck: { tests: string[] };
   readonly deviceRequests?: object[];
   readonly shmSize?: number;
 }
@@ -248,18 +249,18 @@ describe("the program with models of the hub", () => {
     }
   });
 
-  it("waits longer for the stages that read models, or as long as is set", async () => {
-    const waits = async (config: Record<string, string>): Promise<unknown[]> => {
-      const containers = containersOf(await declareProgram("cpu", config));
-      return ["asr", "demux"].map((name) => {
-        const { waitTimeout, healthcheck } = containers.get(name) ?? {};
-        return [waitTimeout, healthcheck?.startPeriod];
-      });
+  it("waits longer for its services without replacing one that runs", async () => {
+    const asr = async (config: Record<string, string>): Promise<[string, unknown][]> =>
+      Object.entries(containersOf(await declareProgram("cpu", config)).get("asr") ?? {});
+    const before = new Map(await asr({}));
+    const changed = (await asr({ "cp-whisperx:startSeconds": "3600" })).filter(([key, value]) => !isDeepStrictEqual(value, before.get(key)));
+    expect(changed).toEqual([["waitTimeout", 3600]]);
+    const provider = JSON.parse(readFileSync("toolchain/go/docker/schema.json", "utf8")) as {
+      resources: Record<string, { inputProperties: object }>;
     };
-    expect(await waits({})).toEqual([[180, "3m0s"], [180, "3m0s"]]);
-    const hub = { "cp-whisperx:models": '{"source":"hub"}' };
-    expect(await waits(hub)).toEqual([[600, "10m0s"], [180, "3m0s"]]);
-    expect(await waits({ ...hub, "cp-whisperx:startSeconds": "30" })).toEqual([[30, "30s"], [30, "30s"]]);
+    const properties = provider.resources["docker:index/container:Container"]?.inputProperties;
+    expect(properties).toMatchObject({ waitTimeout: {}, healthcheck: { willReplaceOnChanges: true } });
+    expect(properties).not.toHaveProperty("waitTimeout.willReplaceOnChanges");
   });
 
   it("hands the token to the prefetch alone, on its standard input", async () => {

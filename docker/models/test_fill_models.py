@@ -128,9 +128,9 @@ def test_two_at_once_do_the_work_once(package: Package, cache: Path) -> None:
     for program in programs:
         program.start()
     for program in programs:
-        program.join(30)
+        program.join(120)
         assert program.exitcode == 0
-    assert sorted(copied.get(timeout=5) for _ in programs) == [0, 0, 0, 3]
+    assert sorted(copied.get(timeout=120) for _ in programs) == [0, 0, 0, 3]
     assert content_of(cache) == FILES
 
 

@@ -80,7 +80,7 @@ class Prefetch:
     def run(self, *wanted: dict[str, Any], token: str = "") -> subprocess.CompletedProcess[str]:
         arguments, environment = self.command(*wanted)
         return subprocess.run(
-            arguments, env=environment, input=f"{token}\n", capture_output=True, text=True, timeout=60, check=False
+            arguments, env=environment, input=f"{token}\n", capture_output=True, text=True, timeout=300, check=False
         )
 
     def succeed(self, *wanted: dict[str, Any], token: str = "") -> str:
@@ -222,9 +222,9 @@ def test_a_run_that_was_killed_is_gone_on_with_by_the_next(prefetch: Prefetch) -
 
 
 def _wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "no part of the file came within 120 s"
         time.sleep(0.02)
 
 
@@ -415,8 +415,8 @@ def test_what_came_before_an_error_stays(prefetch: Prefetch) -> None:
 
 
 def test_a_time_limit_ends_it_and_the_next_run_goes_on(prefetch: Prefetch) -> None:
-    prefetch.hub.slow = 0.2
-    prefetch.environment = {"PREFETCH_TIME_LIMIT": "2", "PREFETCH_REPORT_SECONDS": "0.2"}
+    prefetch.hub.slow = 0.3
+    prefetch.environment = {"PREFETCH_TIME_LIMIT": "5", "PREFETCH_REPORT_SECONDS": "0.2"}
     result = prefetch.run(prefetch.wanted(WHISPER))
     assert result.returncode == 1
     assert "was not there in time (PREFETCH_TIME_LIMIT)" in result.stderr

@@ -29,8 +29,8 @@ _LEAST_CUDA: Final = (12, 0)
 """The libraries in the images are made for CUDA 12; drivers from release 525 on serve it."""
 _LEAST_CAPABILITY: Final = (7, 0)
 """torch 2.8 for CUDA 12.8 has instructions for cards from Volta on."""
-_CHECK_SECONDS: Final = 4.0
-"""The engine gives a health check five."""
+_CHECK_SECONDS: Final = 25.0
+"""The engine gives a health check thirty."""
 _HIDING: Final = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 _MEND_CARD: Final = (
     "See on the host what `nvidia-smi` and `dmesg` say of the GPU, or give this service another one (gpu.devices), "

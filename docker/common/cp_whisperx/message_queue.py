@@ -1,26 +1,28 @@
 """The queue: one message is the folder of a job, one queue is a stage. Redis holds it, Dramatiq keeps it honest.
 
-A message belongs to its worker until the worker says that it is done. A worker that dies stops its heartbeat; the next
-look of another worker, or of the same one after its restart, then puts the message back (`maintenance`).
+A message belongs to its worker until the worker says that it is done. Workers are known by their stage, not by a random
+number: one that starts again, after whatever ended it, takes back at once what it had. So nobody has to guess from
+silence that a worker is dead, and a slow one keeps its message.
 """
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import redis
 from dramatiq import Message
-from dramatiq.brokers.redis import MAINTENANCE_SCALE, RedisBroker
+from dramatiq.broker import Consumer
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cp_whisperx.errors import StageError
 
 ACTOR: Final = "run-stage"
-HEARTBEAT_TIMEOUT_MS: Final = 20_000
-"""After this time without a sign of life a worker counts as dead. A worker gives one every second or oftener."""
-_MAINTENANCE_ALWAYS: Final = MAINTENANCE_SCALE
+_LONGEST_PAUSE: Final = 5.0
 
 
 class QueueAway(StageError):  # noqa: N818 - reads as what happened
@@ -30,26 +32,75 @@ class QueueAway(StageError):  # noqa: N818 - reads as what happened
 _log: Final = logging.getLogger("cp_whisperx.queue")
 
 
+class _Client(redis.Redis):
+    """A client that says when Redis answers, and calls every failure a lost connection.
+
+    After that Dramatiq connects again. Any other error can end its thread, and no job would come any more.
+    """
+
+    def __init__(self, pool: redis.ConnectionPool, on_answer: Callable[[], object]) -> None:
+        super().__init__(connection_pool=pool)
+        self._on_answer = on_answer
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis.Redis has it
+        """Sends one command."""
+        try:
+            answer = super().execute_command(*arguments, **options)  # type: ignore[no-untyped-call]
+        except redis.exceptions.NoScriptError:  # redis.Redis then sends the script
+            raise
+        except redis.RedisError as error:
+            raise ConnectionClosed(error) from error  # type: ignore[no-untyped-call]
+        self._on_answer()
+        return answer
+
+
+class _WorkerBroker(RedisBroker):
+    """The broker of the one worker of a stage."""
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """Begins to consume, at the start or after a lost connection: what this worker had is in nobody's hands."""
+        taken = self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}")
+        if taken:
+            self.do_requeue(queue_name, *taken)
+        return super().consume(queue_name, prefetch, timeout)
+
+
 def open_broker(url: str) -> RedisBroker:
-    """A broker for the queue at `url`; connects on first use. No Dramatiq middleware: the runner counts the tries."""
-    client = redis.Redis.from_url(
+    """A broker for programs that send. Connects on first use."""
+    return RedisBroker(client=_client(url, answer_seconds=30), middleware=[])  # type: ignore[no-untyped-call]
+
+
+def open_worker_broker(url: str, stage: str, on_answer: Callable[[], object]) -> RedisBroker:
+    """A broker for the worker of `stage`. It waits for a slow Redis, and calls `on_answer` at each answer.
+
+    It has no Dramatiq middleware: the runner counts the tries.
+    """
+    client = _client(url, answer_seconds=None, on_answer=on_answer)
+    broker = _WorkerBroker(client=client, middleware=[])  # type: ignore[no-untyped-call]
+    broker.broker_id = stage
+    return broker
+
+
+def _client(url: str, answer_seconds: float | None, on_answer: Callable[[], object] = lambda: None) -> _Client:
+    """With None for `answer_seconds` a connection ends only when the other side's kernel stops to answer."""
+    pool = redis.ConnectionPool.from_url(
         url,
-        socket_connect_timeout=3,
-        socket_timeout=10,
+        socket_connect_timeout=10,
+        socket_timeout=answer_seconds,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
         client_name="cp-whisperx",
     )
-    return RedisBroker(  # type: ignore[no-untyped-call]
-        client=client,
-        middleware=[],
-        heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
-        maintenance_chance=_MAINTENANCE_ALWAYS,
-    )
+    return _Client(pool, on_answer)
 
 
 def send(
-    broker: RedisBroker, stage: str, folder: Path, *, delay_seconds: float = 0, patience_seconds: float = 0
+    broker: RedisBroker,
+    stage: str,
+    folder: Path,
+    *,
+    delay_seconds: float = 0,
+    patience_seconds: float = float("inf"),
 ) -> None:
     """Asks the worker of `stage` to look at the job in `folder`.
 
@@ -62,7 +113,7 @@ def send(
     while True:
         try:
             broker.enqueue(message, delay=delay)
-        except redis.RedisError as error:
+        except BrokerConnectionError as error:
             if time.monotonic() + pause > deadline:
                 raise QueueAway(
                     f"The queue does not answer: {error}.",
@@ -70,15 +121,6 @@ def send(
                 ) from error
             _log.warning("the queue does not answer (%s), trying again in %.1f s", error, pause)
             time.sleep(pause)
-            pause = min(pause * 2, 5.0)
+            pause = min(pause * 2, _LONGEST_PAUSE)
         else:
             return
-
-
-def give_back(broker: RedisBroker, stage: str) -> None:
-    """Puts every message that this process has taken and not finished back into the queue, at once."""
-    for queue in (stage, f"{stage}.DQ"):
-        taken = broker.client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{queue}")
-        if taken:
-            broker.do_requeue(queue, *taken)
-    broker.client.zrem(f"{broker.namespace}:__heartbeats__", broker.broker_id)

@@ -48,11 +48,13 @@ def run_stage(
     *,
     force: bool = False,
     environment: Environment | None = None,
+    progressed: Callable[[], None] = lambda: None,
     card_failed: Callable[[str], None] = lambda _text: None,
 ) -> Outcome:
     """Brings one stage of the job in `folder` up to date and says how that ended; the manifest has the details.
 
-    With `force` the work is done even where nothing changed. `card_failed` is told, in the library's words, of a GPU
+    With `force` the work is done even where nothing changed. `progressed` is called whenever the work gets on.
+    `card_failed` is told, in the library's words, of a GPU
     that failed: whatever this process asks of it later may fail as well. Raises StageError where the job itself cannot
     be read, and OSError where not even the manifest can be written.
     """
@@ -62,7 +64,9 @@ def run_stage(
         if not free:
             return "busy"
         _remove_leftovers(folder, stage.name)
-        return _Attempt(stage, stage_facts(stage.name), folder, job, environment, card_failed).run(force=force)
+        return _Attempt(stage, stage_facts(stage.name), folder, job, environment, progressed, card_failed).run(
+            force=force
+        )
 
 
 def stage_key(stage: AnyStage, job: Job, settings: StageSettings, inputs: dict[str, str], image: str) -> str:
@@ -89,6 +93,7 @@ class _Attempt:
     folder: Path
     job: Job
     environment: Environment
+    progressed: Callable[[], None]
     card_failed: Callable[[str], None]
 
     def run(self, *, force: bool) -> Outcome:
@@ -222,10 +227,14 @@ class _Attempt:
 
     def _reporter(self) -> Callable[[float, str], None]:
         reported = logged = time.monotonic()
+        reached = 0.0
 
         def report(fraction: float, note: str) -> None:
-            nonlocal reported, logged
+            nonlocal reported, logged, reached
             now = time.monotonic()
+            if fraction != reached:
+                reached = fraction
+                self.progressed()
             if now - reported >= _SECONDS_BETWEEN_REPORTS:
                 reported = now
                 self._change(lambda record: record.model_copy(update={"progress": fraction, "note": note or None}))

@@ -1,13 +1,13 @@
 """The worker of one stage: takes jobs from the stage's queue, one at a time, and hands them on.
 
 What happens when things break:
-- The process is killed: its message goes back after the heartbeat's time-out, the stage starts again as its next try.
-- The stage outlasts its time: the worker notes why, gives the message back and ends itself; the engine starts it anew.
+- The process ends, however it does: the next one of this stage takes its message back and starts the stage again.
+- The process is killed: that start is the stage's next try.
+- The stage makes no progress for its time limit: the worker notes why and ends itself; the engine starts it anew.
 - The GPU fails otherwise than by being full: this process can do nothing with it any more. The try counts, the worker
   ends and the engine starts it anew.
-- SIGTERM: an idle worker ends at once; a busy one gives its message and its try back, then ends.
-- Redis is away: the worker is unhealthy and waits; the work in hand goes on. Where its outcome cannot be handed on for
-  long, the worker ends itself and gets the message again.
+- SIGTERM: an idle worker ends at once; a busy one gives its try back, then ends.
+- Redis is away or slow: the worker waits, and after a while is unhealthy; the work in hand goes on.
 """
 
 import contextlib
@@ -16,13 +16,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NoReturn
 
 import dramatiq
-import redis
 from dramatiq.brokers.redis import RedisBroker
 
 from cp_whisperx.backoff import means_broken_card
@@ -33,25 +31,26 @@ from cp_whisperx.environment import Environment, load_settings
 from cp_whisperx.errors import StageError
 from cp_whisperx.logs import start_log
 from cp_whisperx.manifest import change_record, failed_stage, read_manifest
-from cp_whisperx.message_queue import ACTOR, QueueAway, give_back, open_broker, send
+from cp_whisperx.message_queue import ACTOR, open_worker_broker, send
 from cp_whisperx.runner import AnyStage, Outcome, run_stage
 from cp_whisperx.stages import next_stage, stage_facts
 
 _log: Final = logging.getLogger("cp_whisperx.worker")
 _TICK_SECONDS: Final = 1.0
-_SECONDS_BETWEEN_HEALTH_CHECKS: Final = 5.0
 _IDLE_POLL_MS: Final = 500
 _PAUSE_BEFORE_AGAIN: Final = 5.0
 _PAUSE_FOR_DISK: Final = 30.0
-_QUEUE_PATIENCE: Final = 300.0
 
 
 @dataclass
 class _Work:
-    """The job in hand. Changed by the thread that works, read by the one that watches."""
+    """The job in hand. Changed by the thread that works, read by the one that watches; but for the clock."""
 
     folder: Path | None = None
-    deadline: float = field(default=float("inf"))
+    clock: float = 0.0
+    """Seconds for which this process could run; those do not count for which it, or the machine, was stopped."""
+    deadline: float = float("inf")
+    """By this clock."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the worker is to end."""
     failure: str | None = None
@@ -78,16 +77,13 @@ def serve(stage: AnyStage) -> NoReturn:
     work = _Work()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: work.stop.set())
-    broker = open_broker(environment.redis_url)
-    _wait_for_queue(broker, work.stop)
-    if not work.stop.is_set():
-        _start_dramatiq(stage, broker, work, environment)
-        _log.info("%s is ready (%s)", stage.name, environment.cp_whisperx_image)
-    _watch(stage, broker, work, environment)
+    _start_dramatiq(stage, work, environment)
+    _log.info("%s is ready (%s)", stage.name, environment.cp_whisperx_image)
+    _watch(stage, work)
     if work.failure is not None:
         _log.error("%s ends, to start anew: the GPU failed: %s", stage.name, work.failure)
-        _end(stage, broker, work, "the GPU failed in a job before", status=1, counts=False)
-    _end(stage, broker, work, "the worker was told to stop", status=0, counts=False)
+        _end(stage, work, "the GPU failed in a job before", status=1, counts=False)
+    _end(stage, work, "the worker was told to stop", status=0, counts=False)
 
 
 def _take_device(stage: AnyStage, environment: Environment) -> None:
@@ -107,7 +103,9 @@ def _take_device(stage: AnyStage, environment: Environment) -> None:
     _log.log(level, "%s runs on CPU: %s", stage.name, device.reason or f"DEVICE={environment.device}")
 
 
-def _start_dramatiq(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment) -> None:
+def _start_dramatiq(stage: AnyStage, work: _Work, environment: Environment) -> None:
+    broker = open_worker_broker(environment.redis_url, stage.name, environment.health_file.touch)
+
     def run(folder: str) -> None:
         _take(stage, broker, work, environment, Path(folder))
 
@@ -119,25 +117,27 @@ def _start_dramatiq(stage: AnyStage, broker: RedisBroker, work: _Work, environme
 
 def _take(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment, folder: Path) -> None:
     """Handles one message. Whatever goes wrong with a job is told in its manifest, never by an exception."""
-    work.deadline = time.monotonic() + stage_facts(stage.name).time_limit_seconds
     work.folder = folder
+
+    def progressed() -> None:
+        work.deadline = work.clock + stage_facts(stage.name).time_limit_seconds
 
     def card_failed(text: str) -> None:
         work.failure = text
         with contextlib.suppress(OSError):
             note_failure(text, environment.device_file)
 
+    progressed()
     try:
-        outcome = run_stage(stage, folder, environment=environment, card_failed=card_failed)
+        outcome = run_stage(stage, folder, environment=environment, progressed=progressed, card_failed=card_failed)
+        work.deadline = float("inf")  # the work is done; the queue is waited for
         _hand_on(stage, broker, folder, outcome)
-    except QueueAway as error:
-        # The message was not handed on: this process ends without having said that it is done, and so gets it again.
-        _end(stage, broker, work, error.reason, status=1, counts=True)
     except StageError as error:
         _log.error("%s cannot handle %s: %s", stage.name, folder, error)
     except OSError as error:
+        work.deadline = float("inf")
         _log.error("%s cannot note anything in %s, trying again: %s", stage.name, folder, error)
-        send(broker, stage.name, folder, delay_seconds=_PAUSE_FOR_DISK, patience_seconds=_QUEUE_PATIENCE)
+        send(broker, stage.name, folder, delay_seconds=_PAUSE_FOR_DISK)
     finally:
         work.folder = None
         work.deadline = float("inf")
@@ -147,51 +147,29 @@ def _take(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Enviro
 
 def _hand_on(stage: AnyStage, broker: RedisBroker, folder: Path, outcome: Outcome) -> None:
     if outcome in ("again", "busy"):
-        send(broker, stage.name, folder, delay_seconds=_PAUSE_BEFORE_AGAIN, patience_seconds=_QUEUE_PATIENCE)
+        send(broker, stage.name, folder, delay_seconds=_PAUSE_BEFORE_AGAIN)
         return
     following = next_stage(stage.name)
     if following and not (outcome == "failed" and failed_stage(read_manifest(folder))):
-        send(broker, following, folder, patience_seconds=_QUEUE_PATIENCE)
+        send(broker, following, folder)
 
 
-def _wait_for_queue(broker: RedisBroker, stop: threading.Event) -> None:
-    pause = 0.1
-    while not stop.is_set() and not _answers(broker):
-        stop.wait(pause)
-        pause = min(pause * 2, 5.0)
-
-
-def _answers(broker: RedisBroker) -> bool:
-    try:
-        return bool(broker.client.ping())
-    except redis.RedisError as error:
-        _log.warning("the queue does not answer: %s", error)
-        return False
-
-
-def _watch(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment) -> None:
-    """Keeps the sign of health fresh and the time limit, until the worker is to end."""
-    next_check = 0.0
-    while not work.stop.is_set():
-        if time.monotonic() >= work.deadline:
+def _watch(stage: AnyStage, work: _Work) -> None:
+    """Keeps the clock and the time limit, until the worker is to end."""
+    while not work.stop.wait(_TICK_SECONDS):
+        work.clock += _TICK_SECONDS
+        if work.clock >= work.deadline:
             limit = stage_facts(stage.name).time_limit_seconds
-            _end(stage, broker, work, f"It outlasted its time limit of {limit} s.", status=1, counts=True)
-        if time.monotonic() >= next_check:
-            next_check = time.monotonic() + _SECONDS_BETWEEN_HEALTH_CHECKS
-            if _answers(broker):
-                environment.health_file.touch()
-        work.stop.wait(_TICK_SECONDS)
+            _end(stage, work, f"It made no progress for its time limit of {limit} s.", status=1, counts=True)
 
 
-def _end(stage: AnyStage, broker: RedisBroker, work: _Work, reason: str, *, status: int, counts: bool) -> NoReturn:
+def _end(stage: AnyStage, work: _Work, reason: str, *, status: int, counts: bool) -> NoReturn:
     """Ends this process at once: nothing half-done can stay, for a result only stands when its folder was renamed."""
     folder = work.folder
     if folder is not None:
         _log.info("%s leaves %s: %s", stage.name, folder.name, reason)
         with contextlib.suppress(StageError, OSError):
             change_record(folder, stage.name, lambda now: _interrupted(now, reason, counts=counts))
-    with contextlib.suppress(redis.RedisError):
-        give_back(broker, stage.name)
     logging.shutdown()
     kill_children()
     os._exit(status)

@@ -1,6 +1,7 @@
 """A stage for tests: `fake_stage.py NAME SECONDS LIMIT COMMAND...`. It notes its starts and works with a child.
 
-With FAKE_CARD it has a GPU, which fails at the first start.
+With FAKE_CARD it has a GPU, which fails at the first start. With STEADY it gets on all the time, else it is stuck half
+way.
 """
 
 import os
@@ -20,8 +21,6 @@ from cp_whisperx.stages import stage_facts
 
 NAME, SECONDS = sys.argv[1], float(sys.argv[2])
 TIME_LIMIT = int(sys.argv[3])
-HEARTBEAT_MS = 3000
-QUEUE_PATIENCE = float(os.environ.get("QUEUE_PATIENCE", "60"))
 RESULTS: dict[str, StageResult] = {
     "subtitle-gen": SubtitleResult(subtitles="subtitle-gen/film.srt", cues=1, language="en", speakers=1),
     "mux": MuxResult(film="mux/film.mp4", size=1, duration=1.0, streams=(), left_out=()),
@@ -48,9 +47,9 @@ def work(context: Context[FakeSettings]) -> StageResult:
         starts.write(f"{child.pid}\n")
     if CARD and starts_of(context.folder) == 1:
         raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be")
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end and not (context.folder / "hurry").exists():
-        context.progress(0.5, "half")
+    began = time.monotonic()
+    while (worked := time.monotonic() - began) < SECONDS and not (context.folder / "hurry").exists():
+        context.progress(worked / SECONDS if "STEADY" in os.environ else 0.5, "working")
         time.sleep(0.05)
     child.kill()
     child.wait()
@@ -63,8 +62,8 @@ if __name__ == "__main__":
     sys.argv[1:] = sys.argv[4:] or ["worker"]
     with (
         patch("cp_whisperx.worker.stage_facts", return_value=facts),
-        patch("cp_whisperx.message_queue.HEARTBEAT_TIMEOUT_MS", HEARTBEAT_MS),
-        patch("cp_whisperx.worker._QUEUE_PATIENCE", QUEUE_PATIENCE),
+        patch("cp_whisperx.worker._TICK_SECONDS", 0.1),
+        patch("cp_whisperx.worker._PAUSE_BEFORE_AGAIN", 1.0),
         patch("cp_whisperx.devices.choose_device", side_effect=CARD * 2) if CARD else nullcontext(),
     ):
         main(

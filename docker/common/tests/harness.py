@@ -1,15 +1,18 @@
 """A real queue and real workers, for tests that kill them."""
 
 import contextlib
+import inspect
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import redis
 
 from cp_whisperx.environment import Environment
@@ -17,11 +20,17 @@ from cp_whisperx.environment import Environment
 COMMON = Path(__file__).parent.parent
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Waits until a condition holds; fails after so many seconds."""
-    deadline = time.monotonic() + seconds
+PATIENCE = 120.0
+"""Seconds after which something will not come any more, also on a busy machine."""
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Waits until a condition holds; fails, naming the line that waits, where there is no hope left."""
+    deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
+        if time.monotonic() > deadline:
+            line = "".join(inspect.stack()[1].code_context or ()).strip()
+            pytest.fail(f"not within {PATIENCE:.0f} s: {line}")
         time.sleep(0.05)
 
 
@@ -58,6 +67,16 @@ class Queue:
         with contextlib.suppress(redis.RedisError):
             return bool(redis.Redis(port=self.port).ping())
         return False
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Lets it stand still meanwhile: as slow as can be, and alive."""
+        assert self.server
+        self.server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.server.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Ends it without a word."""

@@ -16,7 +16,7 @@ from cp_whisperx.manifest import read_manifest, record_of
 from cp_whisperx.message_queue import open_broker, send
 from cp_whisperx.stages import all_stages
 from cp_whisperx_testing import make_job
-from harness import COMMON, Queue, Workers, variables
+from harness import COMMON, PATIENCE, Queue, Workers, variables
 
 
 def command(places: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,7 +26,7 @@ def command(places: Environment, *arguments: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -65,7 +65,7 @@ def test_a_queue_that_is_away_is_one_clear_sentence(queue: Queue, places: Enviro
         stderr=subprocess.PIPE,
         text=True,
     )
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "The queue does not answer" in errors
     assert "Traceback" not in errors
@@ -94,7 +94,7 @@ def test_a_submitted_film_is_followed_to_its_end(workers: Workers, film: Path) -
     workers.start("subtitle-gen")
     workers.start("mux")
     send(open_broker(places.redis_url), "subtitle-gen", stored.folder)
-    output, errors = waiting.communicate(timeout=60)
+    output, errors = waiting.communicate(timeout=PATIENCE)
     assert (waiting.returncode, errors) == (0, "")
     lines = output.splitlines()
     assert [line.split()[0] for line in lines[:12]] == [facts.name for facts in all_stages()]
@@ -158,7 +158,7 @@ def test_waiting_for_a_job_that_fails_fails(workers: Workers, film: Path) -> Non
     assert waiting.stdout
     assert "is already on its way" in waiting.stdout.readline()
     settle(stored, but=("mux",), asr=StageRecord(status="failed", reason="No words.", way_out="Speak up."))
-    _, errors = waiting.communicate(timeout=30)
+    _, errors = waiting.communicate(timeout=PATIENCE)
     assert waiting.returncode == 1
     assert "stopped at asr: No words. Speak up." in errors
 
@@ -173,7 +173,7 @@ def test_who_stops_waiting_does_not_stop_the_job(workers: Workers, film: Path) -
     while not waiting.stdout.readline().startswith("subtitle-gen"):
         pass
     waiting.send_signal(signal.SIGINT)
-    _, errors = waiting.communicate(timeout=10)
+    _, errors = waiting.communicate(timeout=PATIENCE)
     assert waiting.returncode == 130
     assert f"cp-whisperx status {stored.job.id}" in errors
 
@@ -196,7 +196,7 @@ def test_the_log_is_one_line_for_each_event(places: Environment, tmp_path: Path)
     chatty = {**variables(places), "LOG_FORMAT": "json"}
     said = subprocess.run(call, env=chatty, capture_output=True, text=True, check=True).stdout.splitlines()
     events = [json.loads(line) for line in said[:-1]]
-    assert [event["message"].split(":")[1].split(",")[0].strip() for event in events] == ["started", "done in 0.0 s"]
+    assert [event["message"].split()[3].rstrip(",") for event in events] == ["started", "done"]
     assert {event["level"] for event in events} == {"info"}
 
 

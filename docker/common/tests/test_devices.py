@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from cp_whisperx.devices import (
 )
 from cp_whisperx.errors import StageError
 from fake_cuda import FakeCard, FakeCuda
-from harness import COMMON
+from harness import COMMON, PATIENCE
 
 CARDS = Found((Device("cuda", "A", 8000, 100, 0), Device("cuda", "B", 8000, 7000, 1)), "570.86.15", "12.8")
 NONE = Found(problem="no driver", way_out="Install one,")
@@ -197,7 +197,7 @@ def run_module(*arguments: str, **environment: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
     )
 
 
@@ -223,7 +223,7 @@ def test_a_driver_that_hangs_fails_the_check_in_time(
     noted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(devices, "_CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(devices, "check_device", lambda _path: time.sleep(1))
+    monkeypatch.setattr(devices, "check_device", lambda _path: threading.Event().wait())
     monkeypatch.setenv("DEVICE_FILE", str(noted))
     assert devices.main(["--check"]) == 1
     assert "gave no answer" in capsys.readouterr().out

@@ -13,10 +13,11 @@ import pytest
 
 from cp_whisperx.contract import StageRecord
 from cp_whisperx.environment import Environment
-from cp_whisperx.manifest import read_manifest, record_of
+from cp_whisperx.files import locked
+from cp_whisperx.manifest import are_intact, read_manifest, record_of, stage_lock
 from cp_whisperx.message_queue import open_broker, send
 from cp_whisperx_testing import make_job
-from harness import COMMON, Queue, Workers, eventually, variables
+from harness import COMMON, PATIENCE, Queue, Workers, eventually, variables
 
 FIRST, SECOND = "subtitle-gen", "mux"
 
@@ -68,19 +69,59 @@ def test_a_message_that_comes_three_times_is_done_once(queue: Queue, workers: Wo
     workers.start(FIRST, seconds=1)
     ask(queue, job, times=3)
     eventually(lambda: record(job, FIRST).status == "done")
-    eventually(lambda: not pending(queue), seconds=20)
+    eventually(lambda: not pending(queue))
     assert len(starts(job, FIRST)) == 1
 
 
 def pending(queue: Queue) -> int:
-    broker = open_broker(queue.url)
-    return sum(int(broker.client.hlen(f"dramatiq:{name}.msgs")) for name in (FIRST, f"{FIRST}.DQ"))
+    return queue_length(queue, FIRST) + queue_length(queue, f"{FIRST}.DQ")
+
+
+def queue_length(queue: Queue, name: str) -> int:
+    return int(open_broker(queue.url).client.hlen(f"dramatiq:{name}.msgs"))
+
+
+def is_delayed(queue: Queue) -> bool:
+    """Whether the worker holds the message until it is to try again."""
+    return queue_length(queue, f"{FIRST}.DQ") == 1 and not open_broker(queue.url).client.llen(f"dramatiq:{FIRST}.DQ")
+
+
+def test_a_worker_that_stood_still_finishes_its_job_once(queue: Queue, workers: Workers, job: Path) -> None:
+    worker = workers.start(FIRST, seconds=60)
+    ask(queue, job)
+    eventually(lambda: started(job, 1))
+    worker.send_signal(signal.SIGSTOP)
+    workers.start(FIRST, seconds=60)
+    eventually(lambda: queue_length(queue, f"{FIRST}.DQ") == 1)  # it found the lock held, and looks again later
+    worker.send_signal(signal.SIGCONT)
+    (job / "hurry").touch()
+    eventually(lambda: record(job, FIRST).status == "done")
+    eventually(lambda: not pending(queue))
+    assert started(job, 1)
+    assert record(job, FIRST).attempts == 1
+    assert are_intact(job, record(job, FIRST).outputs)
+    assert queue_length(queue, SECOND) >= 1
+
+
+def test_a_stage_that_gets_on_may_outlast_its_time_and_stand_still(
+    queue: Queue, workers: Workers, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEADY", "1")
+    worker = workers.start(FIRST, seconds=3, time_limit=1)
+    ask(queue, job)
+    eventually(lambda: started(job, 1))
+    worker.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)
+    worker.send_signal(signal.SIGCONT)
+    eventually(lambda: record(job, FIRST).status == "done")
+    assert worker.poll() is None
+    assert (record(job, FIRST).attempts, record(job, FIRST).reason) == (1, None)
 
 
 def test_a_killed_worker_leaves_a_job_that_goes_on(queue: Queue, workers: Workers, job: Path) -> None:
     worker = workers.start(FIRST, seconds=60)
     ask(queue, job)
-    eventually(lambda: len(starts(job, FIRST)) == 1)
+    eventually(lambda: started(job, 1))
     worker.kill()
     worker.wait()
     assert record(job, FIRST).status == "running"
@@ -105,45 +146,43 @@ def test_a_stage_that_kills_its_worker_each_time_fails(queue: Queue, workers: Wo
     assert "resume" in (record(job, FIRST).way_out or "")
 
 
-def test_an_idle_worker_ends_at_once(workers: Workers) -> None:
+def test_an_idle_worker_ends_when_told(workers: Workers) -> None:
     worker = workers.start(FIRST)
-    began = time.monotonic()
     worker.terminate()
-    assert worker.wait(timeout=5) == 0
-    assert time.monotonic() - began < 2
+    assert worker.wait(PATIENCE) == 0
 
 
 def test_a_busy_worker_that_is_told_to_stop_gives_its_job_back(queue: Queue, workers: Workers, job: Path) -> None:
     worker = workers.start(FIRST, seconds=60)
     ask(queue, job)
-    eventually(lambda: len(starts(job, FIRST)) == 1)
+    eventually(lambda: started(job, 1))
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=2) == 0
+    assert worker.wait(PATIENCE) == 0
     assert record(job, FIRST).status == "pending"
     assert record(job, FIRST).attempts == 0
     eventually(lambda: not is_alive(starts(job, FIRST)[0]))
     workers.start(FIRST)
-    eventually(lambda: record(job, FIRST).status == "done", seconds=2.5)
+    eventually(lambda: record(job, FIRST).status == "done")
     assert record(job, FIRST).attempts == 1
 
 
-def test_a_stage_that_outlasts_its_time_is_ended_with_its_children(queue: Queue, workers: Workers, job: Path) -> None:
+def test_a_stage_that_is_stuck_is_ended_with_its_children(queue: Queue, workers: Workers, job: Path) -> None:
     ask(queue, job)
     for number in (1, 2, 3):
         worker = workers.start(FIRST, seconds=60, time_limit=1)
-        assert worker.wait(timeout=10) == 1
-        assert record(job, FIRST).reason == "It outlasted its time limit of 1 s."
+        assert worker.wait(PATIENCE) == 1
+        assert record(job, FIRST).reason == "It made no progress for its time limit of 1 s."
         assert record(job, FIRST).attempts == number
     eventually(lambda: not any(is_alive(child) for child in starts(job, FIRST)))
     workers.start(FIRST)
     eventually(lambda: record(job, FIRST).status == "failed")
-    assert (record(job, FIRST).reason or "").endswith("It outlasted its time limit of 1 s.")
+    assert (record(job, FIRST).reason or "").endswith("It made no progress for its time limit of 1 s.")
 
 
 def test_a_worker_outlives_its_queue(queue: Queue, workers: Workers, job: Path) -> None:
     worker = workers.start(FIRST, seconds=60)
     ask(queue, job)
-    eventually(lambda: len(starts(job, FIRST)) == 1)
+    eventually(lambda: started(job, 1))
     queue.kill()
     (job / "hurry").touch()
     eventually(lambda: record(job, FIRST).status == "done")
@@ -153,31 +192,67 @@ def test_a_worker_outlives_its_queue(queue: Queue, workers: Workers, job: Path) 
     assert len(starts(job, FIRST)) == 1
 
 
-def test_an_outcome_that_cannot_be_handed_on_is_not_lost(
-    queue: Queue, workers: Workers, job: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("QUEUE_PATIENCE", "1")
+def test_an_outcome_that_was_not_handed_on_is_not_lost(queue: Queue, workers: Workers, job: Path) -> None:
     worker = workers.start(FIRST, seconds=60)
     ask(queue, job)
-    eventually(lambda: len(starts(job, FIRST)) == 1)
+    eventually(lambda: started(job, 1))
     queue.kill()
     (job / "hurry").touch()
-    assert worker.wait(timeout=20) == 1
-    assert record(job, FIRST).status == "done"
+    eventually(lambda: record(job, FIRST).status == "done")
+    worker.kill()
+    worker.wait()
     queue.start()
     workers.start(FIRST)
     eventually(lambda: queue_length(queue, SECOND) == 1)
-    assert len(starts(job, FIRST)) == 1
+    assert started(job, 1)
 
 
-def queue_length(queue: Queue, stage: str) -> int:
-    return int(open_broker(queue.url).client.hlen(f"dramatiq:{stage}.msgs"))
+def test_a_job_that_waits_to_be_tried_again_outlives_a_restart_of_the_queue(
+    queue: Queue, workers: Workers, job: Path
+) -> None:
+    worker = workers.start(FIRST)
+    with locked(stage_lock(job, FIRST)):
+        ask(queue, job)
+        eventually(lambda: is_delayed(queue))
+        queue.kill()
+        time.sleep(1.5)  # its time comes while the queue is away
+        queue.start()
+    eventually(lambda: record(job, FIRST).status == "done")
+    assert worker.poll() is None
+
+
+def test_a_worker_waits_for_a_slow_queue(
+    queue: Queue, workers: Workers, job: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    worker = workers.start(FIRST, seconds=60)
+    ask(queue, job)
+    eventually(lambda: started(job, 1))
+    with queue.stopped():
+        (job / "hurry").touch()
+        eventually(lambda: record(job, FIRST).status == "done")
+        time.sleep(11)  # an answer later than ten seconds was once a lost connection
+    eventually(lambda: not pending(queue))
+    assert queue_length(queue, SECOND) == 1
+    assert worker.poll() is None
+    said = capfd.readouterr().out
+    assert "does not answer" not in said
+    assert "error" not in said
+
+
+def test_a_worker_is_told_to_stop_while_the_queue_is_slow(queue: Queue, workers: Workers, job: Path) -> None:
+    worker = workers.start(FIRST, seconds=60)
+    ask(queue, job)
+    eventually(lambda: started(job, 1))
+    with queue.stopped():
+        worker.terminate()
+        assert worker.wait(PATIENCE) == 0
+    assert (record(job, FIRST).status, record(job, FIRST).attempts) == ("pending", 0)
 
 
 def test_a_worker_stays_healthy_in_a_long_stage(queue: Queue, workers: Workers, job: Path) -> None:
     workers.start(FIRST, seconds=60)
     ask(queue, job)
-    eventually(lambda: len(starts(job, FIRST)) == 1)
+    eventually(lambda: started(job, 1))
     before = workers.environment.health_file.stat().st_mtime_ns
     eventually(lambda: workers.environment.health_file.stat().st_mtime_ns > before)
     eventually(lambda: record(job, FIRST).progress == 0.5)
@@ -214,7 +289,7 @@ def test_a_worker_that_may_not_run_on_the_processor_refuses_to_start(places: Env
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert refused.returncode == 1
     assert f"{FIRST} cannot start: No GPU can be used: " in refused.stdout
@@ -231,7 +306,7 @@ def test_a_worker_whose_gpu_failed_ends_and_the_next_one_does_the_job(
     noted = workers.environment.device_file
     assert "failure" not in json.loads(noted.read_text())
     ask(queue, job)
-    assert worker.wait(timeout=20) == 1
+    assert worker.wait(PATIENCE) == 1
     assert (record(job, FIRST).status, record(job, FIRST).attempts) == ("pending", 1)
     assert (record(job, FIRST).reason or "").startswith("RuntimeError: CUDA error: an illegal memory access")
     assert json.loads(noted.read_text())["failure"] == "CUDA error: an illegal memory access was encountered"
