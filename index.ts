@@ -14,7 +14,7 @@ import { hubArgs } from "./volumes/prefetch";
 export = async () => {
   const settings = readSettings();
   await staysOnMachine(settings);
-  await preflight(settings);
+  const engineFacts = await preflight(settings);
 
   const certificates = readCertificates(settings.certificates);
   const hierarchy = buildHierarchy({
@@ -31,10 +31,11 @@ export = async () => {
     staging: "build/contexts",
   });
 
-  const engine = new Engine(settings);
+  const engine = new Engine({ ...settings, ...engineFacts });
   const modelCache = new ModelCache("model-cache", {
     engine,
     volumeName: `cp-whisperx-${settings.stack}-model-cache`,
+    identity: engineFacts.modelCache,
     modelsImage: imageNamed(hierarchy, "models").reference,
     hub: hubArgs(settings, hierarchy, certificates),
     user: settings.user,

@@ -5,7 +5,7 @@ import { catalog, MODEL_IMAGES } from "../images/catalog";
 import { stackNodes } from "../images/plan";
 import type { HubModel } from "../settings/hub-models";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
-import { declareProgram, runProgram, withoutSecrets } from "./program";
+import { declareProgram, READY, runProgram, withoutSecrets } from "./program";
 
 const KEY = "a key nobody may see";
 
@@ -241,7 +241,7 @@ describe("the program for the engine of another machine", () => {
   });
 
   it("tells the commands of the toolchain which machine that is", async () => {
-    await mockPulumi("cpu", { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "" });
+    await mockPulumi("cpu", READY);
     const outputs = await runProgram({
       "cp-whisperx:host": HOST,
       "cp-whisperx:registry": "registry.example.org",
@@ -307,12 +307,14 @@ describe("the program on a host that lacks something", () => {
 
   it("says it in a preview, and goes on", async () => {
     const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
-    const answers = { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "There is no engine; way out: start it" };
-    const recorded = await mockPulumi("gpu", answers, { preview: true });
+    const recorded = await mockPulumi("gpu", { "preflight.sh": "There is no engine; way out: start it" }, { preview: true });
     await runProgram({ "cp-whisperx:variant": "cuda" });
     await settled();
-    expect(warned.mock.calls).toEqual([["Stack gpu cannot be deployed yet:\n\n  There is no engine; way out: start it\n"]]);
+    expect(warned.mock.calls).toEqual([
+      [expect.stringMatching(/^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; way out: start it\n {2}Nobody says what the model cache holds/)],
+    ]);
     expect(containersOf(recorded).size).toBe(stages.length + 1);
+    expect(recorded.find(({ name }) => name === "model-cache-fill")?.options).toMatchObject({ ignoreChanges: ["triggers[1]"] });
     warned.mockRestore();
   });
 

@@ -18,13 +18,18 @@ export async function runProgram(config: Record<string, string>, secretKeys: str
   return program();
 }
 
+/** What the preflight says on a machine that has all it needs. */
+export const READY = {
+  "preflight.sh": "endpoint: unix:///var/run/docker.sock\nengine: linux/amd64\nmodel-cache: the-identity-of-a-volume\n",
+};
+
 /** Declares every resource of the stack with this configuration, on a machine that has all it needs. */
 export async function declareProgram(
   stack: string,
   config: Record<string, string>,
   secretKeys: string[] = [],
 ): Promise<RecordedResource[]> {
-  const recorded = await mockPulumi(stack, { "volume inspect": "the-identity-of-a-volume", "preflight.sh": "" });
+  const recorded = await mockPulumi(stack, READY);
   await runProgram(config, secretKeys);
   await settled();
   return recorded;

@@ -32,27 +32,18 @@ export interface ModelCacheAccess {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** services/preflight.sh reads it. */
 const IDENTITY_LABEL = "cp-whisperx.identity";
-
-const READ_IDENTITY = `set -eu
-found=$(docker volume ls --quiet --filter "name=^$VOLUME$")
-if [ -z "$found" ]; then echo "$FRESH"; exit; fi
-docker volume inspect --format '{{or (index .Labels "${IDENTITY_LABEL}") "unlabelled"}}' "$VOLUME"`;
-
-/**
- * What tells the volume from another one that is made later under the same name: the label it was made with, a fresh
- * one where there is no such volume. The time of its making does not: older engines report when it last changed.
- */
-function volumeIdentity(volumeName: string, engine: Engine, parent: pulumi.Resource): pulumi.Output<string> {
-  const environment = { ...engine.environment, VOLUME: volumeName, FRESH: randomUUID() };
-  const logging = command.local.Logging.None;
-  return command.local.runOutput({ command: READ_IDENTITY, environment, logging }, { parent }).stdout;
-}
 
 export interface ModelCacheArgs {
   readonly engine: Engine;
   /** Name of the volume in the engine; another name is another, empty cache. */
   readonly volumeName: string;
+  /**
+   * What tells the volume from another one that is made later under the same name: the label it was made with, empty where there
+   * is no such volume. Undefined where no engine says it: it is then taken for unchanged.
+   */
+  readonly identity?: string;
   /** `repository@digest` of the image that holds the packaged models. */
   readonly modelsImage: pulumi.Input<string>;
   /** The models that come from the hub, beside the packaged ones. */
@@ -79,10 +70,10 @@ export class ModelCache extends pulumi.ComponentResource {
   constructor(name: string, args: ModelCacheArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:volumes:ModelCache", name, {}, { ...options, ...args.engine.options });
     const { engine, hub, user } = args;
-    const identity = volumeIdentity(args.volumeName, engine, this);
+    const identity = args.identity === "" ? randomUUID() : args.identity;
     const volume = new docker.Volume(
       name,
-      { name: args.volumeName, labels: [{ label: IDENTITY_LABEL, value: identity }] },
+      { name: args.volumeName, labels: [{ label: IDENTITY_LABEL, value: identity ?? "" }] },
       // Gigabytes of downloads: no destroy and no refactoring of the program may take them along.
       { parent: this, protect: true, retainOnDelete: true, ignoreChanges: ["labels"] },
     );
@@ -102,7 +93,12 @@ export class ModelCache extends pulumi.ComponentResource {
         },
         triggers: [args.modelsImage, identity],
       },
-      { parent: this, deleteBeforeReplace: true, customTimeouts: { create: "30m" } },
+      {
+        parent: this,
+        deleteBeforeReplace: true,
+        customTimeouts: { create: "30m" },
+        ignoreChanges: identity === undefined ? ["triggers[1]"] : [],
+      },
     );
     const cache = { volume: volume.name, volumeIdentity: identity, cachePath: MODEL_CACHE_PATH, cacheEnvironment: HUB_ENVIRONMENT };
     const fetched = hub && prefetch(`${name}-prefetch`, { ...hub, ...cache, user, engine }, this, packaged);

@@ -29,9 +29,9 @@ export function hubArgs(settings: Settings, hierarchy: Hierarchy, certificates: 
 
 export interface PrefetchArgs extends HubArgs {
   readonly engine: Engine;
-  /** Name of the volume, and what tells it from a new, empty one of that name. */
+  /** Name of the volume, and what tells it from a new, empty one of that name; unchanged where that is undefined. */
   readonly volume: pulumi.Input<string>;
-  readonly volumeIdentity: pulumi.Input<string>;
+  readonly volumeIdentity: string | undefined;
   /** The variables by which libraries find the models, and where the volume is mounted. */
   readonly cacheEnvironment: Readonly<Record<string, string>>;
   readonly cachePath: string;
@@ -87,6 +87,12 @@ export function prefetch(
       logging: command.local.Logging.StdoutAndStderr,
       triggers: [args.models.map(({ repository, revision }) => `${repository}@${revision}`), args.image, args.volumeIdentity],
     },
-    { parent, dependsOn: after, deleteBeforeReplace: true, customTimeouts: { create: "5h", update: "5h" } },
+    {
+      parent,
+      dependsOn: after,
+      deleteBeforeReplace: true,
+      customTimeouts: { create: "5h", update: "5h" },
+      ignoreChanges: args.volumeIdentity === undefined ? ["triggers[2]"] : [],
+    },
   );
 }
