@@ -15,7 +15,7 @@ import { hubArgs } from "./volumes/prefetch";
 export = async () => {
   const settings = readSettings();
   await staysOnMachine(settings);
-  await preflight(settings);
+  const engineFacts = await preflight(settings);
 
   const certificates = readCertificates(settings.certificates);
   const hierarchy = buildHierarchy({
@@ -32,9 +32,9 @@ export = async () => {
     staging: "build/contexts",
   });
 
-  const engine = new Engine(settings);
+  const engine = new Engine({ ...settings, ...engineFacts });
   const paths = filmPaths(settings.films);
-  const identities = await readIdentities(engine, settings.stack, paths);
+  const identities = await readIdentities(engine, engineFacts.volumes, settings.stack, paths);
   const modelCache = new ModelCache("model-cache", {
     engine,
     volume: identities.volume("model-cache"),

@@ -1,4 +1,5 @@
 import * as path from "node:path";
+import * as dockerBuild from "@pulumi/docker-build";
 import type * as pulumi from "@pulumi/pulumi";
 import { catalog, EXTERNAL, type ImageDefinition, type Variant } from "./catalog";
 import { hashContext, readContext, removeOldContexts, stageContext, type ContextFile } from "./context";
@@ -41,20 +42,27 @@ export function buildHierarchy(args: HierarchyArgs, definitions: readonly ImageD
     contexts.set(name, files);
     return files;
   };
+  // The provider keeps DOCKER_HOST in the state, and would replace every image where another one is set. Builds go to the builder
+  // of that name, wherever DOCKER_HOST leads. The alias is the provider of stacks from before this one was declared.
+  const provider = new dockerBuild.Provider("builder", {}, { ignoreChanges: ["host"], aliases: [{ name: "default_0_0_22" }] });
   const images: Record<string, StageImage> = {};
   const references: Record<string, pulumi.Input<string>> = {};
   for (const image of planImages(definitions, args, args, (name) => hashContext(contextOf(name)))) {
     const { name } = image.definition;
     const external = (image.variant === "cpu" ? undefined : externalImages.cuda) ?? externalImages.cpu;
-    const built = new StageImage(image.name, {
-      image,
-      context: stageContext(contextOf(name), args.staging, name),
-      references: { ...references, [EXTERNAL]: external },
-      builder,
-      platform,
-      registryLogin,
-      certificates,
-    });
+    const built = new StageImage(
+      image.name,
+      {
+        image,
+        context: stageContext(contextOf(name), args.staging, name),
+        references: { ...references, [EXTERNAL]: external },
+        builder,
+        platform,
+        registryLogin,
+        certificates,
+      },
+      { provider },
+    );
     images[image.name] = built;
     references[image.name] = built.reference;
   }

@@ -3,26 +3,37 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RegistryLogin } from "../images/image";
 
 export interface EngineArgs {
-  /** `ssh://user@machine`; this machine's engine where undefined. */
+  /** `ssh://user@machine`; the engine that docker's own context names where undefined. */
   readonly host?: string;
+  /** Address of that one. */
+  readonly endpoint?: string;
+  /** Whether it answers; a preview goes on without. */
+  readonly answers: boolean;
   /** Host and port of the registry that the engine pulls from. */
   readonly registry: string;
   readonly registryLogin?: RegistryLogin;
 }
 
+/**
+ * Where the provider looks for an engine that does not answer. It asks none before a preview needs it, except that the
+ * official plugin ends with an error where no daemon answers at an address that is not ssh's.
+ */
+const NO_ENGINE = "ssh://no-engine-answers";
+
 /** The engine that a stack runs on, for resources and for docker commands. */
 export class Engine {
-  /** What resources are made with where it is another machine's engine, or its registry wants a login. */
-  public readonly provider?: docker.Provider;
+  /** What resources are made with. By itself the provider would look past docker's contexts. */
+  public readonly provider: docker.Provider;
   /** What a docker command needs to reach it. */
   public readonly environment: Readonly<Record<string, string>>;
 
   constructor(private readonly args: EngineArgs) {
-    const { host, registry, registryLogin } = args;
+    const { host, endpoint, answers, registry, registryLogin } = args;
     this.environment = host === undefined ? {} : { DOCKER_HOST: host };
-    if (host === undefined && registryLogin === undefined) return;
     this.provider = new docker.Provider("engine", {
-      host,
+      host: host ?? (answers ? endpoint : NO_ENGINE),
+      // DOCKER_CONTEXT would otherwise go before `host`, and the provider reads only contexts below ~/.docker.
+      context: "",
       registryAuth:
         registryLogin === undefined
           ? undefined
@@ -31,8 +42,8 @@ export class Engine {
   }
 
   /** What makes a resource, or a component with all in it, use this engine. */
-  public get options(): { provider?: docker.Provider } {
-    return this.provider === undefined ? {} : { provider: this.provider };
+  public get options(): { provider: docker.Provider } {
+    return { provider: this.provider };
   }
 
   /** Whether folders of this machine are there for containers to mount. */

@@ -3,12 +3,15 @@
 # missing, with the way out, or a fact for services/preflight.ts to judge. The status is 0 where everything was asked,
 # whatever the answers. Standard input: the registry's password, if it has one.
 #
+#   endpoint: ADDRESS        the engine that docker commands in this environment reach
+#   engine: OS/ARCHITECTURE  it answers
+#   volumes: NAME=IDENTITY ...   the stack's volumes and their labels, nothing after the colon where there are none
 #   card: INDEX, UUID, DRIVER, MIB   a GPU
 #   disk: USE MIB MOUNT FOLDER       free room, with tabs between; USE is engine or builder
-#   deployed                         the engine has had this stack before
 #
 # STACK              name of the stack
 # DOCKER_HOST        ssh://user@machine, where the engine is another machine's
+# DISKS              yes to tell the free room; empty for nothing
 # GPU_DRIVER         nvidia or cdi: how containers get GPUs; empty where they get none
 # NATIVE_ENVIRONMENT folder of the Python environment that containers take torch from; empty for none
 # REGISTRY           host:port of a registry to try; empty for none
@@ -16,21 +19,55 @@
 # REPOSITORY         one of the repositories there that images are pushed to
 # REGISTRY_USER      who logs in there; empty for nobody
 # REGISTRY_CA        file of PEM certificates to trust besides; empty for none
+# LIMITS             seconds that an answer may take, try by try
+# PATIENCE           seconds that all retries may take together
 set -uo pipefail
 
 LEAST_ENGINE=20
 LEAST_CDI_ENGINE=25
 TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html'
 
-: "${STACK:=dev}" "${GPU_DRIVER:=}" "${NATIVE_ENVIRONMENT:=}"
+: "${STACK:=dev}" "${DISKS:=}" "${GPU_DRIVER:=}" "${NATIVE_ENVIRONMENT:=}"
 : "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REPOSITORY:=}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
+: "${LIMITS:=10 20 40}" "${PATIENCE:=150}"
 LOGIN=''
+
+# What the last question was answered, and how long it was waited for. A file, since a pipe stays open as long as whatever a
+# command leaves in the background, such as ssh with a shared connection.
+ANSWER='' WAITED=0
+SCRATCH=$(mktemp)
+trap 'rm -f -- "$SCRATCH"' EXIT
 
 # missing SENTENCE WAY_OUT
 missing() { printf '%s; way out: %s\n' "$1" "$2"; }
 
-# why COMMAND...: the last thing that it says. An answer is kept apart from warnings, so what failed is asked once more.
-why() { "$@" 2>&1 | grep . | tail --lines=1; }
+# ask COMMAND...: runs it with INPUT on its standard input; what it says is ANSWER. Any end is an answer, and its status is
+# the command's. One that takes longer than its limit is ended, and tried again with a longer one: it may be slow. 124 where
+# no answer came.
+ask() {
+  local limit left status
+  for limit in $LIMITS; do
+    left=$((PATIENCE - SECONDS))
+    ((limit < left)) || limit=$((left > 1 ? left : 1))
+    WAITED=$limit status=0
+    timeout --kill-after=2 "$limit" "$@" >"$SCRATCH" 2>&1 <<<"${INPUT:-}" || status=$?
+    ANSWER=$(<"$SCRATCH")
+    if ((status != 124 && status != 137)); then return "$status"; fi
+    ((limit < left)) || break
+  done
+  return 124
+}
+
+# line PREFIX: the rest of the first line of the answer that begins so. Other lines are warnings.
+line() { sed --quiet "/^$1 /{s///p;q}" <<<"$ANSWER"; }
+
+# why: the last thing that the answer says.
+why() { grep . <<<"$ANSWER" | tail --lines=1; }
+
+# silence STATUS: what to say of somebody who gave no answer, or not the one that was hoped for.
+silence() {
+  if (($1 == 124)); then printf 'gave no answer in %s s' "$WAITED"; else printf 'does not answer: %s' "$(why)"; fi
+}
 
 # place: where the engine is, for sentences.
 place() {
@@ -39,23 +76,54 @@ place() {
 
 is_remote() { [[ ${DOCKER_HOST:-} == ssh://* ]]; }
 
-# on_host COMMAND...: runs it where the engine is. Standard input is the registry's.
+# on_host COMMAND...: asks where the engine is.
 on_host() {
-  if is_remote; then ssh -o BatchMode=yes "$DOCKER_HOST" "$(printf '%q ' "$@")" </dev/null; else "$@"; fi
+  if is_remote; then ask ssh -o BatchMode=yes "$DOCKER_HOST" "$(printf '%q ' "$@")"; else ask "$@"; fi
+}
+
+# has COMMAND...: whether the command succeeds where the engine is. Where it cannot be asked, that is what is said, and no more:
+# ssh ends with 255 where it fails itself.
+has() {
+  local status=0
+  on_host "$@" || status=$?
+  ((status == 124 || status == 255)) || return "$status"
+  missing "$(place) was asked for $(printf '%q ' "$@")and $(silence "$status")" 'run the command again'
+}
+
+# ask_engine COMMAND...: a docker command; says it where no answer came.
+ask_engine() {
+  local status=0
+  ask docker "$@" || status=$?
+  ((status != 0)) || return 0
+  missing "The engine of $(place) was asked docker $1 and $(silence "$status")" 'run the command again'
+  return "$status"
+}
+
+# tell_endpoint: the engine that docker's contexts and variables lead to.
+tell_endpoint() {
+  if ask docker context inspect --format 'endpoint: {{.Endpoints.docker.Host}}'; then grep '^endpoint: ' <<<"$ANSWER"; fi
 }
 
 # check_engine: fails where nothing else can be asked.
 check_engine() {
-  local ask=(docker version --format '{{.Server.Version}}') version least=$LEAST_ENGINE
+  local status=0 version='' platform='' least=$LEAST_ENGINE
   if ! command -v docker >/dev/null; then
     missing 'This machine has no docker command' 'install Docker, or run make up, which does'
     return 1
   fi
-  if ! version=$("${ask[@]}" 2>/dev/null) || ! [[ $version =~ ^[0-9]+\. ]]; then
-    missing "The engine of $(place) does not answer: $(why "${ask[@]}")" \
+  tell_endpoint
+  ask docker version --format 'engine {{.Server.Version}} {{.Server.Os}}/{{.Server.Arch}}' || status=$?
+  read -r version platform < <(line engine)
+  if ((status == 124)); then
+    missing "The engine of $(place) $(silence "$status")" \
+      'wait until the machine has less to do and run the command again; if it is stuck, restart it (systemctl restart docker)'
+    return 1
+  elif ((status != 0)) || [[ ! $version =~ ^[0-9]+\. ]]; then
+    missing "The engine of $(place) $(silence "$status")" \
       'start it (systemctl start docker), or see that this user may use it (docker version)'
     return 1
   fi
+  printf 'engine: %s\n' "$platform"
   [[ $GPU_DRIVER == cdi ]] && least=$LEAST_CDI_ENGINE
   ((${version%%.*} >= least)) && return
   if [[ $GPU_DRIVER == cdi ]] && ((${version%%.*} >= LEAST_ENGINE)); then
@@ -66,27 +134,42 @@ check_engine() {
   fi
 }
 
+# tell_volumes: the label tells a volume from another one that is made later under the same name. The time of its making does
+# not: older engines report when it last changed.
+tell_volumes() {
+  local found
+  ask_engine volume ls --filter "name=^cp-whisperx-$STACK-(model-cache|queue|secrets)$" \
+    --format 'volume {{.Name}}={{or (.Label "cp-whisperx.identity") "unlabelled"}}' || return
+  found=$(sed --quiet 's/^volume//p' <<<"$ANSWER")
+  printf 'volumes:%s\n' "${found//$'\n'/}"
+}
+
 # check_hook: what puts NVIDIA's devices and libraries into a container.
 check_hook() {
-  local runtimes
-  runtimes=$(docker info --format '{{range $name, $_ := .Runtimes}}{{println $name}}{{end}}')
-  grep --quiet --line-regexp nvidia <<<"$runtimes" && return
-  on_host sh -c 'command -v nvidia-container-runtime-hook' >/dev/null 2>&1 && return
+  ask_engine info --format '{{json .Runtimes}}' || return
+  grep --quiet --fixed-strings '"nvidia":' <<<"$ANSWER" && return
+  has sh -c 'command -v nvidia-container-runtime-hook' && return
   missing "The engine of $(place) has no NVIDIA runtime, so no container gets a GPU" \
     "install the NVIDIA Container Toolkit there ($TOOLKIT), then sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 }
 
-# check_cdi: whether the engine reads device descriptions, and has one of NVIDIA's.
+# check_cdi: whether the engine reads device descriptions, and has one of NVIDIA's. A docker command that knows no such folders
+# fails, and so does its engine.
 check_cdi() {
-  local folders folder
-  folders=$(docker info --format '{{range .CDISpecDirs}}{{println .}}{{end}}' 2>/dev/null)
+  local status=0 folders folder
+  ask docker info --format '{{range .CDISpecDirs}}{{println .}}{{end}}' || status=$?
+  if ((status == 124)); then
+    missing "The engine of $(place) was asked docker info and $(silence "$status")" 'run the command again'
+    return
+  fi
+  folders=$(grep '^/' <<<"$ANSWER")
   if [[ -z $folders ]]; then
     missing "The engine of $(place) does not use CDI" \
       'put "features": {"cdi": true} into its /etc/docker/daemon.json and restart it'
     return
   fi
   while read -r folder; do
-    on_host grep --recursive --no-messages --quiet nvidia.com/gpu "$folder" && return
+    has grep --recursive --no-messages --quiet nvidia.com/gpu "$folder" && return
   done <<<"$folders"
   missing "No CDI description on $(place) names an NVIDIA GPU (${folders//$'\n'/, })" \
     "install the NVIDIA Container Toolkit there ($TOOLKIT), then sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
@@ -94,15 +177,20 @@ check_cdi() {
 
 # check_cards: hands on what NVIDIA's driver says of each GPU.
 check_cards() {
-  local ask=(on_host nvidia-smi '--query-gpu=index,uuid,driver_version,memory.total' '--format=csv,noheader,nounits')
-  "${ask[@]}" 2>/dev/null | sed --quiet --regexp-extended 's/^[0-9]+, *GPU-/card: &/p' | grep . && return
-  missing "NVIDIA's driver does not answer on $(place): $(why "${ask[@]}")" \
-    'install a driver that serves CUDA 12, and see that nvidia-smi works there'
+  local status=0
+  on_host nvidia-smi '--query-gpu=index,uuid,driver_version,memory.total' '--format=csv,noheader,nounits' || status=$?
+  sed --quiet --regexp-extended 's/^[0-9]+, *GPU-/card: &/p' <<<"$ANSWER" | grep . && return
+  if ((status == 124)); then
+    missing "NVIDIA's driver on $(place) $(silence "$status")" 'wait until it has less to do; a driver that is stuck takes a reboot'
+  else
+    missing "NVIDIA's driver on $(place) $(silence "$status")" \
+      'install a driver that serves CUDA 12, and see that nvidia-smi works there'
+  fi
 }
 
 # check_native_environment: the engine mounts no folder that is not there. Whether it fits, each worker finds out itself.
 check_native_environment() {
-  on_host test -d "$NATIVE_ENVIRONMENT" && return
+  has test -d "$NATIVE_ENVIRONMENT" && return
   missing "There is no Python environment in $NATIVE_ENVIRONMENT on $(place) (native.environment)" \
     'make native-environment there makes one'
 }
@@ -110,22 +198,22 @@ check_native_environment() {
 # tell_disks: the room where the engine keeps images, and where this machine keeps the builder's cache and the registry.
 tell_disks() {
   local root
-  root=$(docker info --format '{{.DockerRootDir}}')
+  ask_engine info --format 'root {{.DockerRootDir}}{{println}}{{.DriverStatus}}' || return
+  root=$(line root)
   # With containerd's store the images lie in its folder, which the engine does not tell.
-  if ! docker info --format '{{.DriverStatus}}' | grep --quiet --fixed-strings io.containerd.snapshotter \
+  if ! grep --quiet --fixed-strings io.containerd.snapshotter <<<"$ANSWER" \
     || ! tell_disk engine /var/lib/containerd on_host; then
     tell_disk engine "$root" on_host
   fi
-  tell_disk builder "${CP_WHISPERX_HOME:-${HOME:-}/.cp-whisperx}"
-  # The models stay when containers go, and so do the images.
-  if [[ -n $(docker volume ls --quiet --filter "name=^cp-whisperx-$STACK-model-cache$") ]]; then printf 'deployed\n'; fi
+  tell_disk builder "${CP_WHISPERX_HOME:-${HOME:-}/.cp-whisperx}" ask
 }
 
-# tell_disk USE FOLDER [on_host]: fails where nobody can look, such as at an engine in a virtual machine.
+# tell_disk USE FOLDER on_host|ask: fails where nobody can look, such as at an engine in a virtual machine.
 tell_disk() {
-  local free target
-  read -r free target < <("${@:3}" df --output=avail,target --block-size=1M "$2" 2>/dev/null | tail --lines=1)
-  [[ ${free:-} =~ ^[0-9]+$ ]] && printf 'disk: %s\t%s\t%s\t%s\n' "$1" "$free" "$target" "$2"
+  local free='' target=''
+  "$3" df --output=avail,target --block-size=1M "$2" || return
+  read -r free target < <(tail --lines=1 <<<"$ANSWER")
+  [[ $free =~ ^[0-9]+$ ]] && printf 'disk: %s\t%s\t%s\t%s\n' "$1" "$free" "$target" "$2"
 }
 
 # read_login: the login as curl's configuration, into LOGIN: nobody finds it in a list of processes.
@@ -137,40 +225,46 @@ read_login() {
   LOGIN="user = \"${LOGIN//\"/\\\"}\""
 }
 
-# ask_web ADDRESS [OPTION...]: the head of its answer to the login, or what curl complains of.
+# ask_web ADDRESS [OPTION...]: asks with the login; the head of what the server says is the answer, or what curl complains of.
+# The certificates that are set are tried where those of this machine vouch for nobody.
 ask_web() {
-  local ask=(curl --silent --show-error --max-time 10 --output /dev/null --dump-header - --config - "$@") answer
-  if answer=$("${ask[@]}" <<<"$LOGIN" 2>&1) \
-    || { [[ -n $REGISTRY_CA ]] && answer=$("${ask[@]}" --cacert "$REGISTRY_CA" <<<"$LOGIN" 2>&1); }; then
-    tr --delete '\r' <<<"$answer"
-  else
-    printf '%s' "${answer##*$'\n'}"
-    return 1
+  local INPUT=$LOGIN status=0
+  local ask=(curl --silent --show-error --output /dev/null --dump-header - --config - "$@")
+  ask "${ask[@]}" || status=$?
+  if ((status == 60)) && [[ -n $REGISTRY_CA ]]; then
+    status=0
+    ask "${ask[@]}" --cacert "$REGISTRY_CA" || status=$?
   fi
+  ANSWER=${ANSWER//$'\r'/}
+  return "$status"
 }
 
-# status_of HEAD: the status of the last answer, since a proxy may have answered first.
-status_of() { sed --quiet 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' <<<"$1" | tail --lines=1; }
+# http_status: the status of the last head in the answer, since a proxy may have answered first.
+http_status() { sed --quiet 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' <<<"$ANSWER" | tail --lines=1; }
 
-# challenge HEAD NAME: what a registry that wants a token says of that name.
-challenge() { sed --quiet "s/^www-authenticate: *bearer .*$2=\"\([^\"]*\)\".*/\1/Ip" <<<"$1"; }
+# challenge NAME: what a registry that wants a token says of that name.
+challenge() { sed --quiet "s/^www-authenticate: *bearer .*$1=\"\([^\"]*\)\".*/\1/Ip" <<<"$ANSWER"; }
+
+# WAIT_FOR_WEB: the way out where no answer came.
+WAIT_FOR_WEB='see what keeps it busy, or what drops the connection on the way, and run the command again'
 
 # check_registry: whether it answers, and takes the login.
 check_registry() {
-  local head realm
+  local status=0 realm way_out='start it, let this machine trust its certificate (setting certificates), or correct the settings registry and registryTls'
   # Docker Hub's images have another name than its server.
-  if ! head=$(ask_web "$REGISTRY_SCHEME://${REGISTRY/#docker.io/registry-1.docker.io}/v2/"); then
-    missing "The registry $REGISTRY does not answer by $REGISTRY_SCHEME: $head" \
-      'start it, let this machine trust its certificate (setting certificates), or correct the settings registry and registryTls'
+  ask_web "$REGISTRY_SCHEME://${REGISTRY/#docker.io/registry-1.docker.io}/v2/" || status=$?
+  if ((status != 0)); then
+    ((status != 124)) || way_out=$WAIT_FOR_WEB
+    missing "The registry $REGISTRY, asked by $REGISTRY_SCHEME, $(silence "$status")" "$way_out"
     return
   fi
-  realm=$(challenge "$head" realm)
-  case $(status_of "$head"):$realm in
+  realm=$(challenge realm)
+  case $(http_status):$realm in
     200:*) ;;
     401:) refuse_login ;;
-    401:*) check_token "$realm" "$(challenge "$head" service)" ;;
+    401:*) check_token "$realm" "$(challenge service)" ;;
     *)
-      missing "The registry $REGISTRY answers $REGISTRY_SCHEME://$REGISTRY/v2/ with status $(status_of "$head"), as no registry does" \
+      missing "The registry $REGISTRY answers $REGISTRY_SCHEME://$REGISTRY/v2/ with status $(http_status), as no registry does" \
         'correct the settings registry and registryTls'
       ;;
   esac
@@ -178,15 +272,17 @@ check_registry() {
 
 # check_token REALM SERVICE: whether the server that the registry names gives the login a token for pushing.
 check_token() {
-  local head
-  if ! head=$(ask_web "$1" --proto "=https,$REGISTRY_SCHEME" --get --data-urlencode "service=$2" --data-urlencode "scope=repository:$REPOSITORY:push,pull"); then
-    missing "The registry $REGISTRY wants a token of $1, which does not answer: $head" 'try again, or let this machine reach it'
+  local status=0 way_out='try again, or let this machine reach it'
+  ask_web "$1" --proto "=https,$REGISTRY_SCHEME" --get --data-urlencode "service=$2" --data-urlencode "scope=repository:$REPOSITORY:push,pull" || status=$?
+  if ((status != 0)); then
+    ((status != 124)) || way_out=$WAIT_FOR_WEB
+    missing "The registry $REGISTRY wants a token of $1, which $(silence "$status")" "$way_out"
     return
   fi
-  case $(status_of "$head") in
+  case $(http_status) in
     200) ;;
     401 | 403) refuse_login ;;
-    *) missing "The registry $REGISTRY wants a token of $1, which answers with status $(status_of "$head")" 'try again later' ;;
+    *) missing "The registry $REGISTRY wants a token of $1, which answers with status $(http_status)" 'try again later' ;;
   esac
 }
 
@@ -205,7 +301,8 @@ if check_engine; then
     nvidia) check_hook; check_cards ;;
     cdi) check_cdi; check_cards ;;
   esac
-  tell_disks
+  tell_volumes
+  if [[ -n $DISKS ]]; then tell_disks; fi
 fi
 if [[ -n $NATIVE_ENVIRONMENT ]]; then check_native_environment; fi
 if [[ -n $REGISTRY ]]; then read_login; check_registry; fi

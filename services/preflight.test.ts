@@ -1,7 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseSettings, type Settings } from "../settings";
 import { hubModels } from "../settings/hub-models";
@@ -9,7 +12,7 @@ import { findings, questions } from "./preflight";
 
 const SCRIPT = path.join(__dirname, "preflight.sh");
 /** The programs of the system that the script uses. */
-const TOOLS = ["bash", "cat", "grep", "sed", "sh", "tail", "tr"];
+const TOOLS = ["bash", "cat", "grep", "mktemp", "rm", "sed", "sh", "sleep", "tail", "test", "timeout"];
 
 let folder: string;
 beforeEach(() => {
@@ -33,6 +36,7 @@ function double(program: string, body: string): void {
 
 interface Host {
   readonly version?: string;
+  readonly platform?: string;
   readonly runtimes?: string;
   readonly cdiFolders?: string;
   readonly driverStatus?: string;
@@ -46,7 +50,8 @@ const T4 = "0, GPU-0abc, 570.86.15, 15360";
 /** Doubles of an engine and of NVIDIA's driver; everything is there unless said otherwise. */
 function host({
   version = "28.5.2",
-  runtimes = "io.containerd.runc.v2\\nnvidia\\nrunc",
+  platform = "linux/amd64",
+  runtimes = '{"nvidia":{"path":"nvidia-container-runtime"},"runc":{"path":"runc"}}',
   cdiFolders = "",
   driverStatus = "",
   volumes = "",
@@ -57,12 +62,12 @@ function host({
     "docker",
     `echo "$DOCKER_HOST" >"${folder}/docker-host"
 case "$*" in
-  *Server.Version*) echo ${version} ;;
-  *Runtimes*) printf '${runtimes}\\n' ;;
+  "context inspect "*) echo "endpoint: \${DOCKER_HOST:-unix:///run/user/1000/docker.sock}" ;;
+  *Server.Version*) echo engine ${version} ${platform} ;;
+  *Runtimes*) echo '${runtimes}' ;;
   *CDISpecDirs*) printf '${cdiFolders}\\n' ;;
-  *DockerRootDir*) echo /var/lib/docker ;;
-  *DriverStatus*) echo '${driverStatus}' ;;
-  *"volume ls"*^cp-whisperx-gpu-model-cache$) printf '${volumes}' ;;
+  *DockerRootDir*) printf 'root /var/lib/docker\\n${driverStatus}\\n' ;;
+  *"volume ls"*^cp-whisperx-[cg]pu-\\(model-cache\\|queue\\|secrets\\)\\$*) echo '${volumes}' ;;
   *) exit 64 ;;
 esac`,
   );
@@ -70,7 +75,9 @@ esac`,
   double("df", `[ "$3" = /var/lib/docker ] && printf 'Avail Mounted on\\n${freeMegabytes} /the disk\\n'`);
 }
 
-const GPU = { STACK: "gpu", GPU_DRIVER: "nvidia" };
+const GPU = { STACK: "gpu", GPU_DRIVER: "nvidia", DISKS: "yes" };
+/** Limits that are over soon, and grow as the real ones do. */
+const SOON = { LIMITS: "1 2 4" };
 
 /** The lines that the script prints, which must have asked everything; of what it says beside them, warnings alone. */
 function preflight(environment: Record<string, string>, password = ""): string[] {
@@ -86,9 +93,12 @@ function preflight(environment: Record<string, string>, password = ""): string[]
 const CARD = `card: ${T4}`;
 const DISK = "disk: engine\t100000\t/the disk\t/var/lib/docker";
 
+/** The lines about GPUs and disks, and those that say what is missing. */
+const asked = (environment: Record<string, string>): string[] =>
+  preflight(environment).filter((line) => !/^(endpoint|engine|volumes):/.test(line));
 /** The lines that say what is missing. */
 const lacking = (environment: Record<string, string>, password = ""): string[] =>
-  preflight(environment, password).filter((line) => !/^(card: |disk: )/.test(line));
+  preflight(environment, password).filter((line) => !/^(endpoint|engine|volumes|card|disk):/.test(line));
 const saying = (...lines: (string | RegExp)[]): string[] =>
   lines.map((line) => (typeof line === "string" ? line : (expect.stringMatching(line) as string)));
 
@@ -96,7 +106,20 @@ describe("preflight.sh", () => {
   it("tells facts alone where nothing is missing", () => {
     const other = "1, GPU-1abc, 570.86.15, [N/A]";
     host({ cards: [T4, other] });
-    expect(preflight(GPU)).toEqual([CARD, `card: ${other}`, DISK]);
+    expect(preflight(GPU)).toEqual([
+      "endpoint: unix:///run/user/1000/docker.sock",
+      "engine: linux/amd64",
+      CARD,
+      `card: ${other}`,
+      "volumes:",
+      DISK,
+    ]);
+  });
+
+  it("asks a stack that wants nothing special for its engine alone", () => {
+    host({ platform: "linux/arm64" });
+    for (const program of ["nvidia-smi", "df"]) rmSync(path.join(folder, "bin", program));
+    expect(preflight({ STACK: "gpu" })).toEqual(["endpoint: unix:///run/user/1000/docker.sock", "engine: linux/arm64", "volumes:"]);
   });
 
   it("keeps warnings apart from answers", () => {
@@ -105,20 +128,20 @@ describe("preflight.sh", () => {
       double(program, `echo 'WARNING: Error loading config file' >&2\n${read(`bin/${program}`)}`);
     }
     double("nvidia-smi", `echo "Warning: Permanently added 'gpu-1'" >&2; echo '3, a banner'; echo '${T4}'`);
-    expect(preflight(GPU)).toEqual([CARD, DISK]);
+    expect(asked(GPU)).toEqual([CARD, DISK]);
     double("nvidia-smi", "echo 'a banner'");
-    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver does not answer on this machine: a banner; way out: /));
+    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver on this machine does not answer: a banner; way out: /));
     double("docker", "echo WARNING: unbound; exit 0");
-    expect(preflight(GPU)).toEqual(saying(/^The engine of this machine does not answer: WARNING: unbound; way out: /));
+    expect(asked(GPU)).toEqual(saying(/^The engine of this machine does not answer: WARNING: unbound; way out: /));
   });
 
   it("says what is missing, all of it, one line each with the way out", () => {
-    host({ runtimes: "runc" });
+    host({ runtimes: '{"runc":{}}' });
     double("nvidia-smi", "exit 9");
-    expect(preflight({ ...GPU, NATIVE_ENVIRONMENT: "/nowhere" })).toEqual(
+    expect(asked({ ...GPU, NATIVE_ENVIRONMENT: "/nowhere" })).toEqual(
       saying(
         /^The engine of this machine has no NVIDIA runtime.*; way out: install the NVIDIA Container Toolkit/,
-        /^NVIDIA's driver does not answer .*; way out: /,
+        /^NVIDIA's driver on this machine does not answer: ; way out: /,
         DISK,
         /^There is no Python environment in \/nowhere .*; way out: /,
       ),
@@ -133,13 +156,13 @@ describe("preflight.sh", () => {
     expect(lacking(GPU)).toEqual(saying(/does not answer: Cannot connect to the Docker daemon; way out: start it/));
     host();
     rmSync(path.join(folder, "bin", "nvidia-smi"));
-    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver does not answer on this machine: .*not found; way out: install/));
+    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver on this machine does not answer: .*No such file.*; way out: install/));
     double("nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9");
-    expect(lacking(GPU)).toEqual(saying(/does not answer on this machine: NVIDIA-SMI has failed/));
+    expect(lacking(GPU)).toEqual(saying(/on this machine does not answer: NVIDIA-SMI has failed/));
   });
 
   it("takes NVIDIA's hook on the engine's path for a runtime", () => {
-    host({ runtimes: "runc" });
+    host({ runtimes: '{"runc":{}}' });
     double("nvidia-container-runtime-hook", "true");
     expect(lacking(GPU)).toEqual([]);
   });
@@ -163,20 +186,20 @@ describe("preflight.sh", () => {
 
   it("tells the disks of engine and builder, and of no engine where nobody can look", () => {
     double("nvidia-smi", `echo '${T4}'`);
-    host({ volumes: "cp-whisperx-gpu-model-cache" });
+    host();
     double("df", "printf 'Avail Mounted on\\n%s /\\n' 7");
     const home = { ...GPU, CP_WHISPERX_HOME: "/my home" };
-    expect(preflight(home)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/docker", "disk: builder\t7\t/\t/my home", "deployed"]);
+    expect(asked(home)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/docker", "disk: builder\t7\t/\t/my home"]);
     host({ freeMegabytes: "-" });
-    expect(preflight(home)).toEqual([CARD]);
+    expect(asked(home)).toEqual([CARD]);
   });
 
   it("looks where containerd keeps images, if it keeps them there", () => {
     const store = { driverStatus: "[[driver-type io.containerd.snapshotter.v1]]" };
     host(store);
-    expect(preflight(GPU)).toEqual([CARD, DISK]);
+    expect(asked(GPU)).toEqual([CARD, DISK]);
     double("df", `[ "$3" = /var/lib/containerd ] && printf 'Avail Mounted on\\n7 /\\n'`);
-    expect(preflight(GPU)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/containerd"]);
+    expect(asked(GPU)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/containerd"]);
   });
 
   it("wants the host's Python environment where containers are to mount it", () => {
@@ -198,9 +221,107 @@ describe("preflight.sh", () => {
     for (const program of ["nvidia-smi", "df"]) rmSync(path.join(folder, "bin", program));
     double("ssh", `echo "$3" >>"${folder}/asked"\ncase "$4" in nvidia-smi*) echo '${T4}' ;; df*) printf 'Avail Mounted on\\n500 /\\n' ;; *) exit 1 ;; esac`);
     const remote = "ssh://me@gpu-1:2222";
-    expect(preflight({ ...GPU, DOCKER_HOST: remote })).toEqual([CARD, "disk: engine\t500\t/\t/var/lib/docker"]);
+    expect(preflight({ ...GPU, DOCKER_HOST: remote })).toEqual([
+      `endpoint: ${remote}`,
+      "engine: linux/amd64",
+      CARD,
+      "volumes:",
+      "disk: engine\t500\t/\t/var/lib/docker",
+    ]);
     expect(new Set(read("asked").trim().split("\n"))).toEqual(new Set([remote]));
     expect(read("docker-host").trim()).toBe(remote);
+  });
+});
+
+describe("preflight.sh and who takes long to answer", () => {
+  const gpu = { ...GPU, ...SOON };
+
+  it("waits for an engine that is slow", () => {
+    host();
+    double("docker", `case "$*" in *Server.Version*) sleep 1.5 ;; esac\n${read("bin/docker")}`);
+    expect(lacking(gpu)).toEqual([]);
+  });
+
+  it("tells a stopped engine, driver or machine from one that is not there, and ends what hangs", () => {
+    host();
+    const hang = `echo $$ >>"${folder}/hanging"; sleep 60`;
+    double("docker", `case "$*" in *Server.Version*) ${hang} ;; esac`);
+    expect(asked({ ...gpu, LIMITS: "1" })).toEqual(saying(/^The engine of this machine gave no answer in 1 s; way out: wait until/));
+    host();
+    double("nvidia-smi", hang);
+    expect(lacking({ ...gpu, LIMITS: "1" })).toEqual(saying(/^NVIDIA's driver on this machine gave no answer in 1 s; way out: wait until/));
+    double("ssh", hang);
+    const remote = { ...gpu, GPU_DRIVER: "", NATIVE_ENVIRONMENT: "/env", DISKS: "", DOCKER_HOST: "ssh://me@gpu-1", LIMITS: "1" };
+    expect(lacking(remote)).toEqual(saying(/^ssh:\/\/me@gpu-1 was asked for test -d \/env and gave no answer in 1 s; way out: run the command again$/));
+    double("ssh", "echo 'ssh: connect to host gpu-1: Connection refused' >&2; exit 255");
+    expect(lacking(remote)).toEqual(saying(/was asked for test -d \/env and does not answer: ssh: connect to host gpu-1: Connection refused/));
+    const hanging = read("hanging").trim().split("\n");
+    expect(hanging.filter((id) => existsSync(`/proc/${id}`))).toEqual([]);
+  });
+
+  it("takes no volume that could not be asked about for one that is gone", () => {
+    host({ volumes: "volume cp-whisperx-gpu-model-cache=the-identity\nvolume cp-whisperx-gpu-queue=unlabelled" });
+    expect(preflight(gpu)).toContain("volumes: cp-whisperx-gpu-model-cache=the-identity cp-whisperx-gpu-queue=unlabelled");
+    const cannot = (body: string): void => { double("docker", `case "$*" in *"volume ls"*) ${body} ;; esac\n${read("bin/docker")}`); };
+    const told = (): string[] => preflight({ ...gpu, LIMITS: "1" }).filter((line) => line.includes("volume"));
+    cannot("sleep 60");
+    expect(told()).toEqual(["The engine of this machine was asked docker volume and gave no answer in 1 s; way out: run the command again"]);
+    cannot("echo 'Error response from daemon: shutting down' >&2; exit 1");
+    expect(told()).toEqual(saying(/^The engine of this machine was asked docker volume and does not answer: Error response from daemon: shutting down/));
+  });
+
+  it("holds with all its questions within a bound", () => {
+    host();
+    for (const program of ["nvidia-smi", "df"]) double(program, "sleep 60");
+    const before = Date.now();
+    expect(lacking({ ...gpu, PATIENCE: "3" })).toHaveLength(1);
+    expect(Date.now() - before).toBeLessThan(8000);
+  });
+
+  it("does not wait for what a command leaves in the background", () => {
+    host();
+    double("nvidia-smi", `sleep 60 & echo $! >"${folder}/left"; echo '${T4}'`);
+    expect(lacking(gpu)).toEqual([]);
+    process.kill(Number(read("left")));
+  });
+});
+
+describe("preflight.sh and a real registry", () => {
+  beforeEach(() => {
+    host();
+    symlinkSync(execFileSync("which", ["curl"], { encoding: "utf8" }).trim(), path.join(folder, "bin", "curl"));
+  });
+
+  /** What the script says of a registry that answers so many seconds after each question. */
+  async function registryAfter(seconds: number, environment: Record<string, string>): Promise<string[]> {
+    const server = createServer((_, response) => { setTimeout(() => response.end("{}"), seconds * 1000); });
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    const { port } = server.address() as AddressInfo;
+    try {
+      const child = spawn("bash", [SCRIPT], {
+        env: { PATH: path.join(folder, "bin"), STACK: "cpu", REGISTRY: `127.0.0.1:${port}`, REGISTRY_SCHEME: "http", ...environment },
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const lines = (await text(child.stdout)).split("\n");
+      return lines.filter((line) => line.startsWith("The registry"));
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+  const of = (registry: string, scheme: string): string[] => lacking({ STACK: "cpu", REGISTRY: registry, REGISTRY_SCHEME: scheme, ...SOON });
+
+  it("waits for one that is slow, longer each time, and says how long", async () => {
+    expect(await registryAfter(1.5, SOON)).toEqual([]);
+    expect(await registryAfter(30, { LIMITS: "1 2" })).toEqual(
+      saying(/^The registry 127.0.0.1:\d+, asked by http, gave no answer in 2 s; way out: see what keeps it busy/),
+    );
+  });
+
+  it("takes a refusal, an unknown name or another protocol for an answer", async () => {
+    expect(of("127.0.0.1:1", "http")).toEqual(saying(/asked by http, does not answer: curl: \(7\) .*; way out: start it/));
+    expect(of("registry.invalid", "https")).toEqual(saying(/asked by https, does not answer: curl: \(6\) .*; way out: start it/));
+    expect(await registryAfter(0, { REGISTRY_SCHEME: "https" })).toEqual(saying(/asked by https, does not answer: curl: \(35\) .*; way out: .*registryTls/));
   });
 });
 
@@ -244,7 +365,7 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
     web(bearer, answer(503));
     expect(lacking(login, "right")).toEqual(saying(/wants a token of https:\/\/tokens.example.org\/token, which answers with status 503; way out: /));
     web(bearer, "echo 'curl: (6) no such host'; exit 6");
-    expect(lacking(login, "right")).toEqual(saying(/token, which does not answer: curl: \(6\) no such host; way out: /));
+    expect(lacking(login, "right")).toEqual(saying(/token, which does not answer: curl: \(6\) no such host; way out: try again/));
   });
 
   it.each([404, 503, 301])("takes nothing for a registry that answers with status %i", (status) => {
@@ -261,7 +382,7 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
 
   it("says that it does not answer, and tries the certificates that are set", () => {
     double("curl", `case "$*" in *--cacert\\ /ca.pem*) ${answer(200)} ;; *) echo 'curl: (60) unknown authority'; exit 60 ;; esac`);
-    expect(lacking(registry)).toEqual(saying(/does not answer by https: curl: \(60\) unknown authority; way out: .*certificates/));
+    expect(lacking(registry)).toEqual(saying(/asked by https, does not answer: curl: \(60\) unknown authority; way out: .*certificates/));
     expect(lacking({ ...registry, REGISTRY_CA: "/ca.pem" })).toEqual([]);
   });
 });
@@ -279,7 +400,7 @@ describe("findings", () => {
   const problems = (answers: string, of = settings): string[] => findings(answers, of).problems;
 
   it("are what the script says is missing, and what the GPUs lack for the services", () => {
-    expect(findings("", settings)).toEqual({ problems: [], warnings: [] });
+    expect(findings("", settings)).toEqual({ problems: [], warnings: [], engine: { answers: false } });
     expect(problems(`It is missing; way out: x\n${CARD}`)).toEqual(
       saying("It is missing; way out: x", /^There is no GPU 1 on this machine, which has 1, for .*asr/),
     );
@@ -293,7 +414,8 @@ describe("findings", () => {
     const disk = (free: number): string => `disk: engine\t${free}\t/\t/var/lib/docker`;
     expect(problems(disk(15_000))).toEqual(saying(/^There are 15000 MiB free below \/var\/lib\/docker on this machine/));
     expect(problems(disk(15_300))).toEqual([]);
-    expect(findings(`deployed\n${disk(5000)}`, settings)).toEqual({ problems: [], warnings: saying(/an update may take/) });
+    expect(findings(`volumes: cp-whisperx-gpu-model-cache=x\n${disk(5000)}`, settings)).toMatchObject({ problems: [], warnings: saying(/an update may take/) });
+    expect(problems(`volumes:\n${disk(5000)}`)).toHaveLength(1);
     const hub = (leaveOut: string[]): Settings => settingsOf({ variant: "cuda", models: JSON.stringify({ source: "hub", leaveOut }) });
     expect(problems(disk(19_000), hub([]))).toHaveLength(1);
     const most = hub(hubModels.map(({ repository }) => repository));
@@ -301,13 +423,36 @@ describe("findings", () => {
   });
 });
 
+describe("findings about the engine", () => {
+  const settings = settingsOf({});
+
+  it("are where it is, that it answers, and what tells the model cache from another one", () => {
+    const answers = "endpoint: unix:///run/docker.sock\nengine: linux/amd64\nvolumes: v=the-identity\n";
+    expect(findings(answers, settings)).toEqual({
+      problems: [],
+      warnings: [],
+      engine: { endpoint: "unix:///run/docker.sock", answers: true, volumes: { v: "the-identity" } },
+    });
+    expect(findings("volumes:", settings).engine.volumes).toEqual({});
+  });
+
+  it("refuse one of another architecture", () => {
+    const arm = (host?: string): string[] => findings("engine: linux/arm64", { ...settings, host }).problems;
+    expect(arm()).toEqual(saying(/^The engine of this machine runs linux\/arm64, and the images are for linux\/amd64; way out: /));
+    expect(arm("ssh://me@gpu-1")).toEqual(saying(/^The engine of ssh:\/\/me@gpu-1 runs linux\/arm64/));
+  });
+});
+
 describe("questions", () => {
   const of = (values: Record<string, string>): Record<string, string> => questions(settingsOf(values));
+
+  it("are about the engine alone where a stack wants nothing special", () => {
+    expect(of({})).toEqual({ STACK: "gpu" });
+  });
 
   it("are about GPUs where services use them", () => {
     expect(of({ variant: "cuda", gpu: '{"driver":"cdi"}' }).GPU_DRIVER).toBe("cdi");
     expect(of({ variant: "cuda", device: "cpu" }).GPU_DRIVER).toBe("");
-    expect(of({}).GPU_DRIVER).toBe("");
   });
 
   it("are about the host's Python environment for slim images", () => {
@@ -316,9 +461,10 @@ describe("questions", () => {
   });
 
   it("are about a repository of the registry, and know how it is spoken to", () => {
-    expect(of({ namespace: "me/films" }).REPOSITORY).toBe("me/films/cp-whisperx-app-base");
-    expect(of({}).REGISTRY_SCHEME).toBe("http");
-    expect(of({ registry: "registry.example.org" }).REGISTRY_SCHEME).toBe("https");
-    expect(of({ registry: "registry.example.org", registryTls: "false" }).REGISTRY_SCHEME).toBe("http");
+    const cuda = { variant: "cuda" };
+    expect(of({ ...cuda, namespace: "me/films" }).REPOSITORY).toBe("me/films/cp-whisperx-app-base");
+    expect(of(cuda).REGISTRY_SCHEME).toBe("http");
+    expect(of({ ...cuda, registry: "registry.example.org" }).REGISTRY_SCHEME).toBe("https");
+    expect(of({ ...cuda, registry: "registry.example.org", registryTls: "false" }).REGISTRY_SCHEME).toBe("http");
   });
 });

@@ -13,7 +13,7 @@ import { nativeFolder } from "./native";
 
 const PACKAGED_MODELS_MEGABYTES = 300;
 
-/** Whether a stack uses more than this machine's processor, packaged models and a registry without a login. */
+/** Whether a stack uses more than this machine's CPU, packaged models and a registry without a login. */
 function wantsMore({ variant, host, registryLogin, models }: Settings): boolean {
   return variant !== "cpu" || host !== undefined || registryLogin !== undefined || models.source === "hub";
 }
@@ -21,9 +21,11 @@ function wantsMore({ variant, host, registryLogin, models }: Settings): boolean 
 /** The environment of preflight.sh, which explains each variable. */
 export function questions(settings: Settings): Record<string, string> {
   const { registry, namespace, registryLogin, registryTls, stack, host, certificates } = settings;
+  if (!wantsMore(settings)) return { STACK: stack };
   return {
     STACK: stack,
     ...(host === undefined ? {} : { DOCKER_HOST: host }),
+    DISKS: "yes",
     GPU_DRIVER: usesGpu(settings) ? settings.gpu.driver : "",
     NATIVE_ENVIRONMENT: nativeFolder(settings) ?? "",
     REGISTRY: registry,
@@ -40,16 +42,49 @@ function modelsMegabytes({ models, variant }: Settings): number {
   return hub.reduce((sum, model) => sum + model.megabytes, PACKAGED_MODELS_MEGABYTES);
 }
 
-/** What is missing, and what may be, by what preflight.sh printed: a sentence each with its way out. */
-export function findings(answers: string, settings: Settings): { readonly problems: string[]; readonly warnings: string[] } {
+/** What the engine says of itself and of the stack. */
+export interface EngineFacts {
+  /** Address that docker commands reach; undefined where there is no docker command. */
+  readonly endpoint?: string;
+  /** Whether it answers: without, only a preview goes on. */
+  readonly answers: boolean;
+  /** What tells each volume of the stack from another one of its name; undefined where it is not known. */
+  readonly volumes?: Readonly<Record<string, string>>;
+}
+
+export interface Findings {
+  /** What is missing, and what may be: a sentence each with its way out. */
+  readonly problems: string[];
+  readonly warnings: string[];
+  readonly engine: EngineFacts;
+}
+
+/** Identities by name, of a line of `name=identity`. */
+function readVolumes(listing: string): Record<string, string> {
+  return Object.fromEntries([...listing.matchAll(/(\S+)=(\S+)/g)].map(([, name = "", identity = ""]) => [name, identity]));
+}
+
+function platformProblems(found: string | undefined, { platform, host }: Settings): string[] {
+  if (found === undefined || found === platform) return [];
+  return [`The engine of ${host ?? "this machine"} runs ${found}, and the images are for ${platform}; way out: deploy on a machine that runs those (setting host)`];
+}
+
+/** What the answers of preflight.sh mean for the stack. */
+export function findings(answers: string, settings: Settings): Findings {
   const { stack, host, variant } = settings;
   const lines = answers.split("\n").filter((line) => line !== "");
   const facts = (kind: string): string[] => lines.filter((line) => line.startsWith(kind)).map((line) => line.slice(kind.length));
+  const [[endpoint], [platform], [listing]] = [facts("endpoint: "), facts("engine: "), facts("volumes:")];
+  const volumes = listing === undefined ? undefined : readVolumes(listing);
   const cards = cardProblems(facts("card: ").map(readCard), gpuNeeds(settings), { place: host ?? "this machine", stack });
-  const deployed = lines.includes("deployed");
-  const disks = diskFindings(facts("disk: ").map(readDisk), { variant, models: modelsMegabytes(settings), deployed, host });
-  const missing = lines.filter((line) => !/^(card: |disk: |deployed$)/.test(line));
-  return { problems: [...missing, ...cards, ...disks.problems], warnings: disks.warnings };
+  const needs = { variant, models: modelsMegabytes(settings), deployed: volumes?.[`cp-whisperx-${stack}-model-cache`] !== undefined, host };
+  const disks = diskFindings(facts("disk: ").map(readDisk), needs);
+  const missing = lines.filter((line) => !/^(endpoint|engine|volumes|card|disk):/.test(line));
+  return {
+    problems: [...missing, ...platformProblems(platform, settings), ...cards, ...disks.problems],
+    warnings: disks.warnings,
+    engine: { endpoint, answers: platform !== undefined, volumes },
+  };
 }
 
 /** @throws RunError where not everything could be asked: silence would pass for an answer. */
@@ -69,17 +104,18 @@ async function ask(settings: Settings): Promise<string> {
 }
 
 /**
- * Asks before any resource is declared; a stack that wants nothing special is not asked about. A preview warns of what is
+ * Asks before any resource is declared; where a stack wants nothing special, for its engine alone. A preview warns of what is
  * missing and goes on, since it may run where the host cannot be reached.
  * @throws RunError that says what is missing, one line for each thing with its way out.
  */
-export async function preflight(settings: Settings): Promise<void> {
-  if (!wantsMore(settings)) return;
-  const { problems, warnings } = findings(await ask(settings), settings);
+export async function preflight(settings: Settings): Promise<EngineFacts> {
+  const { problems, warnings, engine } = findings(await ask(settings), settings);
   const report = (what: string, lines: readonly string[]): string =>
     `Stack ${settings.stack} ${what}:\n\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
   if (warnings.length > 0) await pulumi.log.warn(report("may lack room", warnings));
-  if (problems.length === 0) return;
+  if (problems.length === 0) return engine;
   if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(report("cannot be deployed yet", problems));
-  await pulumi.log.warn(report("cannot be deployed yet", problems));
+  const assumed = engine.volumes === undefined ? ["No engine lists the stack's volumes: this preview takes them for unchanged."] : [];
+  await pulumi.log.warn(report("cannot be deployed yet", [...problems, ...assumed]));
+  return engine;
 }

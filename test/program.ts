@@ -20,8 +20,11 @@ export async function runProgram(config: Record<string, string>, secretKeys: str
 
 /** What a machine answers that has all a stack needs, and on which it was deployed before. */
 export function answersOf(stack: string): Record<string, string> {
-  const volumes = ["model-cache", "queue", "secrets"].map((name) => `cp-whisperx-${stack}-${name} identity-of-${name}`);
-  return { "docker volume ls": volumes.join("\n"), "mkdir -p": "identity-of-films", "preflight.sh": "" };
+  const volumes = ["model-cache", "queue", "secrets"].map((name) => `cp-whisperx-${stack}-${name}=identity-of-${name}`);
+  return {
+    "preflight.sh": `endpoint: unix:///var/run/docker.sock\nengine: linux/amd64\nvolumes: ${volumes.join(" ")}\n`,
+    "mkdir -p": "identity-of-films",
+  };
 }
 
 /** Declares every resource of the stack with this configuration, on a machine that has all it needs. */

@@ -21,10 +21,8 @@ export interface Identities {
   readonly films: Identity;
 }
 
-/** A volume is told by the label it was made with. Its time does not do: older engines report when it last changed. */
+/** A volume is told by the label it was made with; services/preflight.sh reads it. */
 export const IDENTITY_LABEL = "cp-whisperx.identity";
-
-const LIST_VOLUMES = `docker volume ls --filter "name=$PREFIX" --format '{{.Name}} {{.Label "${IDENTITY_LABEL}"}}'`;
 
 // An up makes what is missing, so that what it records is what the next one finds. A folder made anew may have the old one's inode.
 const LIST_FOLDERS = `if [ -n "$MAKE" ]; then mkdir -p "$IN" "$OUT" "$CONFIG"; fi
@@ -42,23 +40,20 @@ async function ask(what: string, script: string, environment: Record<string, str
   }
 }
 
-function volumesIn(listing: string | undefined, prefix: string): Identities["volume"] {
-  const found = new Map(listing?.split("\n").map((line): [string, string] => {
-    const [name = "", label = ""] = line.split(" ");
-    return [name, label === "" ? "unlabelled" : label];
-  }));
-  return (name) => {
-    const volumeName = `${prefix}${name}`;
-    return { volumeName, identity: listing === undefined ? undefined : (found.get(volumeName) ?? randomUUID()) };
+/** What tells the stack's volumes and film folders from others; makes the folders where they lie on this machine. */
+export async function readIdentities(
+  engine: Engine,
+  /** By the volumes' names in the engine; undefined where no engine lists them. */
+  volumes: Readonly<Record<string, string>> | undefined,
+  stack: string,
+  films: FilmPaths,
+): Promise<Identities> {
+  const volume = (name: string): NamedVolume => {
+    const volumeName = `cp-whisperx-${stack}-${name}`;
+    return { volumeName, identity: volumes && (volumes[volumeName] ?? randomUUID()) };
   };
-}
-
-/** Asks the engine for the stack's volumes, and makes the film folders where they lie on this machine. */
-export async function readIdentities(engine: Engine, stack: string, films: FilmPaths): Promise<Identities> {
-  const prefix = `cp-whisperx-${stack}-`;
-  const volumes = await ask("The engine did not list its volumes", LIST_VOLUMES, { ...engine.environment, PREFIX: prefix });
   const make = pulumi.runtime.isDryRun() ? "" : "yes";
   const { in: IN, out: OUT, config: CONFIG } = films;
   const folders = engine.isLocal ? await ask("films: the folders cannot be made", LIST_FOLDERS, { IN, OUT, CONFIG, MAKE: make }) : "";
-  return { volume: volumesIn(volumes, prefix), films: folders };
+  return { volume, films: folders };
 }
