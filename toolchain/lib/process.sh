@@ -93,7 +93,7 @@ is_out_of_reach() {
     went=$SECONDS
   elif ((SECONDS >= went + PATIENCE / 10)); then
     say "$name: process $process is stopped (SIGSTOP), sending SIGCONT"
-    kill -CONT "$process"
+    kill -CONT "$process" 2>/dev/null || true
     went=$SECONDS
   fi
   return 1
@@ -120,11 +120,11 @@ end_process() {
   local name=$1 process=$2
   lives "$process" || return 0
   say "$name: ending process $process"
-  kill -TERM "$process"
-  kill -CONT "$process"
+  # It may end by itself at any moment.
+  { kill -TERM "$process" && kill -CONT "$process"; } 2>/dev/null || true
   wait_until "the end of $name (process $process)" process_is_gone "$process" && return
   say "$name: killing process $process"
-  kill -KILL "$process"
+  kill -KILL "$process" 2>/dev/null || true
   wait_until "the end of $name (process $process)" process_is_gone "$process" \
     || fail "the kernel does not end $name (process $process)" "a disk or a network file system hangs: read dmesg"
 }

@@ -20,7 +20,7 @@ ensure_base_image() {
 # base_image_reference: name@digest, as the program takes it.
 base_image_reference() {
   local digest
-  digest=$(base_image_digest)
+  digest=$(base_image_digest) || return
   printf '%s@%s' "$BASE_IMAGE_NAME" "$digest"
 }
 

@@ -33,10 +33,7 @@ create_builder() {
 # restart_builder: lets the builder read its configuration again. Its cache stays.
 restart_builder() {
   case $(builder_driver) in
-    docker-container)
-      docker buildx rm --keep-state "$BUILDER_NAME" >/dev/null \
-        || fail "the builder $BUILDER_NAME could not be ended" "look at docker buildx ls"
-      ;;
+    docker-container) remove_container_builder ;;
     remote) stop_service buildkitd ;;
   esac
   ensure_builder
@@ -74,11 +71,24 @@ create_container_builder() {
     || fail "the builder $BUILDER_NAME could not be made" "read $LOG_FOLDER/builder-create.log; TOOLCHAIN_SOURCE=packages takes BuildKit's Go module instead"
 }
 
-# ensure_container_builder: starts the builder's container where it stands still.
+# ensure_container_builder: starts the builder's container where it stands still, and makes one anew that does not start.
 ensure_container_builder() {
-  [[ "$(docker container inspect --format '{{.State.Running}}' "buildx_buildkit_${BUILDER_NAME}0" 2>/dev/null)" == true ]] && return
-  step builder-start docker buildx inspect --bootstrap "$BUILDER_NAME" \
-    || fail "the builder $BUILDER_NAME does not start" "docker buildx rm $BUILDER_NAME, then run the command again"
+  builder_container_runs && return
+  step builder-start docker buildx inspect --bootstrap "$BUILDER_NAME" && return
+  # buildx does not wait long.
+  builder_container_runs && return
+  remove_container_builder
+  create_container_builder
+}
+
+builder_container_runs() {
+  [[ "$(docker container inspect --format '{{.State.Running}}' "buildx_buildkit_${BUILDER_NAME}0" 2>/dev/null)" == true ]]
+}
+
+# remove_container_builder: its cache stays.
+remove_container_builder() {
+  docker buildx rm --keep-state "$BUILDER_NAME" >/dev/null \
+    || fail "the builder $BUILDER_NAME could not be ended" "look at docker buildx ls"
 }
 
 create_remote_builder() {

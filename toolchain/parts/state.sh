@@ -25,9 +25,9 @@ ensure_passphrase() {
 
 # ensure_stack: returns with the stack in the backend; prints its configuration as JSON.
 ensure_stack() {
-  mkdir -p -- "$STATE_FOLDER"
   local configuration
-  configuration=$(stack_configuration)
+  mkdir -p -- "$STATE_FOLDER"
+  configuration=$(stack_configuration) || return
   if [[ -z $configuration ]]; then
     say "state: making the stack $STACK_NAME"
     pulumi_here stack init "$STACK_NAME" >&2 \
@@ -45,7 +45,7 @@ stack_configuration() {
 # stack_outputs: what the last deployment says of itself, as JSON; {} where there was none.
 stack_outputs() {
   local outputs
-  outputs=$(ask_stack stack output --json)
+  outputs=$(ask_stack stack output --json) || return
   printf '%s' "${outputs:-{\}}"
 }
 

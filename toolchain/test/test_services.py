@@ -73,6 +73,20 @@ def test_a_builder_without_its_socket_is_repaired_and_keeps_its_cache(builder: B
     assert not is_alive(first)
 
 
+@pytest.mark.parametrize(("runs", "removed"), [("true", False), ("false", True)])
+def test_a_builders_container_is_removed_only_where_it_does_not_run(shell: Shell, runs: str, *, removed: bool) -> None:
+    """The first question finds it stopped, and buildx gives up on it."""
+    shell.double(
+        "docker",
+        'case "$*" in "container inspect"*) if [[ -e $HOME/tried ]]; then echo '
+        f'{runs}; fi ;; *--bootstrap\\ cp-whisperx) : >"$HOME/tried"; exit 1 ;; esac',
+    )
+    result = shell.run("write_builder_configuration\nensure_container_builder")
+    assert result.returncode == 0, result.stderr
+    assert ("docker buildx rm --keep-state cp-whisperx" in shell.calls) is removed
+    assert any(call.startswith("docker buildx create") for call in shell.calls) is removed
+
+
 @pytest.fixture
 def slow(shell: Shell) -> Shell:
     """A machine on which every limit is short."""

@@ -195,7 +195,7 @@ def test_an_engine_that_does_not_say_what_runs_loses_nothing(shell: Shell) -> No
 @pytest.mark.parametrize("question", ["stack_outputs", "stack_configuration", "ensure_stack"])
 def test_a_pulumi_that_fails_is_no_stack_that_is_missing(shell: Shell, question: str) -> None:
     shell.double("pulumi", "echo error: incorrect passphrase >&2; exit 255")
-    result = shell.run(f'facts=$({question})\necho "$facts"')
+    result = shell.run(f'facts=$({question}) || exit\necho "$facts"')
     assert (result.returncode, result.stdout) == (1, "")
     assert "incorrect passphrase" in result.stderr
     assert not [call for call in shell.calls if " init " in call]
