@@ -78,14 +78,14 @@ remember_seconds() {
 
 # say_what_remains DONE: the steps after the first DONE ones, and what those that have run before took.
 say_what_remains() {
-  local step name seconds=0 names=()
+  local step name names='' seconds=0
   for step in "${STEPS[@]:$1}"; do
     IFS='|' read -r _ name _ <<<"$step"
-    names+=("$name")
+    names+="; $name"
     seconds=$((seconds + $(seconds_of "$name") + 0))
   done
-  ((${#names[@]} > 0)) || return 0
-  say "${#names[@]} remain$( ((seconds == 0)) || printf ', about %s' "$(clock "$seconds")"): $(printf '%s; ' "${names[@]}")"
+  [[ -n $names ]] || return 0
+  say "$((${#STEPS[@]} - $1)) to go$( ((seconds == 0)) || printf ', about %s' "$(clock "$seconds")"): ${names#; }"
 }
 
 # sum_up: a table of the steps, the failures once more, and the sum as the last line.

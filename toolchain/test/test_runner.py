@@ -74,10 +74,10 @@ def test_a_step_says_what_remains_and_how_long_it_took_last_time(shell: Shell) -
     script = f"{RUNNER}plan check one true\nplan check 'number two' sleep 1\nplan check three true\nrun_steps all"
     first = shell.run(script).stderr
     assert "step 1 of 3: one\n" in first
-    assert "2 remain: number two; three;" in first
+    assert "2 to go: number two; three\n" in first
     second = shell.run(script).stderr
     assert "step 2 of 3: number two (0:0" in second
-    assert "2 remain, about 0:0" in second
+    assert "2 to go, about 0:0" in second
 
 
 def test_a_failed_step_does_not_change_the_time_it_is_said_to_take(shell: Shell) -> None:
