@@ -138,6 +138,17 @@ describe("parseSettings", () => {
     expect(reportOf(raw({ models: '{"token":["hunter2"],"source":"hub"}' }))).not.toContain("hunter2");
   });
 
+  it.each([
+    ["varaint", "cuda", "cp-whisperx:varaint: unknown setting; did you mean variant?"],
+    ["tmdbApikey", "x", "cp-whisperx:tmdbApikey: unknown setting; did you mean tmdbApiKey?"],
+    ["films", '{"inn":"films/in"}', "cp-whisperx:films.inn: unknown setting; did you mean in?"],
+    ["memoryMegabytes", '{"arr":100}', "cp-whisperx:memoryMegabytes.arr: unknown setting; did you mean asr?"],
+    ["stages", '{"asr":{"WHISPER_BEEM_SIZE":3}}', "cp-whisperx:stages.asr.WHISPER_BEEM_SIZE: unknown setting; did you mean WHISPER_BEAM_SIZE?"],
+    ["colour", "red", "cp-whisperx:colour: unknown setting\n"],
+  ])("names the setting that %s %s may have been meant for", (key, value, line) => {
+    expect(reportOf(raw({ [key]: value }))).toContain(line);
+  });
+
   it("never repeats what stands encrypted under a name that is mistyped", () => {
     for (const [key, value] of [["hfToken", "hunter2"], ["registryLogin", '{"username":"me","pasword":"hunter2"}']] as const) {
       const report = reportOf(raw({ [key]: value }, [key]));

@@ -1,5 +1,6 @@
 /** The settings of a stack: the only reader of `pulumi.Config`. */
 import * as pulumi from "@pulumi/pulumi";
+import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
 import { contradictions, type Problem, type Valid } from "./settings/contradictions";
 import { schema, SECRET_SETTINGS, settingsJsonSchema, type JsonSchema, type Settings } from "./settings/schema";
@@ -111,11 +112,19 @@ function parseValue(key: string, text: string): unknown {
   }
 }
 
+/** What a mistyped setting was meant to be: the nearest of its neighbours, where one is near enough. */
+function suggestion(keys: readonly string[], wrong: string): string {
+  const known = Object.keys(describeAt(keys)?.properties ?? {});
+  if (known.length === 0) return "";
+  const near = closest(wrong, known);
+  return distance(wrong, near) <= Math.max(1, Math.floor(wrong.length / 3)) ? `; did you mean ${near}?` : "";
+}
+
 function problemsOf(error: z.ZodError): Problem[] {
   return error.issues.flatMap((issue): Problem[] => {
     const keys = issue.path.map(String);
     if (issue.code !== "unrecognized_keys") return [{ path: keys, message: issue.message }];
-    return issue.keys.map((key) => ({ path: [...keys, key], message: "unknown setting", mend: "remove" }));
+    return issue.keys.map((key) => ({ path: [...keys, key], message: `unknown setting${suggestion(keys, key)}`, mend: "remove" }));
   });
 }
 
