@@ -6,6 +6,8 @@ export default defineConfig({
     exclude: ["node_modules/**", "build/**", "test/stack/**", "test/hosts/**"],
     // The Pulumi runtime keeps its mocks in module state: a process per file keeps files apart.
     pool: "forks",
-    testTimeout: 30_000,
+    // Only for what hangs: on a machine with other work everything takes many times as long.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });
