@@ -64,7 +64,7 @@ const changedNames = (before: RecordedResource[], after: RecordedResource[]): st
     .sort();
 
 // Each of the random stacks is written to disk and declared twice, which takes its time on a busy machine.
-describe("buildHierarchy", { timeout: 120_000 }, () => {
+describe("buildHierarchy", () => {
   it("changes exactly the nodes of the edited image and their descendants, in any hierarchy and variant", async () => {
     await fc.assert(
       fc.asyncProperty(randomStack, fc.nat(), async ({ catalog, wanted }, pick) => {
