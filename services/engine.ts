@@ -30,7 +30,7 @@ export class Engine {
   constructor(private readonly args: EngineArgs) {
     const { host, endpoint, answers, registry, registryLogin } = args;
     this.environment = host === undefined ? {} : { DOCKER_HOST: host };
-    this.provider = new docker.Provider("engine", {
+    const providerArgs: docker.ProviderArgs = {
       host: host ?? (answers ? endpoint : NO_ENGINE),
       // DOCKER_CONTEXT would otherwise go before `host`, and the provider reads only contexts below ~/.docker.
       context: "",
@@ -38,7 +38,9 @@ export class Engine {
         registryLogin === undefined
           ? undefined
           : [{ address: registry, username: registryLogin.username, password: pulumi.secret(registryLogin.password) }],
-    });
+    };
+    // The alias is the provider of stacks from before every one had this.
+    this.provider = new docker.Provider("engine", providerArgs, { aliases: [{ name: "default_5_2_0" }] });
   }
 
   /** What makes a resource, or a component with all in it, use this engine. */

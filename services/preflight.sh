@@ -19,8 +19,8 @@
 # REPOSITORY         one of the repositories there that images are pushed to
 # REGISTRY_USER      who logs in there; empty for nobody
 # REGISTRY_CA        file of PEM certificates to trust besides; empty for none
-# LIMITS             seconds that an answer may take, try by try
-# PATIENCE           seconds that all retries may take together
+# PREFLIGHT_LIMITS   seconds that an answer may take, try by try
+# PREFLIGHT_PATIENCE seconds that all retries may take together
 set -uo pipefail
 
 LEAST_ENGINE=20
@@ -29,7 +29,7 @@ TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/lates
 
 : "${STACK:=dev}" "${DISKS:=}" "${GPU_DRIVER:=}" "${NATIVE_ENVIRONMENT:=}"
 : "${REGISTRY:=}" "${REGISTRY_SCHEME:=https}" "${REPOSITORY:=}" "${REGISTRY_USER:=}" "${REGISTRY_CA:=}"
-: "${LIMITS:=10 20 40}" "${PATIENCE:=150}"
+: "${PREFLIGHT_LIMITS:=10 20 40}" "${PREFLIGHT_PATIENCE:=150}"
 LOGIN=''
 
 # What the last question was answered, and how long it was waited for. A file, since a pipe stays open as long as whatever a
@@ -46,8 +46,8 @@ missing() { printf '%s; way out: %s\n' "$1" "$2"; }
 # no answer came.
 ask() {
   local limit left status
-  for limit in $LIMITS; do
-    left=$((PATIENCE - SECONDS))
+  for limit in $PREFLIGHT_LIMITS; do
+    left=$((PREFLIGHT_PATIENCE - SECONDS))
     ((limit < left)) || limit=$((left > 1 ? left : 1))
     WAITED=$limit status=0
     timeout --kill-after=2 "$limit" "$@" >"$SCRATCH" 2>&1 <<<"${INPUT:-}" || status=$?

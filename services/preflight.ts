@@ -21,14 +21,14 @@ function wantsMore({ variant, host, registryLogin, models }: Settings): boolean 
 /** The environment of preflight.sh, which explains each variable. */
 export function questions(settings: Settings): Record<string, string> {
   const { registry, namespace, registryLogin, registryTls, stack, host, certificates } = settings;
-  if (!wantsMore(settings)) return { STACK: stack };
+  const more = wantsMore(settings);
   return {
     STACK: stack,
     ...(host === undefined ? {} : { DOCKER_HOST: host }),
-    DISKS: "yes",
+    DISKS: more ? "yes" : "",
     GPU_DRIVER: usesGpu(settings) ? settings.gpu.driver : "",
     NATIVE_ENVIRONMENT: nativeFolder(settings) ?? "",
-    REGISTRY: registry,
+    REGISTRY: more ? registry : "",
     REGISTRY_SCHEME: (registryTls ?? !isLoopback(registry)) ? "https" : "http",
     REPOSITORY: `${namespace}/cp-whisperx-app-base`,
     REGISTRY_USER: registryLogin?.username ?? "",

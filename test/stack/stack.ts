@@ -139,8 +139,8 @@ export class Stack {
   }
 
   /** What a preview says will change. */
-  async preview(): Promise<Changes> {
-    const { stdout } = await this.pulumi(["preview", "--json"]);
+  async preview(options: CommandOptions = {}): Promise<Changes> {
+    const { stdout } = await this.pulumi(["preview", "--json"], options);
     const { steps } = JSON.parse(stdout) as { steps: { op: string; urn: string }[] };
     const changed = steps
       .filter(({ op }) => !["same", "read"].includes(op))
