@@ -34,8 +34,7 @@ export class Queue extends pulumi.ComponentResource {
       {
         ...args,
         networks: args.networks.map((network) => ({ ...network, aliases: [HOST] })),
-        // An empty volume would take over the owner of the image's folder, but for noCopy.
-        mounts: [{ type: "volume", source: volume.name, target: "/data", volumeOptions: { noCopy: true } }],
+        mounts: [{ type: "volume", source: volume.name, target: "/data" }],
         mounted: [identity],
         environment: {},
         healthcheck: "redis-cli ping | grep -q PONG",

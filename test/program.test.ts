@@ -93,9 +93,6 @@ describe("the program of stack dev", () => {
       films: "2000:2001", "model-cache-fill": "2000:2001", "queue-volume": "2000:2001", "secrets-tmdb_api_key": "2000:2001",
     });
     for (const { inputs } of commandsOf(theirs)) expect(JSON.stringify(inputs.triggers)).toContain("2000:2001");
-    // The engine gives an empty volume the owner of the image's folder, unless it is told not to.
-    const [data] = containersOf(theirs).get("queue")?.mounts ?? [];
-    expect(data).toMatchObject({ target: "/data", volumeOptions: { noCopy: true } });
     const queue = theirs.find(({ type, name }) => type === "docker:index/container:Container" && name === "queue");
     expect(queue?.options.dependsOn).toContain("queue-volume");
   });
