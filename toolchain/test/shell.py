@@ -58,7 +58,7 @@ class Shell:
         """Runs such a script to its end."""
         with self.start(script, **environment) as process:
             try:
-                stdout, stderr = process.communicate(timeout=60)
+                stdout, stderr = process.communicate(timeout=600)
             finally:
                 process.kill()
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
