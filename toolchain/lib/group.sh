@@ -6,6 +6,8 @@ declare -A ACTIVE_GROUPS=()
 GROUP='' GROUP_STATUS=0
 # After how long without output a line says that a group still runs.
 QUIET_SECONDS=15
+# How long the processes of a group have to end, before they are killed.
+GRACE_SECONDS=30
 
 # end_groups_at_exit: from now on Ctrl-C, or any other end of this script, ends the groups under way.
 end_groups_at_exit() {
@@ -52,11 +54,15 @@ end_with() {
   end_group "$2"
 }
 
-# end_group GROUP: what has not ended within 30 seconds is killed.
+# end_group GROUP: asks its processes to end, and kills those that do not.
 end_group() {
+  local deadline=$((SECONDS + GRACE_SECONDS))
   unset "ACTIVE_GROUPS[$1]"
   kill -TERM -- "-$1" 2>/dev/null || return 0
-  wait_until 30 group_is_gone "$1" || kill -KILL -- "-$1" 2>/dev/null || true
+  until group_is_gone "$1"; do
+    ((SECONDS < deadline)) || { kill -KILL -- "-$1" 2>/dev/null || true; return; }
+    sleep 0.1
+  done
 }
 
 group_is_gone() {
