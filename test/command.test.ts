@@ -57,14 +57,20 @@ describe("a command that outlasts its limit", () => {
 });
 
 it("a command ends with the tests that are interrupted", async () => {
-  const note = path.join(folder, "interrupted");
-  const script = `require("ts-node/register/transpile-only"); require("./test/stack/command").command("sh", ["-c", "trap 'echo > ${note}; exit' TERM; echo > ${note}.began; while :; do sleep 0.1; done"])`;
+  const [began, note] = [path.join(folder, "began"), path.join(folder, "interrupted")];
+  const waiting = `trap 'echo > ${note}; exit' TERM; echo $$ > ${began}.new; mv ${began}.new ${began}; while :; do sleep 0.1; done`;
+  const script = `require("ts-node/register/transpile-only"); require("./test/stack/command").command("sh", ["-c", ${JSON.stringify(waiting)}])`;
   const tests = spawn(process.execPath, ["-e", script], { stdio: "inherit" });
-  await eventually("the command", () => (existsSync(`${note}.began`) ? true : undefined));
+  const ended = once(tests, "exit") as Promise<[number | null, string | null]>;
+  await Promise.race([
+    eventually("the command", () => (existsSync(began) ? true : undefined)),
+    ended.then(([code, signal]) => { throw new Error(`expected the tests to go on, they ended with ${code ?? signal}`); }),
+  ]);
   tests.kill("SIGTERM");
-  const [, signal] = (await once(tests, "exit")) as [number | null, string | null];
-  expect(signal).toBe("SIGTERM");
-  await eventually("the command's end", () => (existsSync(note) ? true : undefined));
+  expect((await ended)[1]).toBe("SIGTERM");
+  const id = Number(readFileSync(began, "utf8"));
+  await eventually("the command's end", () => (startTimeOf(id) === undefined ? true : undefined));
+  expect(existsSync(note)).toBe(true);
 });
 
 describe("eventually", () => {
