@@ -1,6 +1,5 @@
 /** How long the everyday steps take on a stack that is up: medians of several runs. `npm run bench` prints them. */
 import { expect, it } from "vitest";
-import { eventually } from "../test/stack/command";
 import { services, Stack } from "../test/stack/stack";
 import { stackLayers, totalBytes } from "./layers";
 
@@ -26,7 +25,7 @@ it("prints how long each step takes", async () => {
   await measure("pulumi up after one line of one stage, until its container is healthy", async (run) => {
     stack.edit("docker/lyrics-detection/lyrics_detection.py", (content) => `${content}\nRUN = ${run}\n`);
     const { seconds } = await stack.up();
-    const after = await eventually("the new container", 5, async () => stack.deployment());
+    const after = await stack.deployment();
     const replaced = services.filter((service) => before.containers[service] !== after.containers[service]);
     expect(replaced).toEqual(["lyrics-detection"]);
     before = after;

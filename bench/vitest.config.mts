@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ["bench/**/*.bench.ts"],
     globalSetup: "test/stack/setup.ts",
-    testTimeout: 30 * 60_000,
-    hookTimeout: 40 * 60_000,
+    testTimeout: 4 * 3_600_000,
+    teardownTimeout: 3_600_000,
   },
 });

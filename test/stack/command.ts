@@ -1,6 +1,21 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import * as path from "node:path";
+import { createInterface } from "node:readline";
+import { failureText, isNews } from "./output";
+
+/** Nothing takes so long, even on a machine with other work: who waits longer waits for something that hangs. */
+const PATIENCE_MINUTES = 60;
+/** How long a command may take to end itself once it was asked to: Pulumi finishes what it is at, and lets go of its lock. */
+const SECONDS_TO_END = 120;
+const POLL_MILLISECONDS = 500;
+/** Whole outputs of the commands that did not do what was expected. */
+export const OUTPUTS = path.resolve("build", "test-results", "commands");
 
 export interface CommandResult {
+  /** The command, as a person would type it. */
+  readonly title: string;
   readonly code: number;
   /** Standard output alone. */
   readonly stdout: string;
@@ -12,43 +27,92 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Exit codes that are no error; only 0 unless said. */
-  readonly accept?: "any";
+  /** How it must end; with success unless said. */
+  readonly expected?: "success" | "failure" | "either";
   /** What it reads from standard input; nothing unless said. */
   readonly input?: string;
-  readonly timeoutSeconds?: number;
-  /** Also show the output while it comes. */
+  /** Another limit, and another time to end after it. */
+  readonly limit?: { readonly seconds: number; readonly secondsToEnd: number };
+  /** Also show how it gets on. */
   readonly show?: boolean;
 }
 
-/** Runs a program. @throws Error with its output where it fails or outlasts its time. */
-export async function command(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const started = Date.now();
-  const child = spawn(program, args, {
-    cwd: options.cwd,
-    env: options.env,
-    timeout: (options.timeoutSeconds ?? 300) * 1000,
-    killSignal: "SIGKILL",
+/** Process groups of the commands that run, and their ends. They do not get the terminal's Ctrl-C by themselves. */
+const running = new Map<number, Promise<unknown>>();
+
+function signalGroup(group: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-group, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    for (const group of running.keys()) signalGroup(group, "SIGTERM"); // background jobs of a shell do not see SIGINT
+    // Who writes to a reader that has gone is killed by that, in the middle of its own end.
+    void Promise.allSettled(running.values()).then(() => {
+      if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+    });
   });
+}
+
+/** Ends a command that outlasts its limit with all that it has started, politely first; returns whether it had to. */
+function guard(child: ChildProcess, group: number, limit: { seconds: number; secondsToEnd: number }): { stop: () => boolean } {
+  let ended = false;
+  let timer = setTimeout(() => {
+    ended = true;
+    signalGroup(group, "SIGTERM");
+    timer = setTimeout(() => {
+      signalGroup(group, "SIGKILL");
+      // Somebody outside the group may hold the other ends.
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    }, limit.secondsToEnd * 1000);
+  }, limit.seconds * 1000);
+  return { stop: () => { clearTimeout(timer); return ended; } };
+}
+
+/** An error that says what was expected of a command, and keeps its whole output in a file. */
+export function failed(result: CommandResult, expected: string, happened = `exit ${result.code}`): Error {
+  const name = `${new Date().toISOString().replace(/[-:]/g, "")}-${result.title.replace(/[^\w.-]+/g, "-").slice(0, 60)}.log`;
+  const file = path.join(OUTPUTS, name);
+  mkdirSync(OUTPUTS, { recursive: true });
+  writeFileSync(file, result.output);
+  return new Error(failureText({ ...result, expected, happened, file: path.relative(process.cwd(), file) }));
+}
+
+/** Runs a program in a process group of its own. @throws Error where it does not end as expected, or outlasts the limit. */
+export async function command(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  const { expected = "success", limit = { seconds: PATIENCE_MINUTES * 60, secondsToEnd: SECONDS_TO_END } } = options;
+  const started = Date.now();
+  const child = spawn(program, args, { cwd: options.cwd, env: options.env, detached: true });
   child.stdin.on("error", () => undefined); // it may end without having read everything
   child.stdin.end(options.input);
   let stdout = "";
   let output = "";
-  const collect = (chunk: Buffer, isStdout: boolean): void => {
-    if (isStdout) stdout += chunk.toString();
-    output += chunk.toString();
-    if (options.show) process.stderr.write(chunk);
-  };
-  child.stdout.on("data", (chunk: Buffer) => { collect(chunk, true); });
-  child.stderr.on("data", (chunk: Buffer) => { collect(chunk, false); });
-  const code = await new Promise<number>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (status, signal) => { resolve(status ?? (signal === null ? 1 : 137)); });
-  });
-  const result = { code, stdout, output, seconds: (Date.now() - started) / 1000 };
-  if (code !== 0 && options.accept !== "any") {
-    throw new Error(`${program} ${args.join(" ")}: exit ${code} after ${result.seconds} s\n${output}`);
+  child.stdout.on("data", (chunk: Buffer) => { stdout += chunk.toString(); output += chunk.toString(); });
+  child.stderr.on("data", (chunk: Buffer) => { output += chunk.toString(); });
+  if (options.show) {
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on("line", (line) => { if (isNews(line)) process.stderr.write(`${line}\n`); });
+    }
   }
+  const group = child.pid;
+  const guarding = group === undefined ? undefined : guard(child, group, limit);
+  const end = new Promise<number>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status, signal) => { resolve(status ?? 128 + constants.signals[signal ?? "SIGKILL"]); });
+  });
+  if (group !== undefined) running.set(group, end);
+  const code = await end.finally(() => { if (group !== undefined) running.delete(group); });
+  const outlasted = guarding?.stop();
+  const title = [path.basename(program), ...args].join(" ").slice(0, 100);
+  const result = { title, code, stdout, output, seconds: (Date.now() - started) / 1000 };
+  if (outlasted) throw failed(result, `end within ${limit.seconds} s`, "ended by the test");
+  if (expected === "success" && code !== 0) throw failed(result, "succeed");
+  if (expected === "failure" && code === 0) throw failed(result, "fail");
   return result;
 }
 
@@ -57,13 +121,21 @@ export async function docker(args: readonly string[], options?: CommandOptions):
   return command("docker", args, options);
 }
 
-/** Calls `probe` every half second until it yields a value. @throws Error after `seconds`. */
-export async function eventually<T>(what: string, seconds: number, probe: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const end = Date.now() + seconds * 1000;
+/** @throws Error where the output lacks one of the patterns. */
+export function expectSays(result: CommandResult, ...patterns: readonly (string | RegExp)[]): void {
+  for (const pattern of patterns) {
+    const found = typeof pattern === "string" ? result.output.includes(pattern) : pattern.test(result.output);
+    if (!found) throw failed(result, `say ${typeof pattern === "string" ? JSON.stringify(pattern) : String(pattern)}`);
+  }
+}
+
+/** Calls `probe` until it yields a value. It throws as soon as it sees that it never will: the limit is for what hangs. */
+export async function eventually<T>(what: string, probe: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  const end = Date.now() + PATIENCE_MINUTES * 60_000;
   for (;;) {
     const value = await probe();
     if (value !== undefined) return value;
-    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    if (Date.now() > end) throw new Error(`expected ${what} within ${PATIENCE_MINUTES} min`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { stackLayers, totalBytes } from "../../bench/layers";
-import { docker } from "./command";
+import { docker, expectSays } from "./command";
 import { services, Stack } from "./stack";
 
 const stack = new Stack();
@@ -11,11 +11,10 @@ async function imageOf(service: string): Promise<string> {
   return stdout.trim();
 }
 
-async function inImage(service: string, script: string): Promise<string> {
-  const isolated = ["--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--entrypoint", "sh"];
-  const { stdout } = await docker(["run", ...isolated, await imageOf(service), "-c", script]);
-  return stdout.trim();
-}
+const PROGRAMS = "gcc g++ cc c++ clang ld as make cmake rustc cargo go uv";
+/** What is in an image, a line each: its user, then what it should not have. */
+const LOOK = `id -u; for program in ${PROGRAMS}; do command -v $program || true; done; ls -A /run/secrets 2>/dev/null || true`;
+const ISOLATED = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"];
 
 it("all images of the stack together take at most 1.8 GB in the engine, shared layers counted once", async () => {
   const { stdout } = await stack.pulumi(["stack", "output", "images", "--json"]);
@@ -33,23 +32,20 @@ it("stages with the same packages share the very layers", async () => {
 });
 
 describe.each(services)("image %s", (service) => {
-  it("holds no compiler and no installer", async () => {
-    const programs = "gcc g++ cc c++ clang ld as make cmake rustc cargo go uv";
-    expect(await inImage(service, `for program in ${programs}; do command -v $program || true; done`)).toBe("");
+  it("runs as nobody in particular, and holds no compiler, no installer and no file of a build's secret", async () => {
+    const { stdout } = await docker([...ISOLATED, "--entrypoint", "sh", await imageOf(service), "-c", LOOK]);
+    expect(stdout).toBe("1000\n");
   });
 
-  it("holds no secret: no build secret in a file, a layer's command or the environment", async () => {
+  it("holds no secret in a layer's command or the environment", async () => {
     const image = await imageOf(service);
-    expect(await inImage(service, "ls -A /run/secrets 2>/dev/null || true")).toBe("");
     const { stdout } = await docker(["image", "inspect", image]);
     const history = await docker(["history", "--no-trunc", image]);
     for (const text of [stdout, history.stdout]) expect(text).not.toMatch(/BEGIN [A-Z ]*(CERTIFICATE|PRIVATE KEY)/);
   });
 
-  it("runs as nobody in particular, and answers --help", async () => {
-    expect(await inImage(service, "id -u")).toBe("1000");
-    const help = await docker(["run", "--rm", "--network", "none", await imageOf(service), "--help"], { accept: "any" });
-    expect(help.output).toMatch(/usage/i);
+  it("answers --help", async () => {
+    expectSays(await docker(["run", "--rm", "--network", "none", await imageOf(service), "--help"], { expected: "either" }), /usage/i);
   });
 });
 

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { expect, it } from "vitest";
-import { REGISTRY } from "./stack";
+import { REGISTRY, STACK } from "./stack";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const CONFIGURATION = "application/vnd.oci.image.config.v1+json";
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
-const repository = `http://${REGISTRY}/v2/test/concurrent-pushes`;
+const repository = `http://${REGISTRY}/v2/${STACK}-registry/concurrent-pushes`;
 
 interface Descriptor { readonly mediaType: string; readonly digest: string; readonly size: number }
 

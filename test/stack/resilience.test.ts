@@ -1,28 +1,68 @@
 import { existsSync, readdirSync } from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { command, docker, eventually } from "./command";
-import { SAMPLE, Stack } from "./stack";
+import { command, docker, eventually, failed } from "./command";
+import { SAMPLE, Stack, type StageRecord } from "./stack";
 
 const stack = new Stack();
 const asr = stack.containerName("asr");
+/** A stage that works says so in the manifest much more often. */
+const MINUTES_UNTIL_STUCK = 10;
 
-/** Submits the sample as a new job and waits until asr works on it. */
-async function jobInAsr(): Promise<string> {
-  const known = new Set(stack.jobs());
-  await stack.application(["submit", "--again", SAMPLE]);
-  const job = await eventually("a new job", 30, () => stack.jobs().find((folder) => !known.has(folder)));
-  await eventually("asr", 180, () => (stack.manifest(job).asr?.status === "running" ? true : undefined));
-  return job;
+/** Submits the sample as a new job; its folder. */
+async function newJob(): Promise<string> {
+  const submitted = await stack.application(["submit", "--again", SAMPLE]);
+  const folder = /^job \S+ in \/films\/out\/(\S+)$/m.exec(submitted.output)?.[1];
+  if (folder === undefined) throw failed(submitted, "name the folder of a new job");
+  return stack.path("films", "out", folder);
+}
+
+/** Waits for a state of a job; ends early where a stage has failed or nothing goes on. */
+async function jobUntil(what: string, job: string, reached: (records: Readonly<Record<string, StageRecord>>) => boolean): Promise<void> {
+  let [seen, since] = ["", Date.now()];
+  await eventually(`${what} of ${path.basename(job)}`, () => {
+    const records = stack.manifest(job);
+    if (reached(records)) return true;
+    const states = Object.entries(records).map(([name, { status, reason }]) => `${name} ${status} ${reason ?? ""}`.trim()).join(", ");
+    if (Object.values(records).some(({ status }) => status === "failed")) throw new Error(`expected ${what} of ${path.basename(job)}: ${states}`);
+    const now = JSON.stringify(records);
+    if (now !== seen) [seen, since] = [now, Date.now()];
+    if (Date.now() - since > MINUTES_UNTIL_STUCK * 60_000) {
+      throw new Error(`expected ${what} of ${path.basename(job)}, which has not changed for ${MINUTES_UNTIL_STUCK} min: ${states}`);
+    }
+    return undefined;
+  });
+}
+
+const end = async (job: string): Promise<void> => jobUntil("the end", job, ({ mux }) => mux?.status === "done");
+
+/** The first process of asr's container, and its worker. */
+async function processes(): Promise<{ first: number; worker: number }> {
+  const { stdout } = await docker(["top", asr, "-o", "pid,args"]);
+  const rows = stdout.trim().split("\n").slice(1).map((row) => row.trim().split(/\s+/));
+  const [first, worker] = [rows[0], rows.find(([, program]) => program?.includes("python"))].map((row) => Number(row?.[0]));
+  if (!first || !worker) throw new Error(`expected a worker in ${asr}:\n${stdout}`);
+  return { first, worker };
+}
+
+/** A new job that was cut off in the middle of asr. The worker is held meanwhile, so that it cannot be done before. */
+async function cutOff(cut: (found: { first: number; worker: number }) => unknown): Promise<string> {
+  for (let tries = 5; tries > 0; tries--) {
+    const job = await newJob();
+    await jobUntil("asr", job, ({ asr: record }) => record?.status === "running" || record?.status === "done");
+    const found = await processes();
+    process.kill(found.worker, "SIGSTOP");
+    if (stack.manifest(job).asr?.status === "running") {
+      await cut(found);
+      return job;
+    }
+    process.kill(found.worker, "SIGCONT");
+  }
+  throw new Error("expected a job that asr works on: five were done before the worker could be held");
 }
 
 async function expectFinishedOnce(job: string): Promise<void> {
-  await eventually("the end of the job", 300, () => {
-    const records = stack.manifest(job);
-    const failed = Object.entries(records).find(([, { status }]) => status === "failed");
-    if (failed) throw new Error(`${failed[0]}: ${failed[1].reason ?? ""}`);
-    return records.mux?.status === "done" ? true : undefined;
-  });
+  await end(job);
   const records = stack.manifest(job);
   expect(records.asr?.attempts).toBe(2);
   expect(Object.entries(records).filter(([name, { attempts }]) => name !== "asr" && attempts !== 1)).toEqual([]);
@@ -37,40 +77,27 @@ async function expectFinishedOnce(job: string): Promise<void> {
   }
 }
 
-async function pidsIn(container: string): Promise<{ first: string; worker: string }> {
-  const { stdout } = await docker(["top", container, "-o", "pid,args"]);
-  const rows = stdout.trim().split("\n").slice(1).map((row) => row.trim().split(/\s+/));
-  const worker = rows.find(([, program]) => program?.includes("python"))?.[0];
-  const first = rows[0]?.[0];
-  if (worker === undefined || first === undefined) throw new Error(`no worker in ${container}:\n${stdout}`);
-  return { first, worker };
-}
-
 describe("a job goes on by itself and every result stands once", () => {
-  it("after kill -9 of the worker in the middle of asr", async () => {
-    const job = await jobInAsr();
-    await command("kill", ["-9", (await pidsIn(asr)).worker]);
-    await expectFinishedOnce(job);
-  });
-
-  it("after kill -9 of the whole container", async () => {
-    const job = await jobInAsr();
-    await command("kill", ["-9", (await pidsIn(asr)).first]);
-    await expectFinishedOnce(job);
+  it("after kill -9 of the worker in the middle of asr, and of the whole container while that job waits", async () => {
+    const one = await cutOff(({ worker }) => process.kill(worker, "SIGKILL"));
+    const other = await cutOff(({ first }) => process.kill(first, "SIGKILL"));
+    await expectFinishedOnce(one);
+    await expectFinishedOnce(other);
   });
 
   it("after docker kill, which the engine takes for a wish, and make up", async () => {
-    const job = await jobInAsr();
-    await docker(["kill", asr]);
+    const job = await cutOff(async () => docker(["kill", asr]));
     await stack.make("up");
     await expectFinishedOnce(job);
   });
 });
 
 it("a queue that was killed comes back with its jobs", async () => {
-  const job = await jobInAsr();
-  await command("kill", ["-9", (await docker(["inspect", "--format", "{{.State.Pid}}", stack.containerName("queue")])).stdout.trim()]);
-  await eventually("the end of the job", 300, () => (stack.manifest(job).mux?.status === "done" ? true : undefined));
+  const job = await newJob();
+  await jobUntil("asr", job, ({ asr: record }) => record?.status === "running" || record?.status === "done");
+  const { stdout } = await docker(["inspect", "--format", "{{.State.Pid}}", stack.containerName("queue")]);
+  process.kill(Number(stdout), "SIGKILL");
+  await end(job);
 });
 
 it("a film that was done is not done again, and resume repeats nothing", async () => {

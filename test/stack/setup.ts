@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import type { TestProject } from "vitest/node";
-import { command, docker } from "./command";
+import { Home } from "../hosts/home";
+import { command, docker, OUTPUTS } from "./command";
 import { copyCheckout, STACK } from "./stack";
 
 const SETTINGS = `config:
@@ -11,22 +12,29 @@ const SETTINGS = `config:
     config: samples/config
 `;
 
-/** Removes what the engine holds of the stack: containers, networks and volumes, by name. */
+/** Removes what the engine holds of the stack. Networks and volumes have no label of the stack. */
 async function removeFromEngine(): Promise<void> {
-  const remove = async (list: readonly string[], removal: readonly string[]): Promise<void> => {
-    const { stdout } = await docker([...list, "--filter", `name=cp-whisperx-${STACK}-`, "--quiet"]);
+  const remove = async (list: readonly string[], filter: string, removal: readonly string[]): Promise<void> => {
+    const { stdout } = await docker([...list, "--filter", filter, "--quiet"]);
     const found = stdout.split("\n").filter((id) => id !== "");
     if (found.length > 0) await docker([...removal, ...found]);
   };
-  await remove(["ps", "--all"], ["rm", "--force"]);
-  await remove(["network", "ls"], ["network", "rm"]);
-  await remove(["volume", "ls"], ["volume", "rm"]);
+  await remove(["ps", "--all"], `label=cp-whisperx.stack=${STACK}`, ["rm", "--force"]);
+  await remove(["network", "ls"], `name=^cp-whisperx-${STACK}-`, ["network", "rm"]);
+  await remove(["volume", "ls"], `name=^cp-whisperx-${STACK}-`, ["volume", "rm"]);
 }
 
 /** Brings the stack up from a copy of the checkout, with `make up` as a user would, and removes it afterwards. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  mkdirSync("build", { recursive: true });
-  const root = mkdtempSync(path.resolve("build", "whole-stack-test-"));
+  const root = path.resolve("build", "whole-stack-test");
+  const clean = async (): Promise<void> => {
+    if ((await docker(["version"], { expected: "either" })).code === 0) await removeFromEngine();
+    await new Home(path.join(root, "home")).remove();
+    rmSync(root, { recursive: true, force: true });
+  };
+  // What an earlier run left behind when it was killed.
+  await clean();
+  rmSync(OUTPUTS, { recursive: true, force: true });
   const checkout = path.join(root, "checkout");
   const state = path.join(root, "state");
   mkdirSync(state, { recursive: true });
@@ -37,12 +45,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
   };
   const env = { ...process.env, ...environment };
-  // What an earlier run left behind when it was killed.
-  if ((await docker(["version"], { accept: "any" })).code === 0) await removeFromEngine();
-  const firstUp = await command("make", ["up", `STACK=${STACK}`], { cwd: checkout, env, show: true, timeoutSeconds: 2400 });
-  project.provide("stack", { checkout, environment, firstUp: { output: firstUp.output, seconds: firstUp.seconds } });
-  return async () => {
-    await removeFromEngine();
-    rmSync(root, { recursive: true, force: true });
-  };
+  const firstUp = await command("make", ["up", `STACK=${STACK}`], { cwd: checkout, env, show: true });
+  project.provide("stack", { root, checkout, environment, firstUp: { output: firstUp.output, seconds: firstUp.seconds } });
+  return clean;
 }

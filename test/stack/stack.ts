@@ -1,13 +1,13 @@
 /** The stack under test: a copy of the checkout, deployed under a name, a namespace and a state of its own. */
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { inject } from "vitest";
 import { catalog, MODEL_IMAGES } from "../../images/catalog";
 import { stackNodes } from "../../images/plan";
 import { command, docker, type CommandOptions, type CommandResult } from "./command";
 
-/** Name of the stack; its containers and volumes begin with `cp-whisperx-test-`. */
-export const STACK = "test";
+/** Name of the stack and namespace of its images: one that nobody else has, for the tests remove all that bears it. */
+export const STACK = "whole-stack-test";
 
 /** Address of the registry that the toolchain starts. */
 export const REGISTRY = `127.0.0.1:${process.env.CP_WHISPERX_REGISTRY_PORT ?? "5000"}`;
@@ -22,7 +22,9 @@ export const services = catalog.filter((image) => image.service !== undefined).m
 
 /** What the setup hands to the tests. */
 export interface StackUnderTest {
-  /** Folder of the copied checkout. */
+  /** Folder for all that the tests make. */
+  readonly root: string;
+  /** Copy of the checkout, below it. */
   readonly checkout: string;
   readonly environment: Record<string, string>;
   /** What the first `make up` printed, and how long it took. */
@@ -66,8 +68,24 @@ export class Stack {
     return this.under.firstUp;
   }
 
+  /** A file of the checkout. */
   path(...parts: string[]): string {
     return path.join(this.under.checkout, ...parts);
+  }
+
+  /** A file beside the checkout. */
+  beside(...parts: string[]): string {
+    return path.join(this.under.root, ...parts);
+  }
+
+  /** Files of the checkout as they were before a test changed them, by the same paths. */
+  private get originals(): string {
+    return this.beside("originals");
+  }
+
+  /** It is there while the checkout may be another one than what is deployed. */
+  private get undeployed(): string {
+    return this.beside("undeployed");
   }
 
   containerName(service: string): string {
@@ -80,15 +98,44 @@ export class Stack {
   }
 
   async make(target: string, args: readonly string[] = [], options: CommandOptions = {}): Promise<CommandResult> {
-    return this.run("make", [target, `STACK=${STACK}`, ...args], { timeoutSeconds: 1800, ...options });
+    const result = await this.run("make", [target, `STACK=${STACK}`, ...args], options);
+    if (target === "up" && result.code === 0) rmSync(this.undeployed, { force: true });
+    return result;
   }
 
   async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return this.run("pulumi", [...args, "--stack", STACK, "--non-interactive"], { timeoutSeconds: 1200, ...options });
+    return this.run("pulumi", [...args, "--stack", STACK, "--non-interactive"], options);
   }
 
   async up(options: CommandOptions = {}): Promise<CommandResult> {
-    return this.pulumi(["up", "--yes", "--skip-preview", "--continue-on-error"], options);
+    const result = await this.pulumi(["up", "--yes", "--skip-preview", "--continue-on-error"], options);
+    if (result.code === 0) rmSync(this.undeployed, { force: true });
+    return result;
+  }
+
+  /** Makes what every test starts from, where it is not there: what the checkout says is deployed, and every service is healthy. */
+  async ensureDeployed(): Promise<void> {
+    if (existsSync(this.undeployed) || (await this.unhealthy()).length > 0) await this.restore();
+  }
+
+  /** The services whose containers are not there, do not run or are not healthy. */
+  async unhealthy(): Promise<string[]> {
+    const names = services.map((service) => this.containerName(service));
+    const state = "{{.Name}} {{.State.Status}} {{.State.Health.Status}}";
+    const { stdout } = await docker(["inspect", "--format", state, ...names], { expected: "either" });
+    return services.filter((service) => !stdout.includes(`/${this.containerName(service)} running healthy\n`));
+  }
+
+  get isEdited(): boolean {
+    return existsSync(this.originals);
+  }
+
+  /** Deploys the checkout as it was before all edits. */
+  async restore(): Promise<void> {
+    writeFileSync(this.undeployed, "");
+    if (this.isEdited) cpSync(this.originals, this.under.checkout, { recursive: true });
+    rmSync(this.originals, { recursive: true, force: true });
+    await this.make("up");
   }
 
   /** What a preview says will change. */
@@ -122,11 +169,15 @@ export class Stack {
     };
   }
 
-  /** Changes a file of the checkout; the result puts it back. */
+  /** Changes a file of the checkout; the result puts it back. What nobody puts back `restore` does. */
   edit(file: string, change: (content: string) => string): () => void {
     const before = readFileSync(this.path(file), "utf8");
     const after = change(before);
     if (after === before) throw new Error(`${file}: the edit changes nothing`);
+    const original = path.join(this.originals, file);
+    mkdirSync(path.dirname(original), { recursive: true });
+    if (!existsSync(original)) writeFileSync(original, before);
+    writeFileSync(this.undeployed, "");
     writeFileSync(this.path(file), after);
     return () => { writeFileSync(this.path(file), before); };
   }
@@ -143,7 +194,7 @@ export class Stack {
 
   /** The command line of the application, as it runs in a stage's container. */
   async application(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return docker(["exec", this.containerName("demux"), "python", "-m", "cp_whisperx", ...args], { timeoutSeconds: 600, ...options });
+    return docker(["exec", this.containerName("demux"), "python", "-m", "cp_whisperx", ...args], options);
   }
 
   /** Folders of all jobs on the host, the oldest first. */

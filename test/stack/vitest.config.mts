@@ -4,10 +4,12 @@ export default defineConfig({
   test: {
     include: ["test/stack/**/*.test.ts"],
     globalSetup: "test/stack/setup.ts",
+    setupFiles: "test/stack/each.ts",
     // All files work on the one stack that the setup brings up.
     fileParallelism: false,
-    testTimeout: 10 * 60_000,
-    hookTimeout: 40 * 60_000,
-    bail: 0,
+    // Each command has a limit of its own, which ends its work.
+    testTimeout: 4 * 3_600_000,
+    hookTimeout: 4 * 3_600_000,
+    teardownTimeout: 3_600_000,
   },
 });
