@@ -3,8 +3,8 @@
     python hub.py ADDRESS PORT WHISPER LOG
 
 WHISPER is the folder of the packaged model; LOG gets a line of JSON for each request. The first line of standard input
-is the one token that the hub knows. It says its address when it answers, and ends when standard input does. Every model
-is at the commit that docker/prefetch/models.json asks for.
+is the one token that the hub knows, the next one lets it hurry. It says its address when it answers, and ends when
+standard input does. Every model is at the commit that docker/prefetch/models.json asks for.
 """
 
 import json
@@ -31,6 +31,8 @@ params:
 """
 SECONDS_PER_CHUNK: Final = 0.004
 """Whisper's weights take ten seconds, so that there is something to report on the way."""
+SECONDS_PER_CHUNK_AT_FIRST: Final = 0.1
+"""Minutes, so that a busy machine's engine can be asked about a download before its end."""
 
 
 def add_models(hub: HubDouble, whisper: Path) -> None:
@@ -49,12 +51,13 @@ def main(address: str, port: str, whisper: str, log: str) -> None:
     token = sys.stdin.readline().strip()
     with Path(log).open("a") as requests:
         hub = HubDouble(
-            accepted={token: {PIPELINE}}, slow=SECONDS_PER_CHUNK, log=requests, address=address, port=int(port)
+            accepted={token: {PIPELINE}}, slow=SECONDS_PER_CHUNK_AT_FIRST, log=requests, address=address, port=int(port)
         )
         add_models(hub, Path(whisper))
         with running_hub(hub):
             print(hub.endpoint, flush=True)
-            sys.stdin.read()
+            for _ in sys.stdin:
+                hub.slow = SECONDS_PER_CHUNK
 
 
 if __name__ == "__main__":

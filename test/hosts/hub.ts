@@ -35,8 +35,9 @@ export class ModelHub {
 
   constructor(private readonly args: ModelHubArgs) {}
 
-  /** Starts it, and resolves when it answers. It ends with this process at the latest, whose pipe it reads. */
+  /** Starts it where it does not run, and resolves when it answers. It ends with this process at the latest, whose pipe it reads. */
   async start(): Promise<void> {
+    if (this.running !== undefined) return;
     const { python, checkout, whisper, token, log } = this.args;
     const errors = openSync(`${log}.errors`, "a");
     const program = [path.join(__dirname, "hub.py"), ADDRESS_HERE, String(PORT), whisper, log];
@@ -47,10 +48,15 @@ export class ModelHub {
     let said = "";
     running.stdout?.on("data", (chunk: Buffer) => { said += chunk.toString(); });
     running.stdin?.write(`${token}\n`);
-    await eventually("the hub", 60, () => {
+    await eventually("an answer of the hub", () => {
       if (running.exitCode !== null) throw new Error(`the hub has ended:\n${readFileSync(`${log}.errors`, "utf8")}`);
       return said.trim() === ENDPOINT || undefined;
     });
+  }
+
+  /** Lets it send large files in seconds. Until then they take minutes. */
+  hurry(): void {
+    this.running?.stdin?.write("\n");
   }
 
   /** All that it was asked. */
@@ -64,6 +70,6 @@ export class ModelHub {
     const running = this.running;
     if (running === undefined) return;
     running.stdin?.end();
-    await eventually("the end of the hub", 30, () => running.exitCode !== null || undefined);
+    await eventually("the end of the hub", () => running.exitCode !== null || undefined);
   }
 }

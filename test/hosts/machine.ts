@@ -62,6 +62,7 @@ http:
     key: /etc/registry.key
 `;
 
+/** Each docker command is a connection; on a busy machine many of them wait for their login at a time. */
 const SSHD_SETTINGS = `Port 22
 ListenAddress ${ADDRESS}
 HostKey /etc/ssh/second-machine
@@ -71,6 +72,8 @@ PasswordAuthentication no
 UsePAM no
 StrictModes no
 PidFile none
+MaxStartups 200
+LoginGraceTime 0
 `;
 
 /** Ends the process of a machine that an earlier run left behind, and takes its link and its folder away. */
@@ -80,10 +83,10 @@ export async function removeMachine(folder: string): Promise<void> {
     const { process: id, started } = JSON.parse(readFileSync(note, "utf8")) as { process: number; started: string };
     if (startTimeOf(id) === started) {
       process.kill(id, "SIGKILL");
-      await eventually("end of the second machine", 30, () => (startTimeOf(id) === started ? undefined : true));
+      await eventually("the end of the second machine", () => (startTimeOf(id) === started ? undefined : true));
     }
   }
-  await command("ip", ["link", "delete", LINK_HERE], { accept: "any" });
+  await command("ip", ["link", "delete", LINK_HERE], { expected: "either" });
   await removeControlGroups();
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 }
@@ -92,8 +95,8 @@ export async function removeMachine(folder: string): Promise<void> {
 async function removeControlGroups(): Promise<void> {
   const { stdout } = await command("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-type", "d", "-name", "second-machine"]);
   for (const group of stdout.split("\n").filter((line) => line !== "")) {
-    await eventually(`removal of ${group}`, 30, async () =>
-      (await command("find", [group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], { accept: "any" })).code === 0 || undefined,
+    await eventually(`the removal of ${group}`, async () =>
+      (await command("find", [group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], { expected: "either" })).code === 0 || undefined,
     );
   }
 }
@@ -181,20 +184,21 @@ export class SecondMachine {
     this.running = running;
     const id = running.pid ?? 0;
     writeFileSync(this.here("process.json"), JSON.stringify({ process: id, started: startTimeOf(id) }));
-    const inside = await eventually("first process of the second machine", 10, () => readFileSync(`/proc/${id}/task/${id}/children`, "utf8").trim() || undefined);
+    const inside = await eventually("the first process of the second machine", () => {
+      if (startTimeOf(id) === undefined) throw new Error(`the second machine has ended:\n${this.logs()}`);
+      return readFileSync(`/proc/${id}/task/${id}/children`, "utf8").trim() || undefined;
+    });
     await command("ip", ["link", "add", LINK_HERE, "type", "veth", "peer", "name", LINK, "netns", inside]);
     await command("ip", ["address", "add", `${ADDRESS_HERE}/30`, "dev", LINK_HERE]);
     await command("ip", ["link", "set", LINK_HERE, "up"]);
-    await this.answers("its engine", 60, "docker", ["version"]);
-    await this.answers("its registry", 30, "curl", ["--silent", "--cacert", this.authority, `https://${REGISTRY}/v2/`]);
+    await this.answers("its engine", "docker", ["version"]);
+    await this.answers("its registry", "curl", ["--silent", "--cacert", this.authority, `https://${REGISTRY}/v2/`]);
   }
 
-  private async answers(what: string, seconds: number, program: string, args: readonly string[]): Promise<void> {
-    await eventually(what, seconds, async () => {
-      if (this.running?.exitCode !== null) throw new Error(`the second machine has ended:\n${this.logs()}`);
-      return (await command(program, args, { accept: "any", env: this.environment })).code === 0 || undefined;
-    }).catch((error: unknown) => {
-      throw new Error(`${String(error)}\n${this.logs()}`);
+  private async answers(what: string, program: string, args: readonly string[]): Promise<void> {
+    await eventually(`an answer of ${what}`, async () => {
+      if (this.running?.exitCode !== null) throw new Error(`expected an answer of ${what}, and the second machine has ended:\n${this.logs()}`);
+      return (await command(program, args, { expected: "either", env: this.environment })).code === 0 || undefined;
     });
   }
 

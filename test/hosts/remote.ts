@@ -3,7 +3,7 @@ import { appendFileSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileS
 import * as path from "node:path";
 import { inject } from "vitest";
 import { command, docker, type CommandOptions, type CommandResult } from "../stack/command";
-import { SAMPLE } from "../stack/stack";
+import { SAMPLE, services } from "../stack/stack";
 import { HOST, REGISTRY, USERNAME } from "./machine";
 
 /**
@@ -13,11 +13,10 @@ import { HOST, REGISTRY, USERNAME } from "./machine";
 export const VARIANT = process.env.SECOND_MACHINE_VARIANT ?? "cuda-slim";
 /** The stack of the users that have this variant: its stack file holds but for the machine, its section of docs/sizes.md is this one's. */
 export const USERS_STACK = VARIANT === "cuda" ? "gpu" : "native";
-/** How long a deployment of them may take. */
-export const UP_MINUTES = VARIANT === "cuda" ? 90 : 20;
 
-export const STACK = "remote";
-export const NAMESPACE = "remote";
+/** Names that nobody else has: the tests see that nothing of them is on this machine. */
+export const STACK = "second-machine-test";
+export const NAMESPACE = STACK;
 
 /** What the setup hands to the tests. */
 export interface RemoteStack {
@@ -25,6 +24,8 @@ export interface RemoteStack {
   readonly folder: string;
   /** Copy of the checkout, below it. */
   readonly checkout: string;
+  /** The stack file that the tests begin with. */
+  readonly settings: string;
   /** The second machine's own part of the file system, below it. */
   readonly machine: string;
   /** The login's password for the registry, a key that becomes a secret file, and a token for the hub's gated models. */
@@ -66,6 +67,11 @@ export class Remote {
     return this.path("pulumi.log");
   }
 
+  /** The stack file. */
+  get settings(): string {
+    return path.join(this.under.checkout, `Pulumi.${STACK}.yaml`);
+  }
+
   /** A file of this machine, below the tests' folder. */
   path(...parts: string[]): string {
     return path.join(this.under.folder, ...parts);
@@ -87,18 +93,35 @@ export class Remote {
   async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment };
     const all = [...args, "--stack", STACK, "--non-interactive"];
-    const timeoutSeconds = UP_MINUTES * 60;
-    const result = await command("pulumi", all, { cwd: this.under.checkout, env, timeoutSeconds, ...options, accept: "any" });
+    return this.heard(command("pulumi", all, { cwd: this.under.checkout, env, ...options }));
+  }
+
+  /** Keeps what a command has said for the test that looks for secrets. */
+  private async heard(running: Promise<CommandResult>): Promise<CommandResult> {
+    const result = await running;
     appendFileSync(this.said, result.output);
-    if (result.code !== 0 && options.accept !== "any") throw new Error(`pulumi ${args[0] ?? ""}: exit ${result.code}\n${result.output}`);
     return result;
   }
 
   /** Sets settings by their paths. */
   async configure(settings: Readonly<Record<string, string>>, secrets: Readonly<Record<string, string>> = {}): Promise<void> {
-    const flags = (flag: string, values: Readonly<Record<string, string>>): string[] =>
-      Object.entries(values).flatMap(([key, value]) => [flag, `cp-whisperx:${key}=${value}`]);
-    await this.pulumi(["config", "set-all", "--path", ...flags("--plaintext", settings), ...flags("--secret", secrets)]);
+    const plain = Object.entries(settings).flatMap(([key, value]) => ["--plaintext", `cp-whisperx:${key}=${value}`]);
+    if (plain.length > 0) await this.pulumi(["config", "set-all", "--path", ...plain]);
+    for (const [key, value] of Object.entries(secrets)) await this.pulumi(["config", "set", "--path", "--secret", key], { input: value });
+  }
+
+  /** Does something with settings of its own; the stack file is the old one afterwards. */
+  async withSettings<T>(work: () => Promise<T>): Promise<T> {
+    const before = readFileSync(this.settings);
+    return work().finally(() => { writeFileSync(this.settings, before); });
+  }
+
+  /** Deploys the stack with its first settings, where not every service of it is healthy. */
+  async ensureDeployed(): Promise<void> {
+    const healthy = await this.names(["ps", "--filter", "health=healthy"], "there");
+    if (healthy.length === services.length) return;
+    writeFileSync(this.settings, this.under.settings);
+    await this.up();
   }
 
   async up(args: readonly string[] = [], options: CommandOptions = {}): Promise<CommandResult> {
@@ -108,7 +131,7 @@ export class Remote {
   /** A docker command on the second machine's engine. */
   async docker(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment, DOCKER_HOST: HOST };
-    return docker(args, { env, timeoutSeconds: 600, ...options });
+    return docker(args, { env, ...options });
   }
 
   /** Weighs the images, in the copy of the checkout; returns its docs/sizes.md. @throws Error where they are too heavy. */
@@ -126,7 +149,7 @@ export class Remote {
 
   /** The names that a listing of this engine or the second machine's has of the stack. */
   async names(list: readonly string[], where: "here" | "there"): Promise<string[]> {
-    const args = [...list, "--filter", `name=cp-whisperx-${STACK}-`, "--format", list[0] === "ps" ? "{{.Names}}" : "{{.Name}}"];
+    const args = [...list, "--filter", `name=^cp-whisperx-${STACK}-`, "--format", list[0] === "ps" ? "{{.Names}}" : "{{.Name}}"];
     const { stdout } = where === "here" ? await docker(args) : await this.docker(args);
     return stdout.split("\n").filter((name) => name !== "").sort();
   }
@@ -167,9 +190,7 @@ export class Remote {
   /** The everyday commands, as people with that stack type them. */
   async make(args: readonly string[]): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment, CP_WHISPERX_HOME: this.path("home") };
-    const result = await command("make", [...args, `STACK=${STACK}`], { cwd: this.under.checkout, env, timeoutSeconds: 600 });
-    appendFileSync(this.said, result.output);
-    return result;
+    return this.heard(command("make", [...args, `STACK=${STACK}`], { cwd: this.under.checkout, env }));
   }
 
   /** The command line of the application, as it runs in a container there. */

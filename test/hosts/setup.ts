@@ -1,16 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import type { TestProject } from "vitest/node";
 import { parse, stringify } from "yaml";
-import { command, type CommandResult } from "../stack/command";
-import { copyCheckout } from "../stack/stack";
+import { command } from "../stack/command";
+import { copyCheckout, STACK as WHOLE_STACK_TEST } from "../stack/stack";
+import { Home } from "./home";
 import { HOST, REGISTRY, removeMachine, SecondMachine, USERNAME } from "./machine";
 import { NAMESPACE, STACK, USERS_STACK, VARIANT, type RemoteStack } from "./remote";
 
-/** The image namespace of the whole-stack tests, whose build cache serves these tests as well. */
-const WARM_NAMESPACE = "test";
 /** What differs from the stack file that users of the variant have. */
 const SETTINGS: Readonly<Record<string, unknown>> = {
   host: HOST,
@@ -22,53 +20,25 @@ const SETTINGS: Readonly<Record<string, unknown>> = {
   ...(VARIANT === "cuda-slim" ? { native: { environment: "/srv/bollyenv" } } : {}),
 };
 
-/** What the programs of this project keep on this machine, and a home of the test's own that shares the programs. */
-class Home {
-  private readonly shared = process.env.CP_WHISPERX_HOME ?? path.join(homedir(), ".cp-whisperx");
-
-  constructor(private readonly folder: string) {}
-
-  /** The engine's and the builder's clients find their settings here, and no login. */
-  get dockerConfig(): string {
-    return path.join(this.folder, "docker");
-  }
-
-  path(...parts: string[]): string {
-    return path.join(this.folder, ...parts);
-  }
-
-  prepare(): void {
-    mkdirSync(this.path("docker"), { recursive: true });
-    for (const part of ["bin", "stamps", "python"]) symlinkSync(path.join(this.shared, part), this.path(part));
-    const plugins = path.join(process.env.DOCKER_CONFIG ?? path.join(homedir(), ".docker"), "cli-plugins");
-    if (existsSync(plugins)) symlinkSync(plugins, path.join(this.dockerConfig, "cli-plugins"));
-  }
-
-  async tools(...args: string[]): Promise<CommandResult> {
-    const env = { ...process.env, CP_WHISPERX_HOME: this.folder, DOCKER_CONFIG: this.dockerConfig, TOOLCHAIN_SOURCE: "packages" };
-    return command(path.join(__dirname, "tools.sh"), args, { env, timeoutSeconds: 600 });
-  }
-
-  /**
-   * Gives a registry the build cache that the whole-stack tests have left in this machine's, and no image: each layer
-   * that is there already is a hard link.
-   */
-  async warm(registry: string): Promise<void> {
-    const [from, to] = [this.shared, path.dirname(registry)].map((place) => path.join(place, "registry/docker/registry/v2"));
-    const repositories = path.join(from ?? "", "repositories", WARM_NAMESPACE);
-    if (from === undefined || to === undefined || !existsSync(repositories)) return;
-    for (const name of readdirSync(repositories)) {
-      const target = path.join(to, "repositories", NAMESPACE, name);
-      cpSync(path.join(repositories, name), target, { recursive: true });
-      const tags = path.join(target, "_manifests", "tags");
-      for (const tag of existsSync(tags) ? readdirSync(tags) : []) {
-        if (!tag.endsWith("-cache")) rmSync(path.join(tags, tag), { recursive: true });
-      }
+/**
+ * Gives a registry the build cache that the whole-stack tests have left in this machine's, and no image: each layer
+ * that is there already is a hard link.
+ */
+async function warm(registry: string, home: Home): Promise<void> {
+  const [from, to] = [home.shared, path.dirname(registry)].map((place) => path.join(place, "registry/docker/registry/v2"));
+  const repositories = path.join(from ?? "", "repositories", WHOLE_STACK_TEST);
+  if (from === undefined || to === undefined || !existsSync(repositories)) return;
+  for (const name of readdirSync(repositories)) {
+    const target = path.join(to, "repositories", NAMESPACE, name);
+    cpSync(path.join(repositories, name), target, { recursive: true });
+    const tags = path.join(target, "_manifests", "tags");
+    for (const tag of existsSync(tags) ? readdirSync(tags) : []) {
+      if (!tag.endsWith("-cache")) rmSync(path.join(tags, tag), { recursive: true });
     }
-    // After the repositories, which name them: what is pushed meanwhile is named by none. On another file system the
-    // cache is a cold one.
-    await command("cp", ["--archive", "--link", path.join(from, "blobs"), to], { accept: "any" });
   }
+  // After the repositories, which name them: what is pushed meanwhile is named by none. On another file system the
+  // cache is a cold one.
+  await command("cp", ["--archive", "--link", path.join(from, "blobs"), to], { expected: "either" });
 }
 
 /** What builds and this machine's own programs trust: all that they trust anyway, and the second machine's registry. */
@@ -77,19 +47,22 @@ function writeCertificates(file: string, authority: string): void {
   writeFileSync(file, `${existsSync(bundle) ? readFileSync(bundle, "utf8") : ""}\n${readFileSync(authority, "utf8")}`);
 }
 
-async function configure(stack: RemoteStack, env: NodeJS.ProcessEnv, baseImage: string): Promise<void> {
-  const pulumi = async (args: readonly string[]): Promise<void> => {
-    await command("pulumi", [...args, "--stack", STACK, "--non-interactive"], { cwd: stack.checkout, env });
+/** Makes the stack; returns its stack file's text. */
+async function configure(stack: Omit<RemoteStack, "settings">, env: NodeJS.ProcessEnv, baseImage: string): Promise<string> {
+  const pulumi = async (args: readonly string[], input?: string): Promise<void> => {
+    await command("pulumi", [...args, "--stack", STACK, "--non-interactive"], { cwd: stack.checkout, env, input });
   };
   const users = parse(readFileSync(path.join(stack.checkout, `Pulumi.${USERS_STACK}.yaml`), "utf8")) as { config: object };
   const settings = { ...SETTINGS, certificates: path.join(stack.folder, "certificates.pem") };
   const own = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`cp-whisperx:${key}`, value]));
-  writeFileSync(path.join(stack.checkout, `Pulumi.${STACK}.yaml`), stringify({ config: { ...users.config, ...own } }));
+  const file = path.join(stack.checkout, `Pulumi.${STACK}.yaml`);
+  writeFileSync(file, stringify({ config: { ...users.config, ...own } }));
   await pulumi(["stack", "init"]);
   await pulumi(["config", "set", "--path", "baseImages.cpu", baseImage]);
   await pulumi(["config", "set", "--path", "registryLogin.username", USERNAME]);
-  await pulumi(["config", "set", "--path", "--secret", "registryLogin.password", stack.password]);
-  await pulumi(["config", "set", "--secret", "tmdbApiKey", stack.apiKey]);
+  await pulumi(["config", "set", "--path", "--secret", "registryLogin.password"], stack.password);
+  await pulumi(["config", "set", "--secret", "tmdbApiKey"], stack.apiKey);
+  return readFileSync(file, "utf8");
 }
 
 /** A second machine, a builder that trusts its registry, and a configured stack that nothing has been deployed of. */
@@ -97,7 +70,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = path.resolve("build", "second-machine");
   const home = new Home(path.join(folder, "home"));
   const clean = async (): Promise<void> => {
-    if (existsSync(home.path())) await home.tools("stop-builder");
+    await home.remove();
     await removeMachine(folder);
   };
   await clean();
@@ -115,14 +88,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await machine.prepare();
   if (VARIANT === "cuda-slim") {
     await home.tools("environment", machine.path("srv/bollyenv"));
-    await home.warm(machine.path("srv/registry"));
+    await warm(machine.path("srv/registry"), home);
   }
   await machine.start();
   writeCertificates(path.join(folder, "certificates.pem"), machine.authority);
   // As README.md tells people who have such a registry.
   writeFileSync(home.path("registries.toml"), `[registry."${REGISTRY}"]\n  ca = ["${machine.authority}"]\n`);
   await home.tools("builder");
-  const stack: RemoteStack = {
+  const stack = {
     folder,
     checkout,
     machine: machine.path(""),
@@ -138,7 +111,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     },
   };
   const baseImage = (await home.tools("base-image")).stdout.trim();
-  await configure(stack, { ...process.env, ...stack.environment }, baseImage);
-  project.provide("remote", stack);
+  const settings = await configure(stack, { ...process.env, ...stack.environment }, baseImage);
+  project.provide("remote", { ...stack, settings });
   return clean;
 }
