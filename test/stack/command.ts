@@ -37,8 +37,8 @@ export interface CommandOptions {
   readonly show?: boolean;
 }
 
-/** Process groups of the commands that run. They do not get the terminal's Ctrl-C by themselves. */
-const running = new Set<number>();
+/** Process groups of the commands that run, and their ends. They do not get the terminal's Ctrl-C by themselves. */
+const running = new Map<number, Promise<unknown>>();
 
 function signalGroup(group: number, signal: NodeJS.Signals): void {
   try {
@@ -50,8 +50,11 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
-    for (const group of running) signalGroup(group, "SIGTERM"); // background jobs of a shell do not see SIGINT
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+    for (const group of running.keys()) signalGroup(group, "SIGTERM"); // background jobs of a shell do not see SIGINT
+    // Who writes to a reader that has gone is killed by that, in the middle of its own end.
+    void Promise.allSettled(running.values()).then(() => {
+      if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+    });
   });
 }
 
@@ -98,11 +101,12 @@ export async function command(program: string, args: readonly string[], options:
   }
   const group = child.pid;
   const guarding = group === undefined ? undefined : guard(child, group, limit);
-  if (group !== undefined) running.add(group);
-  const code = await new Promise<number>((resolve, reject) => {
+  const end = new Promise<number>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status, signal) => { resolve(status ?? 128 + constants.signals[signal ?? "SIGKILL"]); });
-  }).finally(() => { if (group !== undefined) running.delete(group); });
+  });
+  if (group !== undefined) running.set(group, end);
+  const code = await end.finally(() => { if (group !== undefined) running.delete(group); });
   const outlasted = guarding?.stop();
   const title = [path.basename(program), ...args].join(" ").slice(0, 100);
   const result = { title, code, stdout, output, seconds: (Date.now() - started) / 1000 };
