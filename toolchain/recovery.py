@@ -24,7 +24,7 @@ def main(stack: str, file: Path) -> None:
     remove_unknown(
         ["ps", "--all", "--no-trunc", "--filter", label, "--format", "{{.ID}} {{.Names}}"], ["rm", "--force"], known
     )
-    names = f"name=^cp-whisperx-{stack}-"
+    names = f"name=^cp-whisperx-{stack}-(inside|outside)$"
     remove_unknown(
         ["network", "ls", "--no-trunc", "--filter", names, "--format", "{{.ID}} {{.Name}}"], ["network", "rm"], known
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -31,13 +32,18 @@ def test_operations_under_way_and_unknown_containers_go(
 
     def docker(*arguments: str) -> str:
         calls.append(" ".join(arguments))
-        return "1 cp-whisperx-dev-asr\n2 cp-whisperx-dev-mux\n" if arguments[0] == "ps" else ""
+        if arguments[0] == "ps":
+            return "1 cp-whisperx-dev-asr\n2 cp-whisperx-dev-mux\n"
+        # Stack dev-two has networks of its own, whose names begin as those of stack dev.
+        names = ["cp-whisperx-dev-inside", "cp-whisperx-dev-two-inside"]
+        (pattern,) = [word.removeprefix("name=") for word in arguments if word.startswith("name=")] or ["$."]
+        return "".join(f"3 {name}\n" for name in names if re.search(pattern, name))
 
     monkeypatch.setattr(recovery, "docker", docker)
     file = tmp_path / "export.json"
     file.write_text(json.dumps(STATE))
     recovery.main("dev", file)
-    assert [call for call in calls if "rm" in call.split()] == ["rm --force 2"]
+    assert [call for call in calls if "rm" in call.split()] == ["rm --force 2", "network rm 3"]
     assert json.loads(file.read_text()) == {"deployment": {"resources": STATE["deployment"]["resources"]}}
     assert "was under way: mux" in capsys.readouterr().out
 
