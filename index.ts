@@ -1,10 +1,10 @@
 /** A speech-to-subtitles application as one Pulumi program: settings, images, volumes, services, outputs. */
+import { Engine } from "./host/engine";
+import { staysOnMachine } from "./host/machine";
+import { preflight } from "./host/preflight";
 import { MODEL_IMAGES } from "./images/catalog";
 import { readCertificates } from "./images/certificates";
 import { buildHierarchy, imageNamed } from "./images/hierarchy";
-import { Engine } from "./services/engine";
-import { staysOnMachine } from "./services/machine";
-import { preflight } from "./services/preflight";
 import { runServices } from "./services/services";
 import { readSettings } from "./settings";
 import { FilmFolders, filmPaths } from "./volumes/film-folders";

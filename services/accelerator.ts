@@ -1,7 +1,7 @@
 /** What a service with a model gets of the host's GPUs: from settings to container, without any resource. */
 import type * as docker from "@pulumi/docker";
 import type { Settings } from "../settings";
-import { gpuIds, gpuNeeds, type GpuDevices } from "../settings/gpus";
+import { gpuIds, gpuNeeds, usesGpu, type GpuDevices } from "../settings/gpus";
 
 export interface Accelerator {
   /** Devices that the engine hands to the container; none where it computes on the processor. */
@@ -34,11 +34,6 @@ export function deviceRequest(
   if (driver === "cdi") return { driver, deviceIds: gpuIds(devices).map((id) => `${CDI_KIND}=${id}`) };
   if (devices === "all") return { driver, capabilities: ["gpu"], count: -1 };
   return { driver, capabilities: ["gpu"], ...(typeof devices === "number" ? { count: devices } : { deviceIds: devices }) };
-}
-
-/** Whether the stack's services are to find GPUs. */
-export function usesGpu({ variant, device }: Pick<Settings, "variant" | "device">): boolean {
-  return variant !== "cpu" && device !== "cpu";
 }
 
 /** What the service of that name gets; undefined where it has no model that could use a GPU. */

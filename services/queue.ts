@@ -1,10 +1,10 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { Engine } from "../host/engine";
 import type { NamedVolume } from "../volumes/identities";
 import { oneShot } from "../volumes/one-shot";
 import { declareVolume, MAKE_VOLUME, OWN_VOLUME } from "../volumes/volume";
 import { hardenedContainer, type HardenedContainerArgs } from "./container";
-import type { Engine } from "./engine";
 
 export type QueueArgs = Omit<HardenedContainerArgs, "mounts" | "mounted" | "environment" | "healthcheck"> & {
   readonly engine: Engine;

@@ -1,15 +1,15 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { Engine } from "../host/engine";
 import { catalog, type ImageDefinition, type ServiceNeeds } from "../images/catalog";
 import { imageNamed, type Hierarchy } from "../images/hierarchy";
 import type { Settings } from "../settings";
 import type { FilmFolders } from "../volumes/film-folders";
+import { nativeEnvironment } from "../volumes/host-python";
 import type { Identities, Identity } from "../volumes/identities";
 import type { ModelCache } from "../volumes/model-cache";
 import { SecretFiles } from "../volumes/secret-files";
 import { accelerator } from "./accelerator";
-import type { Engine } from "./engine";
-import { nativeEnvironment } from "./native";
 import { Queue } from "./queue";
 import { StageService } from "./stage";
 

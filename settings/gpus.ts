@@ -29,6 +29,11 @@ export interface FullGpus {
   readonly needs: readonly GpuNeeds[];
 }
 
+/** Whether the stack's services are to find GPUs. */
+export function usesGpu({ variant, device }: Pick<Valid, "variant" | "device">): boolean {
+  return variant !== "cpu" && device !== "cpu";
+}
+
 /** What every service with a model wants of the GPUs: its own settings, else the stack's and the catalogue's. */
 export function gpuNeeds(settings: Pick<Valid, "gpu" | "gpuDevices" | "gpuMemoryMegabytes">): GpuNeeds[] {
   const devices = settings.gpuDevices as PerService<GpuDevices>;
@@ -59,7 +64,7 @@ function certainGpus(needs: readonly GpuNeeds[]): string[] {
 
 /**
  * GPUs as far as the settings tell. `all` counts for the GPUs that are there for certain. An index and a UUID count as two,
- * because the settings do not say whether they name one card; services/cards.ts knows.
+ * because the settings do not say whether they name one card; host/cards.ts knows.
  *
  * @param megabytes memory of one GPU in MiB.
  */

@@ -2,7 +2,7 @@ import * as path from "node:path";
 import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "../services/engine";
+import type { Engine } from "../host/engine";
 import type { Identity } from "./identities";
 import { CHANGE_OWNER, dockerRun, oneShot } from "./one-shot";
 

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "../services/engine";
+import type { Engine } from "../host/engine";
 import type { FilmPaths } from "./film-folders";
 
 /** Undefined where a preview cannot know it: what depends on it is taken for unchanged. */
@@ -21,7 +21,7 @@ export interface Identities {
   readonly films: Identity;
 }
 
-/** A volume is told by the label it was made with; services/preflight.sh reads it. */
+/** A volume is told by the label it was made with; host/preflight.sh reads it. */
 export const IDENTITY_LABEL = "cp-whisperx.identity";
 
 // An up makes what is missing, so that what it records is what the next one finds. A folder made anew may have the old one's inode.

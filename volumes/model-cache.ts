@@ -2,7 +2,7 @@ import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { StageImage } from "../images/image";
-import type { Engine } from "../services/engine";
+import type { Engine } from "../host/engine";
 import type { Identity, NamedVolume } from "./identities";
 import { dockerRun, oneShot } from "./one-shot";
 import { prefetch, type HubArgs } from "./prefetch";

@@ -1,7 +1,7 @@
 /** Containers that run once, to make or fill what services mount. */
 import * as command from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "../services/engine";
+import type { Engine } from "../host/engine";
 import type { Identity } from "./identities";
 
 export interface DockerRunArgs {

@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { imageNamed, type Hierarchy } from "../images/hierarchy";
-import type { Engine } from "../services/engine";
+import type { Engine } from "../host/engine";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
 import { wantedHubModels, type HubModel } from "../settings/hub-models";

@@ -1,7 +1,7 @@
 import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "../services/engine";
+import type { Engine } from "../host/engine";
 import type { Identity, NamedVolume } from "./identities";
 import { CHANGE_OWNER, dockerRun, oneShot } from "./one-shot";
 import { declareVolume, MAKE_VOLUME } from "./volume";

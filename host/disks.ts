@@ -41,7 +41,7 @@ const CLEANING: Readonly<Record<Disk["use"], string>> = {
   builder: "docker buildx prune empties the builder's cache, CP_WHISPERX_HOME may name a folder on a larger disk",
 };
 
-/** Reads `USE FREE MOUNT FOLDER` with tabs between them, as services/preflight.sh tells. */
+/** Reads `USE FREE MOUNT FOLDER` with tabs between them, as host/preflight.sh tells. */
 export function readDisk(line: string): Disk {
   const [use, free, mount = "", folder = ""] = line.split("\t");
   return { use: use === "builder" ? "builder" : "engine", free: Number(free), mount, folder };

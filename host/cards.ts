@@ -20,7 +20,7 @@ export interface CardsHost {
 /** Older drivers do not serve CUDA 12, for which the libraries in the images are made. */
 const LEAST_DRIVER = 525;
 
-/** Reads `index, UUID, driver, MiB`, a line that services/preflight.sh hands on from nvidia-smi. */
+/** Reads `index, UUID, driver, MiB`, a line that host/preflight.sh hands on from nvidia-smi. */
 export function readCard(line: string): Card {
   const [index = "", uuid = "", driver = "", memory = ""] = line.split(",").map((field) => field.trim());
   return { index, uuid, driver, megabytes: /^\d+$/.test(memory) ? Number(memory) : Infinity };

@@ -1,15 +1,14 @@
-/** What the engine's host and the registry must have before anything is built: services/preflight.sh asks them. */
+/** What the engine's host and the registry must have before anything is built: host/preflight.sh asks them. */
 import * as path from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
-import { gpuNeeds } from "../settings/gpus";
+import { gpuNeeds, usesGpu } from "../settings/gpus";
 import { wantedHubModels } from "../settings/hub-models";
-import { usesGpu } from "./accelerator";
 import { cardProblems, readCard } from "./cards";
 import { diskFindings, readDisk } from "./disks";
-import { nativeFolder } from "./native";
+import { nativeFolder } from "./native-folder";
 
 const PACKAGED_MODELS_MEGABYTES = 300;
 
@@ -91,7 +90,7 @@ export function findings(answers: string, settings: Settings): Findings {
 async function ask(settings: Settings): Promise<string> {
   try {
     const { stdout } = await command.local.run({
-      command: "services/preflight.sh",
+      command: "host/preflight.sh",
       dir: path.join(__dirname, ".."),
       environment: questions(settings),
       stdin: settings.registryLogin?.password,

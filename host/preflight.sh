@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Asks an engine's host and a registry what a stack needs of them, and prints a line for each answer that matters: what is
-# missing, with the way out, or a fact for services/preflight.ts to judge. The status is 0 where everything was asked,
+# missing, with the way out, or a fact for host/preflight.ts to judge. The status is 0 where everything was asked,
 # whatever the answers. Standard input: the registry's password, if it has one.
 #
 #   endpoint: ADDRESS        the engine that docker commands in this environment reach

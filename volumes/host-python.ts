@@ -1,7 +1,7 @@
 /** What a worker without torch takes from the host: its Python environment, read-only. */
-import * as path from "node:path";
 import type * as docker from "@pulumi/docker";
 import type { ServiceNeeds } from "../images/catalog";
+import { nativeFolder } from "../host/native-folder";
 import type { Settings } from "../settings";
 
 /** Where a container finds the host's environment. */
@@ -12,11 +12,6 @@ const PACKAGES = "lib/python3.11/site-packages";
 export interface NativeEnvironment {
   readonly mounts: docker.types.input.ContainerMount[];
   readonly environment: Readonly<Record<string, string>>;
-}
-
-/** The folder on the engine's host, where slim images take torch from one. */
-export function nativeFolder({ variant, native }: Pick<Settings, "variant" | "native">): string | undefined {
-  return variant === "cuda-slim" && native.environment !== undefined ? path.resolve(native.environment) : undefined;
 }
 
 /**
