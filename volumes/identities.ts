@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../host/engine";
-import type { FilmPaths } from "./film-folders";
+import type { FilmPaths } from "./film-paths";
 
 /** Undefined where a preview cannot know it: what depends on it is taken for unchanged. */
 export type Identity = string | undefined;
