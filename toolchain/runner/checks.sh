@@ -26,7 +26,8 @@ run_pytest() {
     --hypothesis-profile ci -o cache_dir="$REPORT.cache" --quiet --junitxml "$REPORT" "$@")
 }
 
-run_development_pytest() { run_pytest "$DEVELOPMENT_ENVIRONMENT" "$1" .; }
+# run_development_pytest FOLDER: a file at a time in each of three processes, since many tests wait for a process of theirs.
+run_development_pytest() { run_pytest "$DEVELOPMENT_ENVIRONMENT" "$1" --numprocesses 3 --dist loadfile .; }
 
 # run_torch_tests: the tests that all other runs skip for want of torch.
 run_torch_tests() {
