@@ -13,7 +13,8 @@ main() {
   hold_stack_lock
   export_pulumi_environment
   [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine, so nothing is deployed" "make up"
-  configuration=$(stack_configuration) || fail "there is no stack $STACK_NAME" "make up STACK=$STACK_NAME"
+  configuration=$(stack_configuration)
+  [[ -n $configuration ]] || fail "there is no stack $STACK_NAME" "make up STACK=$STACK_NAME"
   set_stack_host cp-whisperx:host value <<<"$configuration"
   ensure_stack_engine
   outputs=$(stack_outputs)

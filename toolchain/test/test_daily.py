@@ -20,10 +20,15 @@ esac
 """
 
 
-def command(shell: Shell, name: str, outputs: object = OUTPUTS, **environment: str) -> tuple[int, str]:
+NO_STACK = "if [[ $* == *--stack* ]]; then echo no stack named dev found >&2; exit 1; fi"
+
+
+def command(
+    shell: Shell, name: str, outputs: object = OUTPUTS, before: str = "", **environment: str
+) -> tuple[int, str]:
     """Runs one of the commands against doubles of Pulumi and the engine; its status and everything it said."""
     (shell.folder / "outputs.json").write_text(json.dumps(outputs))
-    shell.double("pulumi", PULUMI)
+    shell.double("pulumi", f"{before}\n{PULUMI}")
     shell.double("docker", '[[ $1 == version ]] && echo 28.0.0; [[ $1 == logs ]] && echo "log of ${!#}"; true')
     *lines, last = (TOOLCHAIN / f"{name}.sh").read_text().splitlines()
     assert last == "main"
@@ -69,6 +74,13 @@ def test_destroy_keeps_the_data_unless_told_otherwise(shell: Shell, data: str) -
     kept = "docker volume rm --force cp-whisperx-dev-model-cache cp-whisperx-dev-queue"
     assert removed == ([kept] if data else [])
     assert "/films/in" in said
+
+
+def test_a_stack_that_was_never_made_has_nothing_to_destroy(shell: Shell) -> None:
+    status, said = command(shell, "destroy", before=NO_STACK)
+    assert status == 1
+    assert "there is no stack dev" in said
+    assert not [call for call in shell.calls if " destroy " in call]
 
 
 def test_a_preview_of_a_stack_that_was_never_made_makes_it(shell: Shell) -> None:
