@@ -44,7 +44,7 @@ function stageTable(): string {
     `${timeLimitSeconds} s`,
     String(tries),
   ]);
-  return table(["stage", "does", "on failure", "time limit", "tries"], rows);
+  return table(["stage", "does", "on failure", "longest without progress", "tries"], rows);
 }
 
 /** One row per setting; the stages' own settings are told by `--help` of their images. */
