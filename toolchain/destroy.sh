@@ -9,14 +9,8 @@ remove_data() {
 }
 
 main() {
-  local configuration outputs
-  hold_stack_lock
-  export_pulumi_environment
-  [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine, so nothing is deployed" "make up"
-  configuration=$(stack_configuration)
-  [[ -n $configuration ]] || fail "there is no stack $STACK_NAME" "make up STACK=$STACK_NAME"
-  set_stack_host cp-whisperx:host value <<<"$configuration"
-  ensure_stack_engine
+  local outputs films
+  hold_existing_stack
   outputs=$(stack_outputs)
   begin_deployment
   say "destroying the stack $STACK_NAME"
@@ -24,7 +18,8 @@ main() {
     || fail "the stack $STACK_NAME is not fully destroyed" "see the messages above and run the command again"
   end_deployment
   if [[ ${DATA:-} == yes ]]; then remove_data; else say "models and queue stay in their volumes; make destroy DATA=yes removes them"; fi
-  say "films and results stay in $(json_value films in <<<"$outputs") and $(json_value films out <<<"$outputs")"
+  films=$(json_value films in <<<"$outputs")
+  [[ -z $films ]] || say "films and results stay in $films and $(json_value films out <<<"$outputs")"
 }
 
 main

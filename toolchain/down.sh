@@ -3,14 +3,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
-  local configuration
-  hold_stack_lock
-  export_pulumi_environment
-  [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine, so nothing is deployed" "make up"
-  configuration=$(stack_configuration)
-  [[ -n $configuration ]] || fail "there is no stack $STACK_NAME" "make up STACK=$STACK_NAME"
-  set_stack_host cp-whisperx:host value <<<"$configuration"
-  ensure_stack_engine
+  hold_existing_stack
   begin_deployment
   say "taking down the containers and networks of the stack $STACK_NAME"
   pulumi_here destroy --yes --skip-preview --stack "$STACK_NAME" \

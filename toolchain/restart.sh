@@ -3,14 +3,9 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
-  local outputs container
-  export_pulumi_environment
-  outputs=$(reach_stack)
-  container=$(service_container "${STAGE:-}" <<<"$outputs")
-  set_stack_host host <<<"$outputs"
-  ensure_stack_engine
-  on_engine docker restart "$container" >/dev/null
-  say "$container runs again"
+  reach_service "${STAGE:-}"
+  on_engine docker restart "$CONTAINER" >/dev/null
+  say "$CONTAINER runs again"
 }
 
 main

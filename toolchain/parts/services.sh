@@ -1,5 +1,17 @@
-# The deployed services of the stack, by the last deployment's outputs.
-# shellcheck shell=bash
+# A stack that is there already, and its services by the last deployment's outputs.
+# shellcheck shell=bash disable=SC2034 # the commands read CONTAINER
+
+# hold_existing_stack: holds the stack's lock and returns where its engine answers; fails where there is no such stack.
+hold_existing_stack() {
+  local configuration
+  hold_stack_lock
+  export_pulumi_environment
+  [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine, so nothing is deployed" "make up"
+  configuration=$(stack_configuration)
+  [[ -n $configuration ]] || fail "there is no stack $STACK_NAME" "make up STACK=$STACK_NAME"
+  set_stack_host cp-whisperx:host value <<<"$configuration"
+  ensure_stack_engine
+}
 
 # reach_stack: prints the outputs of the deployed stack, fails where it is not deployed. The caller names its engine by them:
 # outputs=$(reach_stack) && set_stack_host host <<<"$outputs".
@@ -20,4 +32,14 @@ service_container() {
   container=$(json_value services "$stage" container <<<"$outputs")
   [[ -n $container ]] || fail "the stack $STACK_NAME has no service $stage" "STAGE= one of $names"
   printf '%s' "$container"
+}
+
+# reach_service STAGE: sets CONTAINER to the container of that service, and returns where its engine answers.
+reach_service() {
+  local outputs
+  export_pulumi_environment
+  outputs=$(reach_stack)
+  CONTAINER=$(service_container "$1" <<<"$outputs")
+  set_stack_host host <<<"$outputs"
+  ensure_stack_engine
 }
