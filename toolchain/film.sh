@@ -12,19 +12,14 @@ check_film() {
 }
 
 main() {
-  local film=${FILM_PATH:-} outputs folder lost name
+  local film=${FILM_PATH:-} lost name
   check_film "$film"
-  export_pulumi_environment
-  outputs=$(stack_outputs)
-  folder=$(json_value films in <<<"$outputs")
-  [[ -n $folder ]] || fail "the stack $STACK_NAME is not deployed" "make up STACK=$STACK_NAME"
-  set_stack_host host <<<"$outputs"
-  ensure_stack_engine
-  lost=$(lost_services "$outputs")
+  reach_stack
+  lost=$(lost_services "$OUTPUTS")
   [[ -z $lost ]] || fail "these services do not run: ${lost//$'\n'/, }" "make up STACK=$STACK_NAME"
-  name=$(bring_in "$film" "$folder")
+  name=$(bring_in "$film" "$(json_value films in <<<"$OUTPUTS")")
   say "subtitling $name"
-  subtitle "$name" "$(json_value films out <<<"$outputs")"
+  subtitle "$name" "$(json_value films out <<<"$OUTPUTS")"
 }
 
 main

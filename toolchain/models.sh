@@ -11,14 +11,8 @@ fill_cache() {
 }
 
 main() {
-  local outputs
   hold_stack_lock
-  export_pulumi_environment
-  [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine, so nothing is deployed" "make up STACK=$STACK_NAME"
-  outputs=$(stack_outputs)
-  [[ -n "$(json_value volumes modelCache <<<"$outputs")" ]] || fail "the stack $STACK_NAME is not deployed" "make up STACK=$STACK_NAME"
-  set_stack_host host <<<"$outputs"
-  ensure_stack_engine
+  reach_stack
   ensure_node_modules
   begin_deployment
   say "filling the model cache of the stack $STACK_NAME"

@@ -3,11 +3,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
-  local outputs
-  export_pulumi_environment
-  outputs=$(reach_stack)
-  set_stack_host host <<<"$outputs"
-  ensure_stack_engine
+  reach_stack
   on_engine docker ps --all --filter "label=cp-whisperx.stack=$STACK_NAME" --format 'table {{.Names}}\t{{.Status}}\t{{.RunningFor}}'
 }
 

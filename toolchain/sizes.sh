@@ -15,14 +15,9 @@ trust_registry() {
 write_sizes() { (cd -- "$PROJECT_FOLDER" && on_engine npx --no-install ts-node bench/write-sizes.ts "$STACK_NAME"); }
 
 main() {
-  local outputs image registry way_out="see the message above; the registry and the engine must both have them"
-  export_pulumi_environment
-  [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine" "make up"
-  outputs=$(stack_outputs)
-  image=$(json_value images demux reference <<<"$outputs")
-  [[ -n $image ]] || fail "the stack $STACK_NAME is not deployed" "make up STACK=$STACK_NAME"
-  set_stack_host host <<<"$outputs"
-  ensure_stack_engine
+  local image registry way_out="see the message above; the registry and the engine must both have them"
+  reach_stack
+  image=$(json_value images demux reference <<<"$OUTPUTS")
   ensure_node_modules
   registry=${image%%/*}
   if [[ $registry != "$REGISTRY_ADDRESS" ]]; then
@@ -30,7 +25,7 @@ main() {
     # The engine checks a login, and the stack's knows the registry.
     way_out+=". Docker asks $registry with a login of its own ($(docker_command) login $registry) and trusts the authorities in ${SSL_CERT_FILE:-the bundle of this machine} (pulumi config set --stack $STACK_NAME certificates FILE)"
   fi
-  write_sizes <<<"$outputs" || fail "the images of the stack $STACK_NAME could not be weighed, or are too heavy" "$way_out"
+  write_sizes <<<"$OUTPUTS" || fail "the images of the stack $STACK_NAME could not be weighed, or are too heavy" "$way_out"
   say "docs/sizes.md has the sizes of the stack $STACK_NAME"
 }
 

@@ -6,7 +6,7 @@ What happens when things break:
 - The stage makes no progress for its time limit: the worker notes why and ends itself; the engine starts it anew.
 - The GPU fails otherwise than by being full: this process can do nothing with it any more. The try counts, the worker
   ends and the engine starts it anew.
-- SIGTERM: an idle worker ends at once; a busy one gives its try back, then ends.
+- SIGTERM: an idle worker ends at once; a busy one ends without counting the attempt.
 - Redis is away or slow: the worker waits, and after a while is unhealthy; the work in hand goes on.
 """
 
