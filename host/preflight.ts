@@ -91,7 +91,7 @@ async function ask(settings: Settings): Promise<string> {
   try {
     const { stdout } = await command.local.run({
       command: "host/preflight.sh",
-      dir: path.join(__dirname, ".."),
+      dir: process.cwd(),
       environment: questions(settings),
       stdin: settings.registryLogin?.password,
       logging: command.local.Logging.None,

@@ -6,7 +6,7 @@ import { catalog, VARIANTS } from "../images/catalog";
 import { hubModels } from "./hub-models";
 
 const DIGEST_REFERENCE = /^\S+@sha256:[0-9a-f]{64}$/;
-const DOCKER = path.join(__dirname, "..", "docker");
+const DOCKER = "docker";
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
 

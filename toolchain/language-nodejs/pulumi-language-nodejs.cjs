@@ -99,14 +99,9 @@ function runnerArguments(request, engineAddress) {
   ];
 }
 
-/**
- * The runner's environment. Types are checked by `make test`, not at each run, which would cost seconds:
- * PULUMI_NODEJS_TRANSPILE_ONLY=false asks for it.
- */
+/** The runner's environment. */
 function runnerEnvironment(request, options) {
   return {
-    PULUMI_NODEJS_TRANSPILE_ONLY: "true",
-    ...(options.tsconfig ? { PULUMI_NODEJS_TSCONFIG_PATH: options.tsconfig } : {}),
     ...process.env,
     PULUMI_NODEJS_TYPESCRIPT: String(options.typescript ?? true),
     PULUMI_CONFIG: JSON.stringify(sdkConfiguration(request.getConfigMap().toArray())),
