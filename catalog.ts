@@ -47,24 +47,32 @@ export const MODEL_IMAGES = {
   hub: ["models", "prefetch"],
 } as const satisfies Record<string, readonly string[]>;
 
+/** An image that runs as a service. */
+export type Service = CatalogImage & { readonly service: ServiceNeeds };
+
+/** The service that the stages' workers take their jobs from. */
+export const queue: Service = {
+  name: "queue",
+  parent: "base",
+  description: "Redis, the job queue",
+  service: { memoryMegabytes: 256 },
+};
+
 const stage = (
   name: string,
   parent: string,
   description: string,
   service: ServiceNeeds,
-): CatalogImage => ({ name, parent, description, service });
+): Service => ({ name, parent, description, service });
 
 /** A stage that is built in every variant: its build imports the libraries of that variant. */
-const modelStage = (...args: Parameters<typeof stage>): CatalogImage => ({ ...stage(...args), variants: VARIANT_NAMES });
+const modelStage = (...args: Parameters<typeof stage>): Service => ({ ...stage(...args), variants: VARIANT_NAMES });
 
 /** base-whisper is for CPUs: with torch beside it, or on the host, ctranslate2 is part of base-ml. */
 const whisperStage = (name: string, description: string, service: ServiceNeeds): CatalogImage => ({
   ...modelStage(name, "base-whisper", description, service),
   parentOfVariant: { cuda: "base-ml", "cuda-slim": "base-ml" },
 });
-
-/** An image that runs as a service. */
-export type Service = CatalogImage & { readonly service: ServiceNeeds };
 
 export const catalog: readonly CatalogImage[] = [
   {
@@ -115,12 +123,7 @@ export const catalog: readonly CatalogImage[] = [
     parent: "base",
     description: "downloads models of pinned revisions from the model hub into the model cache",
   },
-  {
-    name: "queue",
-    parent: "base",
-    description: "Redis, the job queue",
-    service: { memoryMegabytes: 256 },
-  },
+  queue,
   stage("demux", "base-ffmpeg", "film to 16 kHz mono speech track", { memoryMegabytes: 512 }),
   stage("tmdb", "base", "title, cast and crew of the film", {
     memoryMegabytes: 256,
@@ -168,3 +171,5 @@ export const catalog: readonly CatalogImage[] = [
 
 /** The services that every stack runs: the queue, and a worker of each stage. */
 export const services = catalog.filter((image): image is Service => image.service !== undefined);
+
+export const stages = services.filter((service) => service !== queue);

@@ -1,11 +1,11 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { services, type Service } from "../catalog";
+import { queue, stages, type Service } from "../catalog";
 import type { Engine } from "../host/engine";
 import type { Volumes } from "../volumes";
 import type { Shared } from "./container";
-import { queue, QUEUE } from "./queue";
-import { stage } from "./stage";
+import { runQueue } from "./queue";
+import { runStage } from "./stage";
 
 export interface ServicesArgs extends Shared {
   readonly volumes: Volumes;
@@ -39,17 +39,13 @@ export class Services extends pulumi.ComponentResource {
     const outside = volumes.secrets && this.network("outside", args);
     const networksOf = ({ service: { internet } }: Service): { name: pulumi.Output<string> }[] =>
       [inside, ...(internet && outside ? [outside] : [])].map((network) => ({ name: network.name }));
-    const definition = services.find((service) => service.name === QUEUE);
-    if (definition === undefined) throw new Error(`catalog.ts: no service ${QUEUE}`);
 
-    const first = queue(args, { service: definition, networks: networksOf(definition), access: [volumes.queue] }, this);
-    const stages = services
-      .filter((service) => service !== definition)
-      .map((service) => {
-        const given = { service, networks: networksOf(service), access: volumes.accessOf(service.service), dependsOn: [first] };
-        return [service.name, stage(args, given, this)] as const;
-      });
-    const containers = { [QUEUE]: first, ...Object.fromEntries(stages) };
+    const first = runQueue(args, { networks: networksOf(queue), access: [volumes.queue] }, this);
+    const workers = stages.map((service) => {
+      const given = { service, networks: networksOf(service), access: volumes.accessOf(service.service), dependsOn: [first] };
+      return [service.name, runStage(args, given, this)] as const;
+    });
+    const containers = { [queue.name]: first, ...Object.fromEntries(workers) };
     this.running = Object.fromEntries(Object.entries(containers).map(([service, container]) => [service, describe(container, engine)]));
     this.registerOutputs({});
   }

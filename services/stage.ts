@@ -9,7 +9,7 @@ import { QUEUE_URL } from "./queue";
 const HEALTHCHECK = `test -n "$(find /tmp/healthy -newermt '-120 seconds' 2>/dev/null)"`;
 
 /** One stage of the application: a worker that takes one job at a time and keeps its model loaded between jobs. */
-export function stage(
+export function runStage(
   shared: Shared,
   args: Pick<ContainerArgs, "service" | "networks" | "access" | "dependsOn">,
   parent: pulumi.Resource,
