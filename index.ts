@@ -1,67 +1,37 @@
-/** A speech-to-subtitles application as one Pulumi program: settings, images, volumes, services, outputs. */
+/** A speech-to-subtitles application as one Pulumi program: settings, host, images, volumes, services, outputs. */
+import { MODEL_IMAGES } from "./catalog";
+import { readCertificates } from "./host/certificates";
 import { Engine } from "./host/engine";
 import { staysOnMachine } from "./host/machine";
 import { preflight } from "./host/preflight";
-import { MODEL_IMAGES } from "./images/catalog";
-import { readCertificates } from "./images/certificates";
-import { buildHierarchy, imageNamed } from "./images/hierarchy";
-import { runServices } from "./services/services";
+import { Images } from "./images";
+import { Services } from "./services";
 import { readSettings } from "./settings";
-import { FilmFolders } from "./volumes/film-folders";
+import { Volumes } from "./volumes";
 import { filmPaths } from "./volumes/film-paths";
 import { readIdentities } from "./volumes/identities";
-import { ModelCache } from "./volumes/model-cache";
-import { hubArgs } from "./volumes/prefetch";
 
 export = async () => {
   const settings = readSettings();
   await staysOnMachine(settings);
   const engineFacts = await preflight(settings);
-
-  const certificates = readCertificates(settings.certificates);
-  const hierarchy = buildHierarchy({
-    registry: settings.registry,
-    namespace: settings.namespace,
-    variant: settings.variant,
-    images: MODEL_IMAGES[settings.models.source],
-    platform: settings.platform,
-    builder: settings.builder,
-    externalImages: settings.baseImages,
-    registryLogin: settings.registryLogin,
-    certificates,
-    sources: "docker",
-    staging: "build/contexts",
-  });
-
   const engine = new Engine({ ...settings, ...engineFacts });
-  const paths = filmPaths(settings.films);
-  const identities = await readIdentities(engine, engineFacts.volumes, settings.stack, paths);
-  const modelCache = new ModelCache("model-cache", {
-    engine,
-    volume: identities.volume("model-cache"),
-    models: imageNamed(hierarchy, "models"),
-    hub: hubArgs(settings, hierarchy, certificates),
-    user: settings.user,
-  });
-  const films = new FilmFolders("films", {
-    paths,
-    identity: identities.films,
-    user: settings.user,
-    engine,
-    image: imageNamed(hierarchy, "base").reference,
-  });
+  const identities = await readIdentities(engine, engineFacts.volumes, settings);
+  const certificates = readCertificates(settings.certificates);
+
+  const images = new Images("images", { settings, wanted: MODEL_IMAGES[settings.models.source], certificates });
+  const volumes = new Volumes("volumes", { settings, engine, images, identities, certificates });
+  const services = new Services("services", { settings, engine, images, volumes });
 
   return {
     /** Every image: what to pull it by, its digest, and the tag that names its sources. */
-    images: Object.fromEntries(
-      Object.entries(hierarchy.images).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
-    ),
+    images: images.built,
     /** Every service: its container, the image it runs and how to see its logs. */
-    services: runServices({ settings, engine, images: hierarchy, modelCache, films, identities }),
-    volumes: { modelCache: modelCache.volumeName },
+    services: services.running,
+    volumes: { modelCache: volumes.modelCache.volumeName },
     /** Machine whose engine runs the services, as ssh://user@machine; left out where it is this one. */
     host: settings.host,
     /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
-    films: films.paths,
+    films: filmPaths(settings.films),
   };
 };

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { catalog, MODEL_IMAGES, VARIANTS } from "../images/catalog";
+import { MODEL_IMAGES } from "../catalog";
+import { definitions } from "../images/definitions";
 import { stackNodes } from "../images/plan";
+import { VARIANT_NAMES } from "../variants";
 import { hierarchyPicture, withSections } from "./readme-sections";
 
 const readme = readFileSync(path.join(__dirname, "..", "README.md"), "utf8");
@@ -12,8 +14,8 @@ it("README.md says what the catalogue, the stages and the settings say (npm run 
 });
 
 it("the picture shows every image of the variant", () => {
-  for (const variant of VARIANTS) {
-    for (const { name } of stackNodes(catalog, { variant, images: MODEL_IMAGES.hub })) {
+  for (const variant of VARIANT_NAMES) {
+    for (const { name } of stackNodes(definitions, { variant, images: MODEL_IMAGES.hub })) {
       expect(hierarchyPicture(variant)).toMatch(new RegExp(`(--> | & |\\.-> |^ +)${name}(?![\\w-])`, "m"));
     }
   }

@@ -2,10 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import stages from "../docker/common/cp_whisperx/stages.json";
-import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH, type ImageDefinition, type Variant } from "../images/catalog";
+import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH } from "../catalog";
+import { definitions, type ImageDefinition } from "../images/definitions";
 import { stackNodes } from "../images/plan";
 import { allowed, settingsJsonSchema } from "../settings";
 import { PER_SERVICE } from "../settings/schema";
+import type { Variant } from "../variants";
 import { table, withPart } from "./markdown";
 
 type Schema = typeof settingsJsonSchema;
@@ -14,8 +16,8 @@ const README = path.join(__dirname, "..", "README.md");
 
 /** The hierarchy of a variant as a Mermaid graph: full arrows to children, dotted ones to what is copied in. */
 export function hierarchyPicture(variant: Variant): string {
-  const nodes = stackNodes(catalog, { variant, images: MODEL_IMAGES.hub });
-  const copied = nodes.filter(({ uses }) => uses?.includes("common")).map(({ name }) => name);
+  const nodes = stackNodes(definitions, { variant, images: MODEL_IMAGES.hub });
+  const copied = nodes.filter(({ uses }) => uses.includes("common")).map(({ name }) => name);
   const arrows = nodes
     .filter(({ parent }) => parent !== SCRATCH)
     .map(({ name, parent }) => `  ${parent === EXTERNAL ? "external[python:3.11-slim]" : parent} --> ${name}`);
@@ -27,10 +29,10 @@ function parentsOfVariants({ parentOfVariant }: ImageDefinition): string[] {
 }
 
 function imageTable(): string {
-  const rows = catalog.map((image) => [
+  const rows = definitions.map((image) => [
     `\`${image.name}\``,
     [image.parent, ...parentsOfVariants(image)].join("; "),
-    (image.variants ?? ["cpu"]).join(", "),
+    image.variants.join(", "),
     image.description,
   ]);
   return table(["image", "built on", "variants", "holds"], rows);

@@ -1,5 +1,5 @@
 /** The room on the disks that a deployment fills: the engine's, and the builder's and the local registry's on this machine. */
-import type { Variant } from "../images/catalog";
+import { VARIANTS, type Variant } from "../variants";
 
 export interface Disk {
   /** `engine`: images and volumes. `builder`: the builder's cache and the local registry. */
@@ -27,12 +27,6 @@ export interface DiskFindings {
   readonly warnings: string[];
 }
 
-/** MiB that the images of a stack take in the engine while they are pulled, unpacked and compressed side by side. */
-const IMAGES: Readonly<Record<Variant, number>> = { cpu: 3000, cuda: 15_000, "cuda-slim": 4000 };
-/** MiB that a first build takes: all layers in the builder's cache, and compressed in the registry. */
-const BUILD: Readonly<Record<Variant, number>> = { cpu: 5000, cuda: 20_000, "cuda-slim": 5000 };
-/** MiB that an update may take: the largest shared layers anew, beside the old ones. With CUDA that is torch. */
-const UPDATE: Readonly<Record<Variant, number>> = { cpu: 2000, cuda: 12_000, "cuda-slim": 2000 };
 /** MiB without which no update is worth a try. */
 const LEAST = 1024;
 
@@ -50,8 +44,9 @@ export function readDisk(line: string): Disk {
 const placeOf = ({ use }: Disk, { host }: DiskNeeds): string => (use === "engine" && host !== undefined ? host : "this machine");
 
 function wanted({ use }: Disk, { variant, models, deployed }: DiskNeeds): number {
-  if (deployed) return UPDATE[variant];
-  return use === "engine" ? IMAGES[variant] + models : BUILD[variant];
+  const { images, build, update } = VARIANTS[variant].disk;
+  if (deployed) return update;
+  return use === "engine" ? images + models : build;
 }
 
 function problemsOf(disk: Disk, needs: DiskNeeds): string[] {

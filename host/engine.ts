@@ -1,18 +1,10 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { RegistryLogin } from "../images/image";
+import type { Settings } from "../settings";
+import type { EngineFacts } from "./preflight";
 
-export interface EngineArgs {
-  /** `ssh://user@machine`; the engine that docker's own context names where undefined. */
-  readonly host?: string;
-  /** Address of that one. */
-  readonly endpoint?: string;
-  /** Whether it answers; a preview goes on without. */
-  readonly answers: boolean;
-  /** Host and port of the registry that the engine pulls from. */
-  readonly registry: string;
-  readonly registryLogin?: RegistryLogin;
-}
+/** What the settings say of the engine, and what it says of itself. */
+export type EngineArgs = Pick<Settings, "host" | "registry" | "registryLogin"> & Pick<EngineFacts, "endpoint" | "answers">;
 
 /**
  * Where the provider looks for an engine that does not answer. It asks none before a preview needs it, except that the
@@ -58,12 +50,16 @@ export class Engine {
     return this.args.host === undefined ? "docker" : `docker --host ${this.args.host}`;
   }
 
+  /** The image, pulled by the provider. The engine keeps it: the next deployment, or a rollback, shares its layers. */
+  public pull(name: string, image: pulumi.Input<string>, options: pulumi.CustomResourceOptions): pulumi.Output<string> {
+    return new docker.RemoteImage(name, { name: image, keepLocally: true }, { ...options, customTimeouts: { create: "30m" } }).name;
+  }
+
   /**
    * The image for a `docker run` of a command. Where the registry wants a login it is pulled by the provider, which has
    * it; the command line would look for one in the home of whoever deploys.
    */
-  public pulled(name: string, image: pulumi.Input<string>, parent: pulumi.Resource): pulumi.Input<string> {
-    if (this.args.registryLogin === undefined) return image;
-    return new docker.RemoteImage(name, { name: image, keepLocally: true }, { parent, customTimeouts: { create: "30m" } }).name;
+  public imageForCommand(name: string, image: pulumi.Input<string>, options: pulumi.CustomResourceOptions): pulumi.Input<string> {
+    return this.args.registryLogin === undefined ? image : this.pull(name, image, options);
   }
 }

@@ -6,6 +6,7 @@ import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
 import { gpuNeeds, usesGpu } from "../settings/gpus";
 import { wantedHubModels } from "../settings/hub-models";
+import { VARIANTS } from "../variants";
 import { cardProblems, readCard } from "./cards";
 import { diskFindings, readDisk } from "./disks";
 import { nativeFolder } from "./native-folder";
@@ -14,7 +15,7 @@ const PACKAGED_MODELS_MEGABYTES = 300;
 
 /** Whether a stack uses more than this machine's CPU, packaged models and a registry without a login. */
 function wantsMore({ variant, host, registryLogin, models }: Settings): boolean {
-  return variant !== "cpu" || host !== undefined || registryLogin !== undefined || models.source === "hub";
+  return VARIANTS[variant].gpu || host !== undefined || registryLogin !== undefined || models.source === "hub";
 }
 
 /** The environment of preflight.sh, which explains each variable. */

@@ -1,25 +1,26 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
+import { movedFrom } from "../aliases";
+import type { Settings } from "../settings";
 import type { PlannedImage } from "./plan";
 
-/** Who pushes to the registry and pulls from it. */
-export interface RegistryLogin {
-  readonly username: string;
-  readonly password: string;
+/** An image as children are built from it and containers run it. */
+export interface BuiltImage {
+  /** `repository@sha256:...`. */
+  readonly reference: pulumi.Output<string>;
+  readonly digest: pulumi.Output<string>;
+  /** The tag that names the sources it was built from. */
+  readonly tag: string;
 }
 
-export interface StageImageArgs {
+export interface ImageArgs {
   readonly image: PlannedImage;
   /** Folder of the staged build context, relative to the program. */
   readonly context: string;
   /** `repository@digest` of every image that the plan refers to. */
   readonly references: Readonly<Record<string, pulumi.Input<string>>>;
-  /** Name of the BuildKit builder; the same on all machines, so that only its endpoint differs. */
-  readonly builder: string;
-  /** Target platform, for example `linux/amd64`. */
-  readonly platform: string;
-  /** Login for the registry, where it wants one. */
-  readonly registryLogin?: RegistryLogin;
+  /** The builder is the same on all machines by its name, so that only its endpoint differs. */
+  readonly settings: Pick<Settings, "builder" | "platform" | "registryLogin">;
   /** PEM certificates that a build with network access trusts beside the base image's; may be empty. */
   readonly certificates: string;
 }
@@ -36,55 +37,50 @@ const CACHE_EXPORT = { mode: dockerBuild.CacheMode.Max, imageManifest: true, oci
  * A digest that comes out the same (a comment, a file that no instruction reads) stops there: neither a child nor a
  * container sees a change.
  */
-export class StageImage extends pulumi.ComponentResource {
-  /** `repository@sha256:...`: what children are built from and containers run. */
-  public readonly reference: pulumi.Output<string>;
-  public readonly digest: pulumi.Output<string>;
-  /** The tag that names the sources this image was built from. */
-  public readonly tag: string;
-
-  constructor(name: string, args: StageImageArgs, options?: pulumi.ComponentResourceOptions) {
-    super("cp-whisperx:images:StageImage", name, {}, options);
-    const { definition, variant, repository, tags, cacheReference, references } = args.image;
-    const built = new dockerBuild.Image(
-      name,
-      {
-        tags: [...tags],
-        context: { location: args.context },
-        buildArgs: {
-          ...Object.fromEntries(Object.entries(references).map(([argument, image]) => [argument, reference(args, image)])),
-          ...((definition.variants?.length ?? 1) > 1 ? { VARIANT: variant } : {}),
-        },
-        // A secret mount leaves the certificates in no layer. The provider ignores a change of them only where the secret was
-        // there before and after, so a host without any passes it empty.
-        secrets: definition.network ? { ca: args.certificates } : undefined,
-        ignoreSecretsInDiffCalculation: definition.network ? ["ca"] : undefined,
-        registries: registryLogins(args),
-        builder: { name: args.builder },
-        platforms: [args.platform as dockerBuild.Platform],
-        cacheFrom: [{ registry: { ref: cacheReference } }],
-        cacheTo: [{ registry: { ref: cacheReference, ...CACHE_EXPORT } }],
-        push: true,
-        buildOnPreview: false,
+export function buildImage(args: ImageArgs, options: pulumi.CustomResourceOptions): BuiltImage {
+  const { name, definition, variant, repository, tags, cacheReference, references } = args.image;
+  const { builder, platform } = args.settings;
+  const { digest } = new dockerBuild.Image(
+    name,
+    {
+      tags: [...tags],
+      context: { location: args.context },
+      buildArgs: {
+        ...Object.fromEntries(Object.entries(references).map(([argument, image]) => [argument, reference(args, image)])),
+        ...(definition.variants.length > 1 ? { VARIANT: variant } : {}),
       },
+      // A secret mount leaves the certificates in no layer. The provider ignores a change of them only where the secret was
+      // there before and after, so a host without any passes it empty.
+      secrets: definition.network ? { ca: args.certificates } : undefined,
+      ignoreSecretsInDiffCalculation: definition.network ? ["ca"] : undefined,
+      registries: registryLogins(args),
+      builder: { name: builder },
+      platforms: [platform],
+      cacheFrom: [{ registry: { ref: cacheReference } }],
+      cacheTo: [{ registry: { ref: cacheReference, ...CACHE_EXPORT } }],
+      push: true,
+      buildOnPreview: false,
+    },
+    {
+      ...options,
+      aliases: [movedFrom("cp-whisperx:images:StageImage", name)],
       // Another stack may run the same manifest: the registry's own clean-up removes what nobody uses.
-      { parent: this, retainOnDelete: true, customTimeouts: { create: "60m", update: "60m" } },
-    );
-    this.digest = built.digest;
-    this.reference = pulumi.interpolate`${repository}@${built.digest}`;
-    this.tag = tags[1];
-    this.registerOutputs({ reference: this.reference, digest: this.digest, tag: this.tag });
-  }
+      retainOnDelete: true,
+      customTimeouts: { create: "60m", update: "60m" },
+    },
+  );
+  return { reference: pulumi.interpolate`${repository}@${digest}`, digest, tag: tags[1] };
 }
 
 /** The login beside the registry's address; whoever deploys need not have run `docker login`. */
-function registryLogins({ image, registryLogin }: StageImageArgs): dockerBuild.types.input.RegistryArgs[] | undefined {
+function registryLogins({ image, settings }: ImageArgs): dockerBuild.types.input.RegistryArgs[] | undefined {
+  const { registryLogin } = settings;
   if (registryLogin === undefined) return undefined;
   const [address = ""] = image.repository.split("/");
   return [{ address, username: registryLogin.username, password: pulumi.secret(registryLogin.password) }];
 }
 
-function reference(args: StageImageArgs, image: string): pulumi.Input<string> {
+function reference(args: ImageArgs, image: string): pulumi.Input<string> {
   const found = args.references[image];
   if (found === undefined) throw new Error(`${args.image.name}: no reference given for image ${image}`);
   return found;

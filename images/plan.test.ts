@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { randomCatalog, randomStack } from "../test/random-catalog";
-import { catalog, MODEL_IMAGES, VARIANTS, type ImageDefinition, type Variant } from "./catalog";
+import { MODEL_IMAGES } from "../catalog";
+import { DEFAULT_VARIANT, VARIANT_NAMES, type Variant } from "../variants";
+import { definitions, type ImageDefinition } from "./definitions";
 import {
-  buildArgument,
   builtVariant,
   dependencies,
   descendants,
@@ -19,6 +20,8 @@ const image = (name: string, parent: string, uses: string[] = []): ImageDefiniti
   parent,
   uses,
   description: "test",
+  variants: [DEFAULT_VARIANT],
+  network: false,
 });
 const names = (images: Iterable<Dependent>): string[] => [...images].map(({ name }) => name);
 const wanted = (variant: Variant) => ({ variant, images: MODEL_IMAGES.packaged });
@@ -60,14 +63,19 @@ describe("descendants", () => {
 });
 
 describe("builtVariant", () => {
-  it.each<[Variant[] | undefined, Variant, Variant]>([
-    [undefined, "cuda", "cpu"],
+  it.each<[Variant[], Variant, Variant]>([
+    [["cpu"], "cuda", "cpu"],
+    [["cpu"], "cuda-slim", "cpu"],
     [["cpu", "cuda"], "cuda", "cuda"],
     [["cpu", "cuda"], "cuda-slim", "cuda"],
     [["cpu", "cuda", "cuda-slim"], "cuda-slim", "cuda-slim"],
     [["cpu", "cuda", "cuda-slim"], "cpu", "cpu"],
   ])("of an image with %s is, where %s is wanted, %s", (variants, asked, built) => {
     expect(builtVariant({ ...image("a", "scratch"), variants }, asked)).toBe(built);
+  });
+
+  it("is no other than the fallbacks of the one that is wanted", () => {
+    expect(() => builtVariant({ ...image("a", "scratch"), variants: ["cuda"] }, "cpu")).toThrow("a has no variant for cpu");
   });
 });
 
@@ -85,7 +93,7 @@ describe("stackNodes", () => {
         };
         for (const root of roots) {
           const variant = builtVariant(root, asked.variant);
-          visit(variant === "cpu" ? root.name : `${root.name}-${variant}`);
+          visit(variant === DEFAULT_VARIANT ? root.name : `${root.name}-${variant}`);
         }
         expect(names(nodes).sort()).toEqual([...reached].sort());
         for (const [index, node] of nodes.entries()) {
@@ -111,32 +119,32 @@ describe("stackNodes", () => {
   });
 
   it("of the catalogue with cuda: torch once, Whisper from the same image, light stages as they are", () => {
-    const nodes = new Map(stackNodes(catalog, wanted("cuda")).map((node) => [node.name, node]));
-    expect(nodes.get("asr-cuda")).toMatchObject({ parent: "base-ml-cuda", uses: ["common", "build-tools"] });
+    const nodes = new Map(stackNodes(definitions, wanted("cuda")).map((node) => [node.name, node]));
+    expect(nodes.get("asr-cuda")).toMatchObject({ parent: "base-ml-cuda", uses: ["build-tools", "common"] });
     expect(nodes.get("base-ml-cuda")?.parent).toBe("base-cuda");
     expect(nodes.get("demux")?.parent).toBe("base-ffmpeg");
     for (const absent of ["asr", "base-ml", "base-whisper", "prefetch"]) expect([...nodes.keys()]).not.toContain(absent);
   });
 
   it("of the catalogue with cuda-slim: no image with torch", () => {
-    const nodes = stackNodes(catalog, wanted("cuda-slim"));
+    const nodes = stackNodes(definitions, wanted("cuda-slim"));
     expect(nodes.filter(({ variant }) => variant === "cuda").map(({ name }) => name)).toEqual(["base-cuda"]);
     expect(names(nodes)).toContain("base-ml-cuda-slim");
   });
 
   it("of the catalogue with models from the hub: the program that fetches them too", () => {
-    expect(names(stackNodes(catalog, { variant: "cpu", images: MODEL_IMAGES.hub }))).toContain("prefetch");
+    expect(names(stackNodes(definitions, { variant: "cpu", images: MODEL_IMAGES.hub }))).toContain("prefetch");
   });
 
   it("has every image of the catalogue in some stack", () => {
-    const built = VARIANTS.flatMap((variant) => stackNodes(catalog, { variant, images: MODEL_IMAGES.hub }));
-    expect(new Set(built.map(({ definition }) => definition.name))).toEqual(new Set(names(catalog)));
+    const built = VARIANT_NAMES.flatMap((variant) => stackNodes(definitions, { variant, images: MODEL_IMAGES.hub }));
+    expect(new Set(built.map(({ definition }) => definition.name))).toEqual(new Set(names(definitions)));
   });
 });
 
 describe("planImages", () => {
-  const plan = planImages(catalog, wanted("cpu"), naming, (name) => `hash of ${name}`);
-  const cuda = planImages(catalog, wanted("cuda"), naming, (name) => `hash of ${name}`);
+  const plan = planImages(definitions, wanted("cpu"), naming, (name) => `hash of ${name}`);
+  const cuda = planImages(definitions, wanted("cuda"), naming, (name) => `hash of ${name}`);
 
   it("names repository, tags and cache of every image, all different", () => {
     const base = plan.find(({ name }) => name === "base");
@@ -159,9 +167,9 @@ describe("planImages", () => {
 
   it("changes the source tags of the edited image alone, in all its variants", () => {
     fc.assert(
-      fc.property(fc.constantFrom(...VARIANTS), fc.constantFrom(...names(catalog)), (variant, edited) => {
+      fc.property(fc.constantFrom(...VARIANT_NAMES), fc.constantFrom(...names(definitions)), (variant, edited) => {
         const [before, after] = ["", " edited"].map((change) =>
-          planImages(catalog, wanted(variant), naming, (name) => `hash of ${name}${name === edited ? change : ""}`),
+          planImages(definitions, wanted(variant), naming, (name) => `hash of ${name}${name === edited ? change : ""}`),
         );
         const changed = before?.filter(({ tags }, index) => tags[1] !== after?.[index]?.tags[1]);
         expect(changed).toEqual(before?.filter(({ definition }) => definition.name === edited));
@@ -172,7 +180,6 @@ describe("planImages", () => {
   it("refers to parents and used images by the build arguments of their names", () => {
     const asr = plan.find(({ name }) => name === "asr");
     expect(asr?.references).toEqual({ BASE_IMAGE: "base-whisper", COMMON_IMAGE: "common", BUILD_TOOLS_IMAGE: "build-tools" });
-    expect(buildArgument("build-tools")).toBe("BUILD_TOOLS_IMAGE");
     const used = [image("tool", "scratch"), { ...image("user", "scratch", ["tool"]), service: { memoryMegabytes: 1 } }];
     const variants: ImageDefinition[] = used.map((one) => ({ ...one, variants: ["cpu", "cuda"] }));
     const [, user] = stackNodes(variants, { variant: "cuda", images: [] });

@@ -1,5 +1,8 @@
 /** Pure functions from the catalogue to what a stack builds: which images, in what order, under which names. */
-import { EXTERNAL, SCRATCH, type ImageDefinition, type Variant } from "./catalog";
+import { EXTERNAL, SCRATCH } from "../catalog";
+import { DEFAULT_VARIANT, VARIANTS, type Variant } from "../variants";
+import type { ImageDefinition } from "./definitions";
+import { buildArgument } from "./dockerfile";
 
 /** Where images are kept. */
 export interface Naming {
@@ -12,12 +15,12 @@ export interface Naming {
 export interface Dependent {
   readonly name: string;
   readonly parent: string;
-  readonly uses?: readonly string[];
+  readonly uses: readonly string[];
 }
 
 /** One variant of an image, with the variants that it is built from. */
 export interface ImageNode extends Dependent {
-  /** The image's name, and the variant where it is not cpu: `asr`, `asr-cuda`. Names its resources, too. */
+  /** The image's name, and the variant where it is not the default: `asr`, `asr-cuda`. Names its resource, too. */
   readonly name: string;
   readonly definition: ImageDefinition;
   readonly variant: Variant;
@@ -44,7 +47,7 @@ export interface Wanted {
 
 /** The images that the build reads, its parent first. */
 export function dependencies({ parent, uses }: Dependent): string[] {
-  return [...([EXTERNAL, SCRATCH].includes(parent) ? [] : [parent]), ...(uses ?? [])];
+  return [...([EXTERNAL, SCRATCH].includes(parent) ? [] : [parent]), ...uses];
 }
 
 /**
@@ -53,13 +56,13 @@ export function dependencies({ parent, uses }: Dependent): string[] {
  */
 export function inBuildOrder<T extends Dependent>(images: readonly T[]): T[] {
   const byName = new Map(images.map((image) => [image.name, image]));
-  if (byName.size !== images.length) throw new Error("images/catalog.ts: an image name stands there twice");
+  if (byName.size !== images.length) throw new Error("catalog.ts: an image name stands there twice");
   const ordered = new Set<T>();
   const visit = (name: string, path: readonly string[]): void => {
     const trail = [...path, name];
     const image = byName.get(name);
-    if (image === undefined) throw new Error(`images/catalog.ts: unknown image in ${trail.join(" -> ")}`);
-    if (path.includes(name)) throw new Error(`images/catalog.ts: circle ${trail.join(" -> ")}`);
+    if (image === undefined) throw new Error(`catalog.ts: unknown image in ${trail.join(" -> ")}`);
+    if (path.includes(name)) throw new Error(`catalog.ts: circle ${trail.join(" -> ")}`);
     if (ordered.has(image)) return;
     for (const dependency of dependencies(image)) visit(dependency, trail);
     ordered.add(image);
@@ -77,15 +80,16 @@ export function descendants(images: readonly Dependent[], name: string): Set<str
   return reached;
 }
 
-/** The variant in which an image is built where `wanted` is asked for: the slim one may fall back on cuda, all on cpu. */
-export function builtVariant({ variants = ["cpu"] }: ImageDefinition, wanted: Variant): Variant {
-  const choices: readonly Variant[] = wanted === "cuda-slim" ? ["cuda-slim", "cuda"] : [wanted];
-  return choices.find((choice) => variants.includes(choice)) ?? "cpu";
+/** The variant in which an image is built where `wanted` is asked for. @throws Error where none of its fallbacks is built. */
+export function builtVariant({ name, variants }: ImageDefinition, wanted: Variant): Variant {
+  const built = [wanted, ...VARIANTS[wanted].fallbacks].find((choice) => variants.includes(choice));
+  if (built === undefined) throw new Error(`catalog.ts: ${name} has no variant for ${wanted}`);
+  return built;
 }
 
-/** The name of an image's node: cpu goes without saying. */
+/** The name of an image's node: the default variant goes without saying. */
 export function nodeName(image: string, variant: Variant): string {
-  return variant === "cpu" ? image : `${image}-${variant}`;
+  return variant === DEFAULT_VARIANT ? image : `${image}-${variant}`;
 }
 
 /** The name of the node that is built of an image where `wanted` is asked for. */
@@ -93,15 +97,10 @@ export function nodeOf(definition: ImageDefinition, wanted: Variant): string {
   return nodeName(definition.name, builtVariant(definition, wanted));
 }
 
-/** The build argument that names another image: `build-tools` is `BUILD_TOOLS_IMAGE`. */
-export function buildArgument(image: string): string {
-  return `${image.replaceAll("-", "_").toUpperCase()}_IMAGE`;
-}
-
 /** The definition of that name. @throws Error where the catalogue has none. */
-export function definitionOf(catalog: readonly ImageDefinition[], name: string): ImageDefinition {
+function definitionOf(catalog: readonly ImageDefinition[], name: string): ImageDefinition {
   const definition = catalog.find((one) => one.name === name);
-  if (definition === undefined) throw new Error(`images/catalog.ts: unknown image ${name}`);
+  if (definition === undefined) throw new Error(`catalog.ts: unknown image ${name}`);
   return definition;
 }
 
@@ -109,7 +108,7 @@ function node(catalog: readonly ImageDefinition[], definition: ImageDefinition, 
   const at = (name: string): string =>
     [EXTERNAL, SCRATCH].includes(name) ? name : nodeOf(definitionOf(catalog, name), variant);
   const parent = at(definition.parentOfVariant?.[variant] ?? definition.parent);
-  const used = (definition.uses ?? []).map((name) => [buildArgument(name), at(name)] as const);
+  const used = definition.uses.map((name) => [buildArgument(name), at(name)] as const);
   return {
     name: nodeName(definition.name, variant),
     definition,
@@ -127,7 +126,7 @@ function node(catalog: readonly ImageDefinition[], definition: ImageDefinition, 
  */
 export function stackNodes(catalog: readonly ImageDefinition[], wanted: Wanted): ImageNode[] {
   const all = catalog.flatMap((definition) =>
-    (definition.variants ?? ["cpu"]).map((variant) => node(catalog, definition, variant)),
+    definition.variants.map((variant) => node(catalog, definition, variant)),
   );
   const ordered = inBuildOrder(all);
   const needed = new Set(

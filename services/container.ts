@@ -1,32 +1,30 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { Identity } from "../volumes/identities";
+import type { Service } from "../catalog";
+import type { Engine } from "../host/engine";
+import type { Images } from "../images";
+import type { Settings } from "../settings";
+import type { Access } from "../volumes/access";
+import type { Accelerator } from "./accelerator";
 
-export interface HardenedContainerArgs {
-  /** Name in the engine. */
-  readonly containerName: string;
-  /** `repository@digest`. */
-  readonly image: pulumi.Input<string>;
-  /** uid:gid, never root. */
-  readonly user: string;
-  readonly memoryMegabytes: number;
+/** What the containers of a stack share. */
+export interface Shared {
+  readonly settings: Settings;
+  readonly engine: Engine;
+  readonly images: Images;
+}
+
+export interface ContainerArgs {
+  readonly service: Service;
   readonly networks: docker.types.input.ContainerNetworksAdvanced[];
-  readonly mounts: docker.types.input.ContainerMount[];
-  /** What the mounts lead to: a container keeps a folder that was removed, and must be replaced to see the one made since. */
-  readonly mounted: readonly Identity[];
+  readonly access: readonly Access[];
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
-  /** Devices that the engine hands to the container. */
-  readonly deviceRequests?: docker.types.input.ContainerDeviceRequest[];
-  /** Size of /dev/shm in MiB, the engine's own default where undefined. */
-  readonly shmMegabytes?: number;
+  /** What it gets of the host's GPUs. */
+  readonly accelerator?: Accelerator;
   /** Shell command that succeeds while the service is well. */
   readonly healthcheck: string;
-  readonly healthcheckSeconds: number;
-  /** Seconds that it may take until it is healthy; a deployment fails after them. */
-  readonly startSeconds: number;
-  /** Seconds between the polite signal and the kill. */
-  readonly stopSeconds: number;
-  readonly labels: Readonly<Record<string, string>>;
+  /** What runs before it, beside what makes its access ready. */
+  readonly dependsOn: readonly pulumi.Resource[];
 }
 
 /**
@@ -56,63 +54,62 @@ const START_PERIOD_SECONDS = 600;
  * whenever it ends by itself.
  */
 export function hardenedContainer(
-  name: string,
-  args: HardenedContainerArgs,
+  { settings, engine, images }: Shared,
+  { service: { name, service }, networks, access, environment, accelerator, healthcheck, dependsOn }: ContainerArgs,
   options: pulumi.CustomResourceOptions,
 ): docker.Container {
-  // The engine keeps the image: containers of the next deployment, or of a rollback, share its layers.
-  const pulled = new docker.RemoteImage(
-    name,
-    { name: args.image, keepLocally: true },
-    { parent: options.parent, customTimeouts: { create: "30m" } },
-  );
+  const memory = settings.memoryMegabytes[name] ?? service.memoryMegabytes;
+  const identities = access.flatMap((one) => one.identities);
+  const variables = Object.assign({}, ...access.map((one) => one.environment), environment) as ContainerArgs["environment"];
   return new docker.Container(
     name,
     {
-      name: args.containerName,
-      image: pulled.name,
+      name: `cp-whisperx-${settings.stack}-${name}`,
+      image: engine.pull(name, images.named(name).reference, options),
       hostname: name,
-      user: args.user,
-      envs: Object.entries(args.environment).map(([key, value]) => pulumi.interpolate`${key}=${value}`),
-      labels: Object.entries(args.labels).map(([label, value]) => ({ label, value })),
-      mounts: args.mounts,
-      networksAdvanced: args.networks,
+      user: settings.user,
+      envs: Object.entries(variables).map(([key, value]) => pulumi.interpolate`${key}=${value}`),
+      labels: Object.entries({ "cp-whisperx.stack": settings.stack, "cp-whisperx.service": name }).map(([label, value]) => ({ label, value })),
+      mounts: access.flatMap(({ mounts }) => mounts),
+      networksAdvanced: networks,
       readOnly: true,
       tmpfs: { "/tmp": "rw,nosuid,nodev,noexec,size=512m,mode=1777" },
       capabilities: { drops: ["ALL"] },
       securityOpts: ["no-new-privileges"],
-      deviceRequests: args.deviceRequests,
-      shmSize: args.shmMegabytes,
-      memory: args.memoryMegabytes,
+      deviceRequests: accelerator?.deviceRequests,
+      shmSize: accelerator?.shmMegabytes,
+      memory,
       // No swap beyond the memory: a stage that outgrows its limit fails at once instead of stalling the host.
-      memorySwap: args.memoryMegabytes,
+      memorySwap: memory,
       ulimits: [{ name: "nofile", soft: 4096, hard: 4096 }],
       restart: "unless-stopped",
       logDriver: "json-file",
       logOpts: { "max-size": "10m", "max-file": "3" },
       healthcheck: {
-        tests: ["CMD-SHELL", args.healthcheck],
-        interval: goDuration(args.healthcheckSeconds),
+        tests: ["CMD-SHELL", healthcheck],
+        interval: goDuration(settings.healthcheckSeconds),
         timeout: goDuration(CHECK_SECONDS),
         startPeriod: goDuration(START_PERIOD_SECONDS),
         retries: 5,
       },
       wait: true,
-      waitTimeout: args.startSeconds,
+      waitTimeout: settings.startSeconds,
       mustRun: true,
-      destroyGraceSeconds: args.stopSeconds,
+      destroyGraceSeconds: settings.stopSeconds,
       // The same for a stop by the engine itself, as at the host's shutdown.
-      stopTimeout: args.stopSeconds,
+      stopTimeout: settings.stopSeconds,
     },
     // The provider accepts a change of these on a running container without effect. Devices and shared memory are among
     // those for which it replaces the container by itself.
     {
       ...options,
+      dependsOn: [...dependsOn, ...access.flatMap(({ ready }) => ready)],
       deleteBeforeReplace: true,
       replaceOnChanges: ["tmpfs", "init"],
-      replacementTrigger: args.mounted.includes(undefined) ? undefined : args.mounted,
+      // An identity that a preview cannot know is taken for unchanged.
+      replacementTrigger: identities.includes(undefined) ? undefined : identities,
       // The provider's own limit is 20 minutes.
-      customTimeouts: { create: `${args.startSeconds + 300}s` },
+      customTimeouts: { create: `${settings.startSeconds + 300}s` },
     },
   );
 }

@@ -1,41 +1,42 @@
 import type * as docker from "@pulumi/docker";
-import * as pulumi from "@pulumi/pulumi";
-import type { Accelerator } from "./accelerator";
-import { hardenedContainer, type HardenedContainerArgs } from "./container";
-
-export type StageServiceArgs = Omit<HardenedContainerArgs, "healthcheck" | "deviceRequests" | "shmMegabytes"> & {
-  /** What it gets of the host's GPUs, where it has a model that could use one. */
-  readonly accelerator?: Accelerator;
-  readonly queueUrl: string;
-};
+import type * as pulumi from "@pulumi/pulumi";
+import { movedFrom } from "../aliases";
+import { accelerator } from "./accelerator";
+import { hardenedContainer, type ContainerArgs, type Shared } from "./container";
+import { QUEUE_URL } from "./queue";
 
 /** The worker touches the file at each answer of the queue, two a second, once its models are loaded. */
 const HEALTHCHECK = `test -n "$(find /tmp/healthy -newermt '-120 seconds' 2>/dev/null)"`;
 
 /** One stage of the application: a worker that takes one job at a time and keeps its model loaded between jobs. */
-export class StageService extends pulumi.ComponentResource {
-  public readonly container: docker.Container;
-
-  constructor(name: string, args: StageServiceArgs, options?: pulumi.ComponentResourceOptions) {
-    super("cp-whisperx:services:Stage", name, {}, options);
-    const { accelerator, ...container } = args;
-    this.container = hardenedContainer(
-      name,
-      {
-        ...container,
-        deviceRequests: accelerator?.deviceRequests,
-        shmMegabytes: accelerator?.shmMegabytes,
-        environment: {
-          ...args.environment,
-          ...accelerator?.environment,
-          REDIS_URL: args.queueUrl,
-          // Part of the key of each result: what another image made is made again.
-          CP_WHISPERX_IMAGE: args.image,
-        },
-        healthcheck: [HEALTHCHECK, ...(accelerator?.healthcheck ? [accelerator.healthcheck] : [])].join(" && "),
+export function runStage(
+  shared: Shared,
+  args: Pick<ContainerArgs, "service" | "networks" | "access" | "dependsOn">,
+  parent: pulumi.Resource,
+): docker.Container {
+  const { settings, images } = shared;
+  const { name } = args.service;
+  const gpus = accelerator(settings, name);
+  return hardenedContainer(
+    shared,
+    {
+      ...args,
+      accelerator: gpus,
+      environment: {
+        LOG_LEVEL: settings.logLevel,
+        LOG_FORMAT: settings.logFormat,
+        ...ownSettings(settings, name),
+        ...gpus?.environment,
+        REDIS_URL: QUEUE_URL,
+        // Part of the key of each result: what another image made is made again.
+        CP_WHISPERX_IMAGE: images.named(name).reference,
       },
-      { parent: this },
-    );
-    this.registerOutputs({});
-  }
+      healthcheck: [HEALTHCHECK, ...(gpus?.healthcheck ? [gpus.healthcheck] : [])].join(" && "),
+    },
+    { parent, aliases: [movedFrom("cp-whisperx:services:Stage", name)] },
+  );
+}
+
+function ownSettings({ stages }: Shared["settings"], name: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(stages[name] ?? {}).map(([key, value]) => [key, String(value)]));
 }

@@ -1,7 +1,8 @@
 /** What is wrong between settings that are each right by themselves. */
 import * as path from "node:path";
 import type { z } from "zod";
-import { describeFull, fullGpus, gpuNeeds, namedGpus, totalMegabytes } from "./gpus";
+import { VARIANTS } from "../variants";
+import { describeFull, fullGpus, gpuNeeds, namedGpus, totalMegabytes, usesGpu } from "./gpus";
 import type { schema } from "./schema";
 
 /** Settings with their defaults, before the contradictions are looked for. */
@@ -24,12 +25,12 @@ type Rule = (settings: Valid, isSet: IsSet) => Problem[];
 const LIMITED: readonly { keys: readonly (readonly string[])[]; when: (settings: Valid) => string | undefined }[] = [
   {
     keys: [["gpu"], ["gpuDevices"], ["gpuMemoryMegabytes"], ["shmMegabytes"], ["baseImages", "cuda"]],
-    when: ({ variant }) => (variant === "cpu" ? "is for stacks with CUDA, and variant is cpu" : undefined),
+    when: ({ variant }) => (VARIANTS[variant].gpu ? undefined : `is for stacks with CUDA, and variant is ${variant}`),
   },
   {
     keys: [["native", "environment"]],
     when: ({ variant }) =>
-      variant === "cuda-slim" ? undefined : `is for variant cuda-slim, and variant is ${variant}: it has what it needs`,
+      VARIANTS[variant].torch === "host" ? undefined : `is for variant cuda-slim, and variant is ${variant}: it has what it needs`,
   },
   {
     keys: [["models", "token"], ["models", "endpoint"], ["models", "leaveOut"]],
@@ -45,11 +46,12 @@ const outOfPlace: Rule = (settings, isSet) =>
   });
 
 const noDevice: Rule = ({ variant, device, allowCpu }) => {
-  if (variant === "cpu" && device === "cuda") {
-    return [{ path: ["device"], message: "asks for a GPU, which the images of variant cpu cannot use" }];
+  const { gpu } = VARIANTS[variant];
+  if (!gpu && device === "cuda") {
+    return [{ path: ["device"], message: `asks for a GPU, which the images of variant ${variant} cannot use` }];
   }
-  if (!allowCpu && (variant === "cpu" || device === "cpu")) {
-    const why = variant === "cpu" ? "variant is cpu" : "device is cpu";
+  if (!allowCpu && (!gpu || device === "cpu")) {
+    const why = gpu ? "device is cpu" : `variant is ${variant}`;
     return [{ path: ["allowCpu"], message: `leaves the stages with a model nothing to compute on, for ${why}` }];
   }
   return [];
@@ -66,9 +68,9 @@ const FILMS = {
 const placeOf = ({ host }: Valid): "here" | "there" => (host === undefined ? "here" : "there");
 
 const nativeEnvironment: Rule = (settings) => {
-  if (settings.variant !== "cuda-slim" || settings.native.environment !== undefined) return [];
+  if (VARIANTS[settings.variant].torch !== "host" || settings.native.environment !== undefined) return [];
   const keys = ["native", "environment"];
-  const message = "is missing: images of variant cuda-slim have no torch";
+  const message = `is missing: images of variant ${settings.variant} have no torch`;
   return [{ path: keys, message, mend: { path: keys, value: ENVIRONMENT[placeOf(settings)] } }];
 };
 
@@ -140,9 +142,8 @@ const relativeOnHost: Rule = ({ host, films, native }) => {
 };
 
 const tooFullGpus: Rule = (settings) => {
-  const { variant, device, gpu } = settings;
-  const there = gpu.memoryMegabytes;
-  if (variant === "cpu" || device === "cpu" || there === undefined) return [];
+  const there = settings.gpu.memoryMegabytes;
+  if (!usesGpu(settings) || there === undefined) return [];
   const wanted = gpuNeeds(settings);
   return fullGpus(wanted, namedGpus(wanted, there)).map((full) => {
     const [largest] = full.needs;

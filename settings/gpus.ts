@@ -1,6 +1,7 @@
 /** Which GPUs each service with a model may use, what it wants of their memory, and whether that is there. */
 import type { z } from "zod";
-import { catalog } from "../images/catalog";
+import { services } from "../catalog";
+import { VARIANTS } from "../variants";
 import type { schema } from "./schema";
 
 type Valid = z.output<typeof schema>;
@@ -31,17 +32,16 @@ export interface FullGpus {
 
 /** Whether the stack's services are to find GPUs. */
 export function usesGpu({ variant, device }: Pick<Valid, "variant" | "device">): boolean {
-  return variant !== "cpu" && device !== "cpu";
+  return VARIANTS[variant].gpu && device !== "cpu";
 }
 
 /** What every service with a model wants of the GPUs: its own settings, else the stack's and the catalogue's. */
 export function gpuNeeds(settings: Pick<Valid, "gpu" | "gpuDevices" | "gpuMemoryMegabytes">): GpuNeeds[] {
   const devices = settings.gpuDevices as PerService<GpuDevices>;
   const megabytes = settings.gpuMemoryMegabytes as PerService<number>;
-  return catalog.flatMap(({ name, service }) => {
-    const usual = service?.gpuMemoryMegabytes;
-    if (usual === undefined) return [];
-    return [{ service: name, megabytes: megabytes[name] ?? usual, devices: devices[name] ?? settings.gpu.devices }];
+  return services.flatMap(({ name, service: { gpu } }) => {
+    if (gpu === undefined) return [];
+    return [{ service: name, megabytes: megabytes[name] ?? gpu.memoryMegabytes, devices: devices[name] ?? settings.gpu.devices }];
   });
 }
 

@@ -1,6 +1,6 @@
 /** The models of the hub: docker/prefetch/models.json names and pins them, this module says which ones a stack fetches. */
-import type { Variant } from "../images/catalog";
 import list from "../docker/prefetch/models.json";
+import { VARIANTS, type Variant } from "../variants";
 
 /** One repository of the hub, as far as the program reads it; the prefetch reads the rest. */
 export interface HubModel {
@@ -9,7 +9,7 @@ export interface HubModel {
   readonly revision: string;
   /** Stages that use it. */
   readonly stages: readonly string[];
-  /** Whether they need torch for it, which no cpu image has. */
+  /** Whether they need torch for it, which not every variant has. */
   readonly torch: boolean;
   /** What it takes in the model cache. */
   readonly megabytes: number;
@@ -19,5 +19,5 @@ export const hubModels: readonly HubModel[] = list;
 
 /** The models that the stages of a variant can use, without those that are left out. */
 export function wantedHubModels(variant: Variant, leaveOut: readonly string[]): HubModel[] {
-  return hubModels.filter(({ repository, torch }) => (variant !== "cpu" || !torch) && !leaveOut.includes(repository));
+  return hubModels.filter(({ repository, torch }) => (!torch || VARIANTS[variant].torch !== "none") && !leaveOut.includes(repository));
 }

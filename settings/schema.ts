@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { z } from "zod";
-import { catalog, VARIANTS } from "../images/catalog";
+import { services } from "../catalog";
+import { DEFAULT_VARIANT, VARIANT_NAMES } from "../variants";
 import { hubModels } from "./hub-models";
 
 const DIGEST_REFERENCE = /^\S+@sha256:[0-9a-f]{64}$/;
@@ -28,8 +29,8 @@ function readStageSchemas(): Record<string, JsonSchema> {
 }
 
 const stageSchemas = readStageSchemas();
-const services = catalog.filter((image) => image.service !== undefined).map((image) => image.name);
-const gpuServices = catalog.filter((image) => image.service?.gpuMemoryMegabytes !== undefined).map((image) => image.name);
+const serviceNames = services.map(({ name }) => name);
+const gpuServices = services.filter(({ service }) => service.gpu !== undefined).map(({ name }) => name);
 
 const baseImage = z.string().regex(DIGEST_REFERENCE, "not pinned by a digest");
 const text = z.string().min(1);
@@ -123,8 +124,8 @@ export const schema = z.strictObject({
     .optional()
     .describe("machine whose engine runs the services, as ssh://user@machine; without it this one"),
   variant: z
-    .enum(VARIANTS)
-    .default("cpu")
+    .enum(VARIANT_NAMES)
+    .default(DEFAULT_VARIANT)
     .describe("kind of hardware that the images are built for; cuda-slim has no torch, the host brings it"),
   platform: z
     .enum(["linux/amd64"])
@@ -204,7 +205,7 @@ export const schema = z.strictObject({
     .max(600)
     .default(60)
     .describe("seconds a stopped container has to give its job back before it is killed"),
-  memoryMegabytes: perService(services, megabytes(64), "memory limit in MiB").describe(
+  memoryMegabytes: perService(serviceNames, megabytes(64), "memory limit in MiB").describe(
     "memory limits that differ from the catalogue's, per service",
   ),
   stages: z

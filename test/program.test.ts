@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
-import { catalog, MODEL_IMAGES } from "../images/catalog";
+import { MODEL_IMAGES } from "../catalog";
+import { definitions } from "../images/definitions";
 import { stackNodes } from "../images/plan";
 import type { HubModel } from "../settings/hub-models";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
@@ -45,7 +46,7 @@ describe("the program of stack dev", () => {
 
   it("builds every image that the stack needs and runs a service for every stage, and the queue", () => {
     const built = resources.filter(({ type }) => type === "docker-build:index:Image").map(({ name }) => name);
-    const needed = stackNodes(catalog, { variant: "cpu", images: MODEL_IMAGES.packaged });
+    const needed = stackNodes(definitions, { variant: "cpu", images: MODEL_IMAGES.packaged });
     expect(built.sort()).toEqual(needed.map(({ name }) => name).sort());
     expect([...containers.keys()].sort()).toEqual(["queue", ...stages.map(({ name }) => name)].sort());
   });
@@ -233,7 +234,7 @@ describe("the program with models of the hub", () => {
       update: ":",
     });
     for (const [name, { envs }] of containersOf(resources)) {
-      const stage = resources.find(({ type, name: other }) => type === "cp-whisperx:services:Stage" && other === name);
+      const stage = resources.find(({ type, name: other }) => type.endsWith(":Container") && other === name);
       const reads = envs.some((variable) => variable.startsWith("MODEL_CACHE="));
       expect([name, (stage?.options.dependsOn as string[] | undefined)?.includes("model-cache-prefetch") ?? false]).toEqual([name, reads]);
       if (reads) expect(envs).toEqual(expect.arrayContaining(["HF_HUB_OFFLINE=1", "MODELS_SOURCE=hub"]));

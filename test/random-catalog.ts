@@ -1,6 +1,8 @@
 import fc from "fast-check";
-import { EXTERNAL, SCRATCH, VARIANTS, type ImageDefinition, type Variant } from "../images/catalog";
+import { EXTERNAL, SCRATCH } from "../catalog";
+import type { ImageDefinition } from "../images/definitions";
 import type { Wanted } from "../images/plan";
+import { DEFAULT_VARIANT, VARIANT_NAMES } from "../variants";
 
 const roots = [EXTERNAL, SCRATCH];
 
@@ -9,7 +11,8 @@ const drawn = fc.record({
   parent: fc.nat(),
   parentOfVariant: fc.option(fc.nat(), { nil: undefined }),
   uses: fc.array(fc.nat(), { maxLength: 3 }),
-  variants: fc.subarray<Variant>(["cuda", "cuda-slim"]),
+  variants: fc.subarray(VARIANT_NAMES.filter((variant) => variant !== DEFAULT_VARIANT)),
+  network: fc.boolean(),
   service: fc.boolean(),
 });
 
@@ -17,7 +20,7 @@ const drawn = fc.record({
 export const randomCatalog: fc.Arbitrary<ImageDefinition[]> = fc
   .array(drawn, { minLength: 1, maxLength: 12 })
   .map((images) =>
-    images.map(({ parent, parentOfVariant, uses, variants, service }, index): ImageDefinition => {
+    images.map(({ parent, parentOfVariant, uses, variants, network, service }, index): ImageDefinition => {
       const earlier = (choice: number): string => `image-${choice % index}`;
       const anyEarlier = (choice: number): string => {
         const place = choice % (index + roots.length);
@@ -27,7 +30,8 @@ export const randomCatalog: fc.Arbitrary<ImageDefinition[]> = fc
         name: `image-${index}`,
         description: "random",
         parent: anyEarlier(parent),
-        variants: ["cpu", ...variants],
+        variants: [DEFAULT_VARIANT, ...variants],
+        network,
         ...(parentOfVariant === undefined ? {} : { parentOfVariant: { cuda: anyEarlier(parentOfVariant) } }),
         uses: index === 0 ? [] : [...new Set(uses.map(earlier))],
         ...(service ? { service: { memoryMegabytes: 64 } } : {}),
@@ -41,7 +45,7 @@ export const randomStack: fc.Arbitrary<{ catalog: ImageDefinition[]; wanted: Wan
   fc.record({
     catalog: fc.constant(catalog),
     wanted: fc.record({
-      variant: fc.constantFrom(...VARIANTS),
+      variant: fc.constantFrom(...VARIANT_NAMES),
       images: fc.subarray(catalog.map(({ name }) => name), { minLength: 1 }),
     }),
   }),

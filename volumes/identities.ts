@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../host/engine";
-import type { FilmPaths } from "./film-paths";
+import type { Settings } from "../settings";
+import { filmPaths } from "./film-paths";
 
 /** Undefined where a preview cannot know it: what depends on it is taken for unchanged. */
 export type Identity = string | undefined;
@@ -45,15 +46,14 @@ export async function readIdentities(
   engine: Engine,
   /** By the volumes' names in the engine; undefined where no engine lists them. */
   volumes: Readonly<Record<string, string>> | undefined,
-  stack: string,
-  films: FilmPaths,
+  { stack, films }: Pick<Settings, "stack" | "films">,
 ): Promise<Identities> {
   const volume = (name: string): NamedVolume => {
     const volumeName = `cp-whisperx-${stack}-${name}`;
     return { volumeName, identity: volumes && (volumes[volumeName] ?? randomUUID()) };
   };
   const make = pulumi.runtime.isDryRun() ? "" : "yes";
-  const { in: IN, out: OUT, config: CONFIG } = films;
+  const { in: IN, out: OUT, config: CONFIG } = filmPaths(films);
   const folders = engine.isLocal ? await ask("films: the folders cannot be made", LIST_FOLDERS, { IN, OUT, CONFIG, MAKE: make }) : "";
   return { volume, films: folders };
 }

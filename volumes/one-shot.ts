@@ -47,10 +47,8 @@ export interface OneShotArgs extends Pick<command.local.CommandArgs, "stdin" | "
   readonly triggers: readonly pulumi.Input<string>[];
 }
 
-type Options = pulumi.CustomResourceOptions & { readonly parent: pulumi.Resource };
-
 /** A command that runs once, and again where a trigger changes. Any other change, such as of the image, waits for that run. */
-export function oneShot(name: string, args: OneShotArgs, options: Options): command.local.Command {
+export function oneShot(name: string, args: OneShotArgs, options: pulumi.CustomResourceOptions): command.local.Command {
   const { engine, image, environment, identity, triggers, ...rest } = args;
   return new command.local.Command(
     name,
@@ -62,7 +60,7 @@ export function oneShot(name: string, args: OneShotArgs, options: Options): comm
         ...engine.environment,
         ...environment,
         IDENTITY: identity ?? "",
-        IMAGE: engine.pulled(name, image, options.parent),
+        IMAGE: engine.imageForCommand(name, image, { parent: options.parent, aliases: options.aliases }),
       },
       triggers: [identity ?? "", ...triggers],
     },

@@ -1,44 +1,19 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { imageNamed, type Hierarchy } from "../images/hierarchy";
-import type { Engine } from "../host/engine";
-import type { Settings } from "../settings";
 import { isLoopback } from "../settings/contradictions";
-import { wantedHubModels, type HubModel } from "../settings/hub-models";
+import { wantedHubModels } from "../settings/hub-models";
+import type { VolumesArgs } from "./args";
 import type { Identity } from "./identities";
 import { dockerRun, oneShot } from "./one-shot";
 
-/** Where hub models come from, and which. */
-export interface HubArgs {
-  /** `repository@digest` of the image `prefetch`. */
-  readonly image: pulumi.Input<string>;
-  readonly models: readonly HubModel[];
-  /** Address of the hub; huggingface.co where undefined. */
-  readonly endpoint?: string;
-  /** Token for gated models. */
-  readonly token?: string;
-  /** PEM certificates to trust beside the image's own; may be empty. */
-  readonly certificates: string;
-}
-
-/** What the settings say of the hub; undefined where models are packaged ones alone. */
-export function hubArgs(settings: Settings, hierarchy: Hierarchy, certificates: string): HubArgs | undefined {
-  const { source, endpoint, token, leaveOut } = settings.models;
-  if (source !== "hub") return undefined;
-  const models = wantedHubModels(settings.variant, leaveOut);
-  return { image: imageNamed(hierarchy, "prefetch").reference, models, endpoint, token, certificates };
-}
-
-export interface PrefetchArgs extends HubArgs {
-  readonly engine: Engine;
+/** The volume that the models are downloaded into. */
+export interface CacheVolume {
   /** Name of the volume in the engine. */
   readonly volume: pulumi.Input<string>;
   readonly identity: Identity;
-  /** The variables by which libraries find the models, and where the volume is mounted. */
-  readonly cacheEnvironment: Readonly<Record<string, string>>;
-  readonly cachePath: string;
-  /** uid:gid that owns the models. */
-  readonly user: string;
+  /** Where it is mounted, and the variables by which libraries find the models there. */
+  readonly path: string;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** How a machine reaches the internet, handed on where it is set. */
@@ -57,35 +32,36 @@ function network(endpoint: string | undefined): string {
  */
 export function prefetch(
   name: string,
-  args: PrefetchArgs,
-  parent: pulumi.Resource,
-  after: pulumi.Resource,
+  { settings, engine, images, certificates }: VolumesArgs,
+  cache: CacheVolume,
+  options: pulumi.CustomResourceOptions,
 ): command.local.Command {
-  const models = JSON.stringify(args.models);
+  const { endpoint, token, leaveOut } = settings.models;
+  const models = JSON.stringify(wantedHubModels(settings.variant, leaveOut));
   const passed = {
-    ...args.cacheEnvironment,
+    ...cache.environment,
     PREFETCH_MODELS: models,
-    ...(args.endpoint === undefined ? {} : { HF_ENDPOINT: args.endpoint }),
-    ...(args.certificates === "" ? {} : { PREFETCH_CERTIFICATES: args.certificates }),
+    ...(endpoint === undefined ? {} : { HF_ENDPOINT: endpoint }),
+    ...(certificates === "" ? {} : { PREFETCH_CERTIFICATES: certificates }),
   };
   const variables = [...Object.keys(passed), ...PROXIES].map((variable) => `--env ${variable}`);
   return oneShot(
     name,
     {
-      engine: args.engine,
-      image: args.image,
+      engine,
+      image: images.named("prefetch").reference,
       create: dockerRun({
         user: '"$OWNER"',
-        network: network(args.endpoint),
-        volumes: [`$VOLUME:${args.cachePath}:nocopy`],
+        network: network(endpoint),
+        volumes: [`$VOLUME:${cache.path}:nocopy`],
         options: ["--interactive", "--tmpfs /tmp", ...variables],
       }),
-      environment: { ...passed, VOLUME: args.volume, OWNER: args.user },
-      stdin: pulumi.secret(args.token ?? ""),
+      environment: { ...passed, VOLUME: cache.volume, OWNER: settings.user },
+      stdin: pulumi.secret(token ?? ""),
       logging: command.local.Logging.StdoutAndStderr,
-      identity: args.identity,
-      triggers: [models, args.token === undefined ? "no token" : "token"],
+      identity: cache.identity,
+      triggers: [models, token === undefined ? "no token" : "token"],
     },
-    { parent, dependsOn: after, customTimeouts: { create: "5h" } },
+    { ...options, customTimeouts: { create: "5h" } },
   );
 }

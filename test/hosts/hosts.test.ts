@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { catalog } from "../../images/catalog";
+import { catalog } from "../../catalog";
 import { command, expectSays } from "../stack/command";
 import { SAMPLE, services } from "../stack/stack";
 import { HOST, REGISTRY, USERNAME } from "./machine";
@@ -9,7 +9,7 @@ import { NAMESPACE, Remote, STACK, USERS_STACK } from "./remote";
 
 const remote = new Remote();
 const CONTAINERS = services.map((service) => remote.containerName(service)).sort();
-const WITH_MODEL = catalog.filter(({ service }) => service?.gpuMemoryMegabytes !== undefined).map(({ name }) => name).sort();
+const WITH_MODEL = catalog.filter(({ service }) => service?.gpu).map(({ name }) => name).sort();
 
 beforeAll(async () => remote.ensureDeployed());
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import pins from "../../docker/prefetch/models.json";
-import { catalog } from "../../images/catalog";
+import { catalog } from "../../catalog";
 import { command, eventually, expectSays, failed, type CommandResult } from "../stack/command";
 import { services } from "../stack/stack";
 import { ENDPOINT, ModelHub } from "./hub";

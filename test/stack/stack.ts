@@ -2,7 +2,8 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { inject } from "vitest";
-import { catalog, MODEL_IMAGES } from "../../images/catalog";
+import { MODEL_IMAGES, services as ofCatalog } from "../../catalog";
+import { definitions } from "../../images/definitions";
 import { stackNodes } from "../../images/plan";
 import { command, docker, type CommandOptions, type CommandResult } from "./command";
 
@@ -16,9 +17,9 @@ export const REGISTRY = `127.0.0.1:${process.env.CP_WHISPERX_REGISTRY_PORT ?? "5
 export const SAMPLE = "The Missing Letter (2026).mp4";
 
 /** The images that the stack builds. */
-export const images = stackNodes(catalog, { variant: "cpu", images: MODEL_IMAGES.packaged });
+export const images = stackNodes(definitions, { variant: "cpu", images: MODEL_IMAGES.packaged });
 
-export const services = catalog.filter((image) => image.service !== undefined).map(({ name }) => name);
+export const services = ofCatalog.map(({ name }) => name);
 
 /** What the setup hands to the tests. */
 export interface StackUnderTest {

@@ -1,18 +1,18 @@
 /**
- * The image hierarchy as pure data: the one place where an image is described. The plan, the resources, the
- * tests, the outputs and the picture in the README all derive from this table.
+ * The images as pure data: the one place where an image is described. The settings, the plan, the resources, the tests, the
+ * outputs and the picture in the README all derive from this table. What an image's Dockerfile says stands there alone.
  */
-
-/** Kinds of builds of an image; also their tags. `cuda-slim` leaves out torch: the host's own environment brings it. */
-export const VARIANTS = ["cpu", "cuda", "cuda-slim"] as const;
-export type Variant = (typeof VARIANTS)[number];
+import { VARIANT_NAMES, type Variant } from "./variants";
 
 /** What a service made from an image needs at run time. */
 export interface ServiceNeeds {
   /** Memory limit of the container in MiB; beyond it the kernel ends the worker and the job is tried again. */
   readonly memoryMegabytes: number;
-  /** GPU memory that its models take in MiB; undefined where they are made for the processor. */
-  readonly gpuMemoryMegabytes?: number;
+  /** Present where its models run on a GPU; the others run on the CPU in every variant. */
+  readonly gpu?: {
+    /** GPU memory that its models take in MiB. */
+    readonly memoryMegabytes: number;
+  };
   /** Whether it reads the shared model cache. */
   readonly models?: boolean;
   /** Whether it calls the internet while it runs (only with the secrets it names). */
@@ -22,7 +22,7 @@ export interface ServiceNeeds {
 }
 
 /** One image: its context is the folder docker/<name>. */
-export interface ImageDefinition {
+export interface CatalogImage {
   readonly name: string;
   readonly description: string;
   /** Image that `BASE_IMAGE` names: one of this table, `external` (settings, baseImages) or `scratch`. */
@@ -33,10 +33,6 @@ export interface ImageDefinition {
   readonly variants?: readonly Variant[];
   /** Tags of single variants beside the variant's own. */
   readonly tagsOfVariant?: Readonly<Partial<Record<Variant, readonly string[]>>>;
-  /** Other images of this table that its Dockerfile copies from or mounts, as build argument `<NAME>_IMAGE`. */
-  readonly uses?: readonly string[];
-  /** Whether its build reaches package registries, and so trusts the host's certificates. */
-  readonly network?: boolean;
   /** Present where the image runs as a service. */
   readonly service?: ServiceNeeds;
 }
@@ -51,40 +47,44 @@ export const MODEL_IMAGES = {
   hub: ["models", "prefetch"],
 } as const satisfies Record<string, readonly string[]>;
 
+/** An image that runs as a service. */
+export type Service = CatalogImage & { readonly service: ServiceNeeds };
+
+/** The service that the stages' workers take their jobs from. */
+export const queue: Service = {
+  name: "queue",
+  parent: "base",
+  description: "Redis, the job queue",
+  service: { memoryMegabytes: 256 },
+};
+
 const stage = (
   name: string,
   parent: string,
   description: string,
   service: ServiceNeeds,
-): ImageDefinition => ({ name, parent, description, uses: ["common"], service });
+): Service => ({ name, parent, description, service });
 
-/** A stage that has a variant beside those that use a GPU; its build imports the libraries of that variant. */
-const modelStage = (...args: Parameters<typeof stage>): ImageDefinition => ({
-  ...stage(...args),
-  variants: VARIANTS,
-  uses: ["common", "build-tools"],
-});
+/** A stage that is built in every variant: its build imports the libraries of that variant. */
+const modelStage = (...args: Parameters<typeof stage>): Service => ({ ...stage(...args), variants: VARIANT_NAMES });
 
-/** base-whisper is for processors: with torch beside it, or on the host, ctranslate2 is part of base-ml. */
-const whisperStage = (name: string, description: string, service: ServiceNeeds): ImageDefinition => ({
+/** base-whisper is for CPUs: with torch beside it, or on the host, ctranslate2 is part of base-ml. */
+const whisperStage = (name: string, description: string, service: ServiceNeeds): CatalogImage => ({
   ...modelStage(name, "base-whisper", description, service),
   parentOfVariant: { cuda: "base-ml", "cuda-slim": "base-ml" },
 });
 
-export const catalog: readonly ImageDefinition[] = [
+export const catalog: readonly CatalogImage[] = [
   {
     name: "base",
     parent: EXTERNAL,
     description: "Python, tini, the unprivileged user and the packages that every stage shares",
     variants: ["cpu", "cuda"],
-    uses: ["build-tools"],
-    network: true,
   },
   {
     name: "build-tools",
     parent: EXTERNAL,
     description: "uv, mounted into builds and part of no other image",
-    network: true,
   },
   {
     name: "common",
@@ -95,64 +95,41 @@ export const catalog: readonly ImageDefinition[] = [
     name: "base-ffmpeg",
     parent: "base",
     description: "ffmpeg, once for demux and mux",
-    uses: ["build-tools"],
-    network: true,
   },
   {
     name: "base-spacy",
     parent: "base",
     description: "spaCy and rapidfuzz, once for both entity stages",
-    uses: ["build-tools"],
-    network: true,
   },
   {
     name: "base-ml",
     parent: "base",
     description: "numpy and onnxruntime, once for all audio stages; with CUDA also torch and the Whisper packages",
-    variants: VARIANTS,
+    variants: VARIANT_NAMES,
     tagsOfVariant: { cuda: ["cuda-full"] },
-    uses: ["build-tools"],
-    network: true,
   },
   {
     name: "base-whisper",
     parent: "base-ml",
     description: "faster-whisper and ctranslate2, once for recognition and translation",
-    uses: ["build-tools"],
-    network: true,
   },
   {
     name: "models",
     parent: "base",
     description: "the packaged models, converted and checked; fills the model cache",
-    uses: ["common", "build-tools"],
-    network: true,
   },
   {
     name: "prefetch",
     parent: "base",
     description: "downloads models of pinned revisions from the model hub into the model cache",
-    uses: ["common", "build-tools"],
-    network: true,
   },
-  {
-    name: "queue",
-    parent: "base",
-    description: "Redis, the job queue",
-    uses: ["build-tools"],
-    network: true,
-    service: { memoryMegabytes: 256 },
-  },
+  queue,
   stage("demux", "base-ffmpeg", "film to 16 kHz mono speech track", { memoryMegabytes: 512 }),
-  {
-    ...stage("tmdb", "base", "title, cast and crew of the film", {
-      memoryMegabytes: 256,
-      internet: true,
-      secrets: ["tmdb_api_key"],
-    }),
-    uses: ["common", "build-tools"],
-    network: true,
-  },
+  stage("tmdb", "base", "title, cast and crew of the film", {
+    memoryMegabytes: 256,
+    internet: true,
+    secrets: ["tmdb_api_key"],
+  }),
   stage("pre-ner", "base-spacy", "names to expect in the dialogue", {
     memoryMegabytes: 1024,
     models: true,
@@ -163,22 +140,22 @@ export const catalog: readonly ImageDefinition[] = [
   }),
   modelStage("pyannote-vad", "base-ml", "where somebody speaks, refined", {
     memoryMegabytes: 2048,
-    gpuMemoryMegabytes: 1024,
+    gpu: { memoryMegabytes: 1024 },
     models: true,
   }),
   modelStage("diarization", "base-ml", "who speaks when", {
     memoryMegabytes: 2048,
-    gpuMemoryMegabytes: 2048,
+    gpu: { memoryMegabytes: 2048 },
     models: true,
   }),
   whisperStage("asr", "speech to text with word times", {
     memoryMegabytes: 4096,
-    gpuMemoryMegabytes: 6144,
+    gpu: { memoryMegabytes: 6144 },
     models: true,
   }),
   whisperStage("second-pass-translation", "translation of foreign speech", {
     memoryMegabytes: 4096,
-    gpuMemoryMegabytes: 4096,
+    gpu: { memoryMegabytes: 4096 },
     models: true,
   }),
   modelStage("lyrics-detection", "base-ml", "where music plays", {
@@ -188,10 +165,11 @@ export const catalog: readonly ImageDefinition[] = [
     memoryMegabytes: 1024,
     models: true,
   }),
-  {
-    ...stage("subtitle-gen", "base", "text to subtitles", { memoryMegabytes: 256 }),
-    uses: ["common", "build-tools"],
-    network: true,
-  },
+  stage("subtitle-gen", "base", "text to subtitles", { memoryMegabytes: 256 }),
   stage("mux", "base-ffmpeg", "film with its subtitle track", { memoryMegabytes: 512 }),
 ];
+
+/** The services that every stack runs: the queue, and a worker of each stage. */
+export const services = catalog.filter((image): image is Service => image.service !== undefined);
+
+export const stages = services.filter((service) => service !== queue);

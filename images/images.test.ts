@@ -5,12 +5,15 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mockPulumi, settled, type RecordedResource } from "../test/mocks";
 import { randomStack } from "../test/random-catalog";
-import type { ImageDefinition } from "./catalog";
-import { buildHierarchy } from "./hierarchy";
+import { Images } from ".";
+import type { ImageDefinition } from "./definitions";
 import { descendants, stackNodes, type Wanted } from "./plan";
 
 const DIGEST = /^\S+@sha256:[0-9a-f]{64}$/;
-const EXTERNAL_IMAGES = { cpu: `registry/python@sha256:${"0".repeat(64)}`, cuda: `registry/cuda@sha256:${"1".repeat(64)}` };
+const BASE_IMAGES = { cpu: `registry/python@sha256:${"0".repeat(64)}`, cuda: `registry/cuda@sha256:${"1".repeat(64)}` };
+
+/** What the images of these tests have in common. */
+const RUNS = { description: "", variants: ["cpu"], uses: [], network: false, service: { memoryMegabytes: 1 } } as const;
 
 function writeSources(folder: string, catalog: readonly ImageDefinition[], dockerfile: (name: string) => string): void {
   for (const { name } of catalog) {
@@ -22,25 +25,20 @@ function writeSources(folder: string, catalog: readonly ImageDefinition[], docke
 /** The image resources of a catalogue, as the engine sees them. */
 async function declare(
   folder: string,
-  catalog: readonly ImageDefinition[],
-  wanted: Wanted,
+  definitions: readonly ImageDefinition[],
+  { variant, images }: Wanted,
   certificates = "-----BEGIN CERTIFICATE-----",
 ): Promise<RecordedResource[]> {
   const recorded = await mockPulumi("test");
-  buildHierarchy(
-    {
-      registry: "127.0.0.1:5000",
-      namespace: "test",
-      ...wanted,
-      platform: "linux/amd64",
-      builder: "builder",
-      externalImages: EXTERNAL_IMAGES,
-      certificates,
-      sources: folder,
-      staging: path.join(folder, "staged"),
-    },
-    catalog,
-  );
+  const where = { registry: "127.0.0.1:5000", namespace: "test", builder: "builder" };
+  new Images("images", {
+    settings: { ...where, variant, platform: "linux/amd64", baseImages: BASE_IMAGES },
+    wanted: images,
+    certificates,
+    definitions,
+    sources: folder,
+    staging: path.join(folder, "staged"),
+  });
   await settled();
   return recorded.filter(({ type }) => type === "docker-build:index:Image");
 }
@@ -64,7 +62,7 @@ const changedNames = (before: RecordedResource[], after: RecordedResource[]): st
     .sort();
 
 // Each of the random stacks is written to disk and declared twice, which takes its time on a busy machine.
-describe("buildHierarchy", () => {
+describe("Images", () => {
   it("changes exactly the nodes of the edited image and their descendants, in any hierarchy and variant", async () => {
     await fc.assert(
       fc.asyncProperty(randomStack, fc.nat(), async ({ catalog, wanted }, pick) => {
@@ -128,15 +126,15 @@ describe("buildHierarchy", () => {
 
   it("tells an image of several variants which one is built, and starts it from the image for that hardware", async () => {
     const catalog: ImageDefinition[] = [
-      { name: "both", description: "", parent: "external", variants: ["cpu", "cuda"], service: { memoryMegabytes: 1 } },
-      { name: "light", description: "", parent: "both", service: { memoryMegabytes: 1 } },
+      { ...RUNS, name: "both", parent: "external", variants: ["cpu", "cuda"] },
+      { ...RUNS, name: "light", parent: "both" },
     ];
     await inTemporaryFolder(async (folder) => {
       writeSources(folder, catalog, () => "FROM scratch\n");
       const images = await declare(folder, catalog, { variant: "cuda", images: [] });
       const inputs = Object.fromEntries(images.map((image) => [image.name, image.inputs]));
-      expect(inputs.both?.buildArgs).toEqual({ BASE_IMAGE: EXTERNAL_IMAGES.cpu, VARIANT: "cpu" });
-      expect(inputs["both-cuda"]?.buildArgs).toEqual({ BASE_IMAGE: EXTERNAL_IMAGES.cuda, VARIANT: "cuda" });
+      expect(inputs.both?.buildArgs).toEqual({ BASE_IMAGE: BASE_IMAGES.cpu, VARIANT: "cpu" });
+      expect(inputs["both-cuda"]?.buildArgs).toEqual({ BASE_IMAGE: BASE_IMAGES.cuda, VARIANT: "cuda" });
       expect(inputs.light?.buildArgs).toEqual({ BASE_IMAGE: expect.stringMatching(DIGEST) as string });
       expect(inputs["both-cuda"]?.context).toEqual(inputs.both?.context);
     });
@@ -144,8 +142,8 @@ describe("buildHierarchy", () => {
 
   it("gives a build with network access the secret ca on every host, for without it on both sides the provider rebuilds", async () => {
     const catalog: ImageDefinition[] = [
-      { name: "online", description: "", parent: "external", network: true, service: { memoryMegabytes: 1 } },
-      { name: "offline", description: "", parent: "online", service: { memoryMegabytes: 1 } },
+      { ...RUNS, name: "online", parent: "external", network: true },
+      { ...RUNS, name: "offline", parent: "online" },
     ];
     await inTemporaryFolder(async (folder) => {
       writeSources(folder, catalog, () => "FROM scratch\n");
