@@ -54,7 +54,8 @@ const nameIn = (urn: string): string => urn.split("::")[3] ?? "";
 /** Where a resource was before: below which parent, or under which name. */
 function formerPlace(alias: Alias | undefined): string {
   const [, , type = "", name = ""] = alias?.getParenturn().split("::") ?? [];
-  return `${type} ${name}`.trim() || alias?.getName() || "the stack";
+  const places = [`${type} ${name}`.trim(), alias?.getName() ?? "", "the stack"];
+  return places.find((place) => place !== "") ?? "";
 }
 
 function isSet(value: unknown): boolean {
