@@ -12,11 +12,6 @@ export interface RecordedResource {
   readonly options: Record<string, unknown>;
 }
 
-interface Alias {
-  getName(): string;
-  getParenturn(): string;
-}
-
 /** The request by which a program declares a resource, as far as the mocks read it. */
 interface Registration {
   getType(): string;
@@ -30,7 +25,6 @@ interface Registration {
   getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
   getIgnorechangesList(): string[];
   getProvider(): string;
-  getAliasesList(): { getSpec(): Alias | undefined }[];
   getCustomtimeouts(): { toObject(): Record<string, string> } | undefined;
 }
 
@@ -51,12 +45,6 @@ const outputs: Readonly<Record<string, (inputs: Record<string, unknown>) => Reco
 
 const nameIn = (urn: string): string => urn.split("::")[3] ?? "";
 
-/** Where a resource was before: below which parent, or under which name. */
-function formerPlace(alias: Alias | undefined): string {
-  const [, , type = "", name = ""] = alias?.getParenturn().split("::") ?? [];
-  return `${type} ${name}`.trim() || alias?.getName() || "the stack";
-}
-
 function isSet(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : Boolean(value);
 }
@@ -65,7 +53,6 @@ function optionsOf(request: Registration): Record<string, unknown> {
   const timeouts = Object.entries(request.getCustomtimeouts()?.toObject() ?? {}).filter(([, value]) => value !== "");
   const options = {
     parent: nameIn(request.getParent()),
-    aliases: request.getAliasesList().map((alias) => formerPlace(alias.getSpec())),
     provider: nameIn(request.getProvider()),
     dependsOn: request.getDependenciesList().map(nameIn).sort(),
     protect: request.getProtect(),
