@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { RegistryLogin } from "../images/image";
+import type { RegistryLogin } from "../settings";
 
 export interface EngineArgs {
   /** `ssh://user@machine`; the engine that docker's own context names where undefined. */
@@ -34,10 +34,7 @@ export class Engine {
       host: host ?? (answers ? endpoint : NO_ENGINE),
       // DOCKER_CONTEXT would otherwise go before `host`, and the provider reads only contexts below ~/.docker.
       context: "",
-      registryAuth:
-        registryLogin === undefined
-          ? undefined
-          : [{ address: registry, username: registryLogin.username, password: pulumi.secret(registryLogin.password) }],
+      registryAuth: registryLogin === undefined ? undefined : [{ address: registry, ...registryLogin }],
     };
     // The alias is the provider of stacks from before every one had this.
     this.provider = new docker.Provider("engine", providerArgs, { aliases: [{ name: "default_5_2_0" }] });

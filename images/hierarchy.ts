@@ -1,9 +1,10 @@
 import * as path from "node:path";
 import * as dockerBuild from "@pulumi/docker-build";
 import type * as pulumi from "@pulumi/pulumi";
+import type { RegistryLogin } from "../settings";
 import { catalog, EXTERNAL, type ImageDefinition, type Variant } from "./catalog";
 import { hashContext, readContext, removeOldContexts, stageContext, type ContextFile } from "./context";
-import { StageImage, type RegistryLogin } from "./image";
+import { StageImage } from "./image";
 import { definitionOf, nodeOf, planImages, type Naming, type Wanted } from "./plan";
 
 export interface HierarchyArgs extends Naming, Wanted {

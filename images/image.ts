@@ -1,12 +1,7 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
+import type { RegistryLogin } from "../settings";
 import type { PlannedImage } from "./plan";
-
-/** Who pushes to the registry and pulls from it. */
-export interface RegistryLogin {
-  readonly username: string;
-  readonly password: string;
-}
 
 export interface StageImageArgs {
   readonly image: PlannedImage;
@@ -81,7 +76,7 @@ export class StageImage extends pulumi.ComponentResource {
 function registryLogins({ image, registryLogin }: StageImageArgs): dockerBuild.types.input.RegistryArgs[] | undefined {
   if (registryLogin === undefined) return undefined;
   const [address = ""] = image.repository.split("/");
-  return [{ address, username: registryLogin.username, password: pulumi.secret(registryLogin.password) }];
+  return [{ address, ...registryLogin }];
 }
 
 function reference(args: StageImageArgs, image: string): pulumi.Input<string> {

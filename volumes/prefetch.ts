@@ -16,7 +16,7 @@ export interface HubArgs {
   /** Address of the hub; huggingface.co where undefined. */
   readonly endpoint?: string;
   /** Token for gated models. */
-  readonly token?: string;
+  readonly token?: pulumi.Output<string>;
   /** PEM certificates to trust beside the image's own; may be empty. */
   readonly certificates: string;
 }
@@ -81,7 +81,7 @@ export function prefetch(
         options: ["--interactive", "--tmpfs /tmp", ...variables],
       }),
       environment: { ...passed, VOLUME: args.volume, OWNER: args.user },
-      stdin: pulumi.secret(args.token ?? ""),
+      stdin: args.token ?? pulumi.secret(""),
       logging: command.local.Logging.StdoutAndStderr,
       identity: args.identity,
       triggers: [models, args.token === undefined ? "no token" : "token"],

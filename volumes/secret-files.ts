@@ -10,7 +10,7 @@ export interface SecretFilesArgs {
   readonly engine: Engine;
   readonly volume: NamedVolume;
   /** Secrets by file name. */
-  readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
+  readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
   /** Image with a shell, as `repository@digest`, that writes the files. */
   readonly image: pulumi.Input<string>;
   /** uid:gid that alone may read them. */
@@ -48,9 +48,8 @@ export class SecretFiles extends pulumi.ComponentResource {
     const { identity } = args.volume;
     this.identity = identity;
     const volume = declareVolume(name, args.volume, { parent: this });
-    this.written = Object.entries(args.secrets).map(([file, content]) => {
+    this.written = Object.entries(args.secrets).map(([file, secret]) => {
       const environment = { VOLUME: volume.name, FILE: file, OWNER: user };
-      const secret = pulumi.secret(content);
       const work = { engine, image, identity, create: `${MAKE_VOLUME} && ${WRITE_FILE}`, environment, stdin: secret };
       return oneShot(`${name}-${file}`, { ...work, triggers: [user, secret] }, { parent: this });
     });
