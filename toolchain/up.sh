@@ -26,7 +26,7 @@ main() {
   ensure_passphrase
   with_tool_lock ensure_tools
   configuration=$(ensure_stack)
-  configure_stack "$configuration"
+  write_machine_settings
   set_stack_host cp-whisperx:host value <<<"$configuration"
   # This machine's own engine came with the tools.
   [[ -z $STACK_HOST ]] || ensure_stack_engine
