@@ -52,6 +52,8 @@ export = async () => {
   });
 
   return {
+    /** The images from outside that all others are built on; they may differ from machine to machine. */
+    baseImages: settings.baseImages,
     /** Every image: what to pull it by, its digest, and the tag that names its sources. */
     images: Object.fromEntries(
       Object.entries(hierarchy.images).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
