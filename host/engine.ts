@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { RegistryLogin } from "../settings";
+import type { Settings } from "../settings";
 
 export interface EngineArgs {
   /** `ssh://user@machine`; the engine that docker's own context names where undefined. */
@@ -11,7 +11,7 @@ export interface EngineArgs {
   readonly answers: boolean;
   /** Host and port of the registry that the engine pulls from. */
   readonly registry: string;
-  readonly registryLogin?: RegistryLogin;
+  readonly registryLogin?: Settings["registryLogin"];
 }
 
 /**

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import * as dockerBuild from "@pulumi/docker-build";
 import type * as pulumi from "@pulumi/pulumi";
-import type { RegistryLogin } from "../settings";
+import type { Settings } from "../settings";
 import { catalog, EXTERNAL, type ImageDefinition, type Variant } from "./catalog";
 import { hashContext, readContext, removeOldContexts, stageContext, type ContextFile } from "./context";
 import { StageImage } from "./image";
@@ -12,7 +12,7 @@ export interface HierarchyArgs extends Naming, Wanted {
   readonly platform: string;
   /** The images from outside that the hierarchy starts from, as `name@digest`; that of `cpu` serves all where alone. */
   readonly externalImages: { readonly cpu: string; readonly cuda?: string };
-  readonly registryLogin?: RegistryLogin;
+  readonly registryLogin?: Settings["registryLogin"];
   /** PEM certificates that builds trust beside the base image's; may be empty. */
   readonly certificates: string;
   /** Folder with one build context per image. */

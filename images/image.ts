@@ -1,6 +1,6 @@
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import type { RegistryLogin } from "../settings";
+import type { Settings } from "../settings";
 import type { PlannedImage } from "./plan";
 
 export interface StageImageArgs {
@@ -14,7 +14,7 @@ export interface StageImageArgs {
   /** Target platform, for example `linux/amd64`. */
   readonly platform: string;
   /** Login for the registry, where it wants one. */
-  readonly registryLogin?: RegistryLogin;
+  readonly registryLogin?: Settings["registryLogin"];
   /** PEM certificates that a build with network access trusts beside the base image's; may be empty. */
   readonly certificates: string;
 }

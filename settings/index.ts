@@ -8,7 +8,7 @@ import { report, type Problem, type Reported } from "./report";
 import { schema, type Settings, type Valid } from "./schema";
 
 export { allowed } from "./report";
-export { settingsJsonSchema, type RegistryLogin, type Settings, type StageSetting } from "./schema";
+export { settingsJsonSchema, type Settings, type StageSetting } from "./schema";
 
 /** Everything that is wrong with a stack's settings, in one message. */
 export class SettingsError extends pulumi.RunError {}

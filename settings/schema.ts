@@ -239,9 +239,6 @@ export type Settings = Omit<Valid, (typeof PER_SERVICE)[number]> & {
   readonly stack: string;
 };
 
-/** Who pushes to the registry and pulls from it. */
-export type RegistryLogin = NonNullable<Settings["registryLogin"]>;
-
 /** The settings' JSON schema, from which the README's table and the report's hints are made. */
 export const settingsJsonSchema: JsonSchema = (() => {
   const generated = z.toJSONSchema(schema, { io: "input" });

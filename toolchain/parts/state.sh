@@ -58,13 +58,15 @@ ask_stack() {
   fail "Pulumi could not read the stack $STACK_NAME" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
 }
 
-# pulumi_here ARGUMENT...: Pulumi in this checkout, without questions. Pulumi writes the salt into the stack file that it reads,
-# so it reads a copy. It does not get our locks: its plugins live on where it is killed. Its own lock is looked after in
-# recovery.sh.
-pulumi_here() (
+# pulumi_here ARGUMENT...: Pulumi in this checkout, without questions.
+pulumi_here() { pulumi_on_copy --non-interactive "$@"; }
+
+# pulumi_on_copy ARGUMENT...: Pulumi in this checkout. Pulumi writes the salt into the stack file that it reads, so it reads a
+# copy. It does not get our locks: its plugins live on where it is killed. Its own lock is looked after in recovery.sh.
+pulumi_on_copy() (
   copy_stack_file
   export PULUMI_OPTION_CONFIG_FILE="$STACK_COPY/Pulumi.$STACK_NAME.yaml"
-  pulumi --cwd "$PROJECT_FOLDER" --non-interactive "$@" 8>&- 9>&-
+  pulumi --cwd "$PROJECT_FOLDER" "$@" 8>&- 9>&-
 )
 
 # init_stack: stack init writes the salt beside the project file that it reads.
