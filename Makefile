@@ -1,11 +1,11 @@
 # The everyday commands. What each needs is installed or started by toolchain/.
 STACK ?= dev
-export STACK STAGE FOLLOW DATA
+export STACK STAGE FOLLOW DATA KEY
 # The film's name as it was typed, whatever it holds.
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down destroy ps logs restart film preview env builder sizes models native-environment check test test-busy test-torch
+.PHONY: help up down destroy ps logs restart film preview env secret builder sizes models native-environment check test test-busy test-torch
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ preview: ## Show what make up would change
 
 env: ## Print the exports for a Pulumi of your own: eval "$(make --silent env)"
 	@toolchain/env.sh
+
+secret: ## Keep a secret on this machine, in no stack file: make secret KEY=tmdbApiKey
+	@toolchain/secret.sh
 
 builder: ## Start the builder anew, with what registries.toml in ~/.cp-whisperx says of other registries
 	@toolchain/builder.sh

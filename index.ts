@@ -24,13 +24,15 @@ export = async () => {
   const services = new Services("services", { settings, engine, images, volumes });
 
   return {
+    /** The images from outside that all others are built on; they may differ from machine to machine. */
+    baseImages: settings.baseImages,
     /** Every image: what to pull it by, its digest, and the tag that names its sources. */
     images: images.built,
     /** Every service: its container, the image it runs and how to see its logs. */
     services: services.running,
     volumes: { modelCache: volumes.modelCache.volumeName },
     /** Machine whose engine runs the services, as ssh://user@machine; left out where it is this one. */
-    host: settings.host,
+    ...(settings.host === undefined ? {} : { host: settings.host }),
     /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
     films: filmPaths(settings.films),
   };

@@ -26,10 +26,7 @@ export class Engine {
       host: host ?? (answers ? endpoint : NO_ENGINE),
       // DOCKER_CONTEXT would otherwise go before `host`, and the provider reads only contexts below ~/.docker.
       context: "",
-      registryAuth:
-        registryLogin === undefined
-          ? undefined
-          : [{ address: registry, username: registryLogin.username, password: pulumi.secret(registryLogin.password) }],
+      registryAuth: registryLogin === undefined ? undefined : [{ address: registry, ...registryLogin }],
     };
     // The alias is the provider of stacks from before every one had this.
     this.provider = new docker.Provider("engine", providerArgs, { aliases: [{ name: "default_5_2_0" }] });

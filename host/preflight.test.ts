@@ -5,10 +5,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { text } from "node:stream/consumers";
+import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseSettings, type Settings } from "../settings";
 import { hubModels } from "../settings/hub-models";
-import { findings, questions } from "./preflight";
+import { findings, preflight as preflightOf, questions } from "./preflight";
 
 const SCRIPT = path.join(__dirname, "preflight.sh");
 /** The programs of the system that the script uses. */
@@ -387,12 +388,12 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
   });
 });
 
-const settingsOf = (values: Record<string, string>): Settings =>
+const settingsOf = (values: Record<string, string>, secrets: string[] = []): Settings =>
   parseSettings({
     project: "p",
     stack: "gpu",
     values: Object.fromEntries(Object.entries(values).map(([key, value]) => [`p:${key}`, value])),
-    secretKeys: [],
+    secretKeys: secrets.map((key) => `p:${key}`),
   });
 
 describe("findings", () => {
@@ -466,5 +467,22 @@ describe("questions", () => {
     expect(of({}).REGISTRY_SCHEME).toBe("http");
     expect(of({ registry: "registry.example.org" }).REGISTRY_SCHEME).toBe("https");
     expect(of({ registry: "registry.example.org", registryTls: "false" }).REGISTRY_SCHEME).toBe("http");
+  });
+
+  it("pass the registry's password on standard input alone", async () => {
+    const asked: Record<string, unknown>[] = [];
+    await pulumi.runtime.setMocks({
+      newResource: () => ({ id: undefined, state: {} }),
+      call: ({ inputs }) => {
+        asked.push(inputs as Record<string, unknown>);
+        return { stdout: "engine: linux/amd64\n" };
+      },
+    });
+    await preflightOf(settingsOf({ registry: "registry.example.org", registryLogin: '{"username":"me","password":"hunter2"}' }, ["registryLogin"]));
+    await preflightOf(settingsOf({}));
+    const [{ stdin, ...rest } = {}, without] = asked;
+    expect(stdin).toBe("hunter2");
+    expect(JSON.stringify(rest)).not.toContain("hunter2");
+    expect(without).not.toHaveProperty("stdin");
   });
 });

@@ -87,6 +87,11 @@ export function findings(answers: string, settings: Settings): Findings {
   };
 }
 
+/** The text of a secret, for the standard input of a question. */
+async function plain(secret: pulumi.Output<string>): Promise<string> {
+  return new Promise((resolve) => { secret.apply(resolve); });
+}
+
 /** @throws RunError where not everything could be asked: silence would pass for an answer. */
 async function ask(settings: Settings): Promise<string> {
   try {
@@ -94,7 +99,7 @@ async function ask(settings: Settings): Promise<string> {
       command: "host/preflight.sh",
       dir: process.cwd(),
       environment: questions(settings),
-      stdin: settings.registryLogin?.password,
+      stdin: settings.registryLogin && (await plain(settings.registryLogin.password)),
       logging: command.local.Logging.None,
     });
     return stdout;

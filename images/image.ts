@@ -77,7 +77,7 @@ function registryLogins({ image, settings }: ImageArgs): dockerBuild.types.input
   const { registryLogin } = settings;
   if (registryLogin === undefined) return undefined;
   const [address = ""] = image.repository.split("/");
-  return [{ address, username: registryLogin.username, password: pulumi.secret(registryLogin.password) }];
+  return [{ address, ...registryLogin }];
 }
 
 function reference(args: ImageArgs, image: string): pulumi.Input<string> {

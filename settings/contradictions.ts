@@ -1,28 +1,18 @@
 /** What is wrong between settings that are each right by themselves. */
 import * as path from "node:path";
-import type { z } from "zod";
 import { VARIANTS } from "../variants";
 import { describeFull, fullGpus, gpuNeeds, namedGpus, totalMegabytes, usesGpu } from "./gpus";
-import type { schema } from "./schema";
-
-/** Settings with their defaults, before the contradictions are looked for. */
-export type Valid = z.output<typeof schema>;
-
-/** One thing that is wrong, at a setting. */
-export interface Problem {
-  readonly path: readonly string[];
-  readonly message: string;
-  /** The command that mends it removes the setting, or sets another one. */
-  readonly mend?: "remove" | { readonly path: readonly string[]; readonly value: string };
-}
+import type { Path } from "./paths";
+import type { Problem } from "./report";
+import type { Valid } from "./schema";
 
 /** Whether the stack's file says anything at a path. */
-export type IsSet = (keys: readonly string[]) => boolean;
+export type IsSet = (keys: Path) => boolean;
 
 type Rule = (settings: Valid, isSet: IsSet) => Problem[];
 
 /** Settings of some kind of stack, and why they mean nothing in the others. */
-const LIMITED: readonly { keys: readonly (readonly string[])[]; when: (settings: Valid) => string | undefined }[] = [
+const LIMITED: readonly { keys: readonly Path[]; when: (settings: Valid) => string | undefined }[] = [
   {
     keys: [["gpu"], ["gpuDevices"], ["gpuMemoryMegabytes"], ["shmMegabytes"], ["baseImages", "cuda"]],
     when: ({ variant }) => (VARIANTS[variant].gpu ? undefined : `is for stacks with CUDA, and variant is ${variant}`),
@@ -42,7 +32,7 @@ const LIMITED: readonly { keys: readonly (readonly string[])[]; when: (settings:
 const outOfPlace: Rule = (settings, isSet) =>
   LIMITED.flatMap(({ keys, when }) => {
     const message = when(settings);
-    return message === undefined ? [] : keys.filter(isSet).map((key) => ({ path: key, message, mend: "remove" as const }));
+    return message === undefined ? [] : keys.filter(isSet).map((key) => ({ path: key, message, fix: "remove" as const }));
   });
 
 const noDevice: Rule = ({ variant, device, allowCpu }) => {
@@ -71,7 +61,7 @@ const nativeEnvironment: Rule = (settings) => {
   if (VARIANTS[settings.variant].torch !== "host" || settings.native.environment !== undefined) return [];
   const keys = ["native", "environment"];
   const message = `is missing: images of variant ${settings.variant} have no torch`;
-  return [{ path: keys, message, mend: { path: keys, value: ENVIRONMENT[placeOf(settings)] } }];
+  return [{ path: keys, message, fix: { path: keys, value: ENVIRONMENT[placeOf(settings)] } }];
 };
 
 /** Whether a registry is the machine's own: `localhost:5000`, `127.0.0.1:5000`. */
@@ -85,7 +75,7 @@ const plainPassword: Rule = ({ registry, registryLogin, registryTls }) =>
         {
           path: ["registryTls"],
           message: `would send the password of registryLogin to ${registry} in plain text`,
-          mend: { path: ["registryTls"], value: "true" },
+          fix: { path: ["registryTls"], value: "true" },
         },
       ]
     : [];
@@ -96,7 +86,7 @@ const unreachableRegistry: Rule = ({ registry, host }) =>
         {
           path: ["registry"],
           message: `is this machine's own, and the engine of ${host} is to pull from it`,
-          mend: { path: ["registry"], value: "registry.example.org:5000" },
+          fix: { path: ["registry"], value: "registry.example.org:5000" },
         },
       ]
     : [];
@@ -111,7 +101,7 @@ const overlap = (one: string, other: string): boolean => inside(one, other) || i
 const overlappingFilms: Rule = (settings) => {
   const { films } = settings;
   const place = placeOf(settings);
-  const beside = (key: "in" | "config"): Problem["mend"] => {
+  const beside = (key: "in" | "config"): Problem["fix"] => {
     const value = [FILMS[key][place], `${path.resolve(films.out)}-${key}`].find((folder) => !overlap(folder, films.out));
     return value === undefined ? { path: ["films", "out"], value: FILMS.out[place] } : { path: ["films", key], value };
   };
@@ -120,7 +110,7 @@ const overlappingFilms: Rule = (settings) => {
     .map((key) => ({
       path: ["films", key],
       message: `overlaps films.out (${films.out}), which containers write to`,
-      mend: beside(key),
+      fix: beside(key),
     }));
 };
 
@@ -137,7 +127,7 @@ const relativeOnHost: Rule = ({ host, films, native }) => {
     .map(({ keys, value, whole }) => ({
       path: keys,
       message: `is relative (${value}), and lies on ${host}, which has no folder of this program`,
-      mend: { path: keys, value: whole },
+      fix: { path: keys, value: whole },
     }));
 };
 
@@ -153,7 +143,7 @@ const tooFullGpus: Rule = (settings) => {
     return {
       path: ["gpu", "memoryMegabytes"],
       message: `${describeFull(full)}${unknown ? "; all may mean no more GPUs: a count says how many there are" : ""}`,
-      mend:
+      fix:
         largest !== undefined && left >= 128
           ? { path: ["gpuMemoryMegabytes", largest.service], value: String(left) }
           : { path: ["device"], value: "cpu" },

@@ -1,10 +1,8 @@
 /** Which GPUs each service with a model may use, what it wants of their memory, and whether that is there. */
-import type { z } from "zod";
 import { services } from "../catalog";
 import { VARIANTS } from "../variants";
-import type { schema } from "./schema";
+import type { Valid } from "./schema";
 
-type Valid = z.output<typeof schema>;
 type PerService<Value> = Readonly<Record<string, Value | undefined>>;
 
 /** `all`, a count, or a list of indices and UUIDs. */

@@ -1,6 +1,7 @@
 /** Every setting of a stack: its type, its default, and what it means. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { services } from "../catalog";
 import { DEFAULT_VARIANT, VARIANT_NAMES } from "../variants";
@@ -34,6 +35,8 @@ const gpuServices = services.filter(({ service }) => service.gpu !== undefined).
 
 const baseImage = z.string().regex(DIGEST_REFERENCE, "not pinned by a digest");
 const text = z.string().min(1);
+/** Compiles nowhere as a plain string: only as a resource's input, which Pulumi encrypts. */
+const secret = text.transform((value) => pulumi.secret(value));
 
 /** An object with one optional value for each of the services. */
 function perService<Value extends z.ZodType>(names: readonly string[], value: Value, what: string) {
@@ -80,7 +83,7 @@ const models = z.strictObject({
     .regex(/^https?:\/\/\S+$/, "not the address of a hub")
     .optional()
     .describe("address of the model hub, where it is not huggingface.co"),
-  token: text.optional().describe("token for gated models of the hub; fetching them alone sees it"),
+  token: secret.optional().describe("token for gated models of the hub; fetching them alone sees it"),
   leaveOut: z
     .array(z.enum(hubModels.map(({ repository }) => repository)))
     .default([])
@@ -102,7 +105,7 @@ export const schema = z.strictObject({
   registryLogin: z
     .strictObject({
       username: text.describe("user that pushes to the registry and pulls from it"),
-      password: text.describe("the user's password or token"),
+      password: secret.describe("the user's password or token"),
     })
     .optional()
     .describe("login for the registry, where it wants one"),
@@ -219,14 +222,17 @@ export const schema = z.strictObject({
     )
     .prefault({})
     .describe("settings of the stages by the names their --help shows"),
-  tmdbApiKey: text.optional().describe("key for themoviedb.org; without it tmdb works offline"),
+  tmdbApiKey: secret.optional().describe("key for themoviedb.org; without it tmdb works offline"),
 });
 
 /** A value of a stage setting, as it will stand in the container's environment. */
 export type StageSetting = string | number | boolean;
 
+/** Settings with their defaults, before contradictions between them are looked for. */
+export type Valid = z.output<typeof schema>;
+
 /** Validated settings with their defaults; `stages` holds only what the stack sets. */
-export type Settings = Omit<z.output<typeof schema>, (typeof PER_SERVICE)[number]> & {
+export type Settings = Omit<Valid, (typeof PER_SERVICE)[number]> & {
   readonly memoryMegabytes: Readonly<Record<string, number | undefined>>;
   readonly gpuDevices: Readonly<Record<string, z.output<typeof gpuDevices> | undefined>>;
   readonly gpuMemoryMegabytes: Readonly<Record<string, number | undefined>>;

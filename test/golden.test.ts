@@ -8,7 +8,7 @@ import type { RecordedResource } from "./mocks";
 import { declareProgram, stackConfig } from "./program";
 
 const STACKS = ["dev", "cpu", "gpu", "native"];
-/** What `make up` sets in a stack's file for one machine. */
+/** What a person may set in a stack's file for one machine. */
 const OF_THE_MACHINE = ["cp-whisperx:baseImages", "cp-whisperx:registry"];
 
 const folder = mkdtempSync(path.join(tmpdir(), "golden-"));

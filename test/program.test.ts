@@ -313,6 +313,14 @@ describe("the program for the engine of another machine", () => {
     }
   });
 
+  it("has no output without a value, of which Pulumi would warn", async () => {
+    await mockPulumi("dev", answersOf("dev"));
+    const outputs = (await runProgram({})) as Record<string, unknown>;
+    await settled();
+    expect(Object.keys(outputs)).not.toContain("host");
+    expect(Object.values(outputs)).not.toContain(undefined);
+  });
+
   it("tells the commands of the toolchain which machine that is", async () => {
     await mockPulumi("cpu", answersOf("cpu"));
     const outputs = await runProgram({

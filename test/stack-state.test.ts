@@ -24,7 +24,7 @@ beforeEach(() => {
   writeFileSync(path.join(root, "checkout", "sources"), "original\n");
   writeFileSync(path.join(root, "deployed"), "");
   vi.stubEnv("PATH", `${root}:${process.env.PATH ?? ""}`);
-  stack = new Stack({ root, checkout: path.join(root, "checkout"), environment: {}, firstUp: { output: "", seconds: 0 } });
+  stack = new Stack({ root, checkout: path.join(root, "checkout"), environment: {}, firstUp: { output: "", seconds: 0, changed: "" } });
   report("running healthy");
 });
 

@@ -19,6 +19,16 @@ try_out() {
   fi
 }
 
+# warn_of_old_base_image CONFIGURATION: before machine.json, make up wrote the base image into the stack file, where it stays as it was.
+warn_of_old_base_image() {
+  local base reference
+  base=$(json_value cp-whisperx:baseImages objectValue cpu <<<"$1")
+  [[ $base == "$BASE_IMAGE_NAME@"* ]] || return 0
+  reference=$(base_image_reference)
+  [[ $base == "$reference" ]] \
+    || say "the stack $STACK_NAME keeps the base image $base, this machine has $reference; to take it: pulumi config rm --path baseImages.cpu --stack $STACK_NAME"
+}
+
 main() {
   local configuration snapshot outputs
   hold_stack_lock
@@ -26,7 +36,8 @@ main() {
   ensure_passphrase
   with_tool_lock ensure_tools
   configuration=$(ensure_stack)
-  configure_stack "$configuration"
+  write_machine_settings
+  warn_of_old_base_image "$configuration"
   set_stack_host cp-whisperx:host value <<<"$configuration"
   # This machine's own engine came with the tools.
   [[ -z $STACK_HOST ]] || ensure_stack_engine

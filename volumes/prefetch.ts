@@ -57,7 +57,7 @@ export function prefetch(
         options: ["--interactive", "--tmpfs /tmp", ...variables],
       }),
       environment: { ...passed, VOLUME: cache.volume, OWNER: settings.user },
-      stdin: pulumi.secret(token ?? ""),
+      stdin: token ?? pulumi.secret(""),
       logging: command.local.Logging.StdoutAndStderr,
       identity: cache.identity,
       triggers: [models, token === undefined ? "no token" : "token"],

@@ -30,9 +30,8 @@ export function secretFiles({ settings, engine, images, identities }: VolumesArg
   const options = { parent, aliases: [movedFrom("cp-whisperx:volumes:SecretFiles", name)] };
   const { identity, volumeName } = identities.volume(name);
   const volume = declareVolume(name, { identity, volumeName }, options);
-  const ready = Object.entries(secrets).map(([file, content]) => {
-    const secret = pulumi.secret(content);
-    return oneShot(
+  const ready = Object.entries(secrets).map(([file, secret]) =>
+    oneShot(
       `${name}-${file}`,
       {
         engine,
@@ -44,8 +43,8 @@ export function secretFiles({ settings, engine, images, identities }: VolumesArg
         triggers: [settings.user, secret],
       },
       options,
-    );
-  });
+    ),
+  );
   return {
     mounts: [{ type: "volume", source: volume.name, target: "/run/secrets", readOnly: true }],
     environment: {},

@@ -4,13 +4,17 @@ import * as path from "node:path";
 import type { TestProject } from "vitest/node";
 import { Home } from "../hosts/home";
 import { command, docker, OUTPUTS } from "./command";
-import { copyCheckout, STACK } from "./stack";
+import { CHANGED, copyCheckout, STACK } from "./stack";
 
 const SETTINGS = `config:
   cp-whisperx:namespace: ${STACK}
   cp-whisperx:films:
     config: samples/config
 `;
+
+async function git(folder: string, ...args: string[]): Promise<string> {
+  return (await command("git", args, { cwd: folder })).stdout;
+}
 
 /** Removes what the engine holds of the stack. Networks and volumes have no label of the stack. */
 async function removeFromEngine(): Promise<void> {
@@ -40,12 +44,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   mkdirSync(state, { recursive: true });
   await copyCheckout(process.cwd(), checkout);
   writeFileSync(path.join(checkout, `Pulumi.${STACK}.yaml`), SETTINGS);
+  await git(checkout, "init", "--quiet");
+  await git(checkout, "add", "--all");
   const environment = {
     PULUMI_BACKEND_URL: `file://${state}`,
     PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
   };
   const env = { ...process.env, ...environment };
   const firstUp = await command("make", ["up", `STACK=${STACK}`], { cwd: checkout, env, show: true });
-  project.provide("stack", { root, checkout, environment, firstUp: { output: firstUp.output, seconds: firstUp.seconds } });
+  const changed = await git(checkout, ...CHANGED);
+  project.provide("stack", { root, checkout, environment, firstUp: { output: firstUp.output, seconds: firstUp.seconds, changed } });
   return clean;
 }

@@ -21,6 +21,9 @@ export const images = stackNodes(definitions, { variant: "cpu", images: MODEL_IM
 
 export const services = ofCatalog.map(({ name }) => name);
 
+/** Lists what git would take into a commit that is not as the setup added it. */
+export const CHANGED = ["ls-files", "--modified", "--others", "--exclude-standard"];
+
 /** What the setup hands to the tests. */
 export interface StackUnderTest {
   /** Folder for all that the tests make. */
@@ -28,8 +31,8 @@ export interface StackUnderTest {
   /** Copy of the checkout, below it. */
   readonly checkout: string;
   readonly environment: Record<string, string>;
-  /** What the first `make up` printed, and how long it took. */
-  readonly firstUp: { readonly output: string; readonly seconds: number };
+  /** What the first `make up` printed, how long it took, and the files of the checkout that it changed. */
+  readonly firstUp: { readonly output: string; readonly seconds: number; readonly changed: string };
 }
 
 declare module "vitest" {

@@ -17,6 +17,14 @@ ensure_base_image() {
   [[ -n $digest ]] || fail "$BASE_IMAGE_NAME is not in the registry although it was pushed" "read $LOG_FOLDER/registry.log"
 }
 
+# write_machine_settings: what the program takes on this machine unless a stack says otherwise: the registry, and the base image
+# in it.
+write_machine_settings() {
+  local reference
+  reference=$(base_image_reference)
+  printf '{ "registry": "%s", "baseImages": { "cpu": "%s" } }\n' "$REGISTRY_ADDRESS" "$reference" | write_file "$CP_WHISPERX_HOME/machine.json" 644
+}
+
 # base_image_reference: name@digest, as the program takes it.
 base_image_reference() {
   local digest

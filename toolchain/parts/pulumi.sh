@@ -56,7 +56,8 @@ ensure_wrapper() {
   found=$(command -v pulumi || true)
   if [[ -n $found && $found != "$wrapper" && $found != "$BIN_FOLDER/pulumi" ]]; then return; fi
   if [[ -e $wrapper ]]; then
-    grep --quiet --fixed-strings 'cp-whisperx' "$wrapper" || return 0
+    # Another home's, or no wrapper of ours at all.
+    grep --quiet --fixed-strings --line-regexp "$(wrapper_home)" "$wrapper" || return 0
     [[ "$(wrapper_text)" != "$(<"$wrapper")" ]] || return 0
   fi
   if [[ ! -w $(dirname -- "$wrapper") ]]; then
@@ -67,11 +68,15 @@ ensure_wrapper() {
   say "pulumi: $wrapper runs $BIN_FOLDER/pulumi"
 }
 
+# wrapper_home: the line of our wrapper by which it finds this home.
+wrapper_home() { printf '%s' "home=\"\${CP_WHISPERX_HOME:-$CP_WHISPERX_HOME}\""; }
+
 wrapper_text() {
   cat <<EOF
 #!/bin/sh
-# Pulumi of cp-whisperx (make up): the passphrase is the one made there, unless another is given.
-home="\${CP_WHISPERX_HOME:-$CP_WHISPERX_HOME}"
+# Pulumi of cp-whisperx (make up): the passphrase is the one made there, unless another is given, and the salt that of the state.
+$(wrapper_home)
+export PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
 if [ -z "\${PULUMI_CONFIG_PASSPHRASE+set}\${PULUMI_CONFIG_PASSPHRASE_FILE+set}" ] && [ -r "\$home/passphrase" ]; then
   export PULUMI_CONFIG_PASSPHRASE_FILE="\$home/passphrase"
 fi

@@ -4,9 +4,9 @@
 PASSPHRASE_FILE="$CP_WHISPERX_HOME/passphrase"
 
 # export_pulumi_environment: what Pulumi needs to know, unless the user has said otherwise. Pulumi.yaml names the default
-# backend, which only holds for the default home.
+# backend, which only holds for the default home. A stack file without an encryption salt gets that of the state.
 export_pulumi_environment() {
-  export PULUMI_SKIP_UPDATE_CHECK=true
+  export PULUMI_SKIP_UPDATE_CHECK=true PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
   export PATH="$BIN_FOLDER:$PATH"
   if [[ -z ${PULUMI_CONFIG_PASSPHRASE+set}${PULUMI_CONFIG_PASSPHRASE_FILE+set} ]]; then
     export PULUMI_CONFIG_PASSPHRASE_FILE=$PASSPHRASE_FILE
@@ -30,7 +30,7 @@ ensure_stack() {
   configuration=$(stack_configuration) || return
   if [[ -z $configuration ]]; then
     say "state: making the stack $STACK_NAME"
-    pulumi_here stack init "$STACK_NAME" >&2 \
+    init_stack >&2 \
       || fail "the stack $STACK_NAME could not be made" "see the message above; pulumi whoami --verbose says which backend is used"
     configuration=$(stack_configuration)
   fi
@@ -58,37 +58,32 @@ ask_stack() {
   fail "Pulumi could not read the stack $STACK_NAME" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
 }
 
-# pulumi_here ARGUMENT...: Pulumi in this checkout, without questions. It does not get our locks: its plugins live on where
-# it is killed. Its own lock is looked after in recovery.sh.
-pulumi_here() {
-  pulumi --cwd "$PROJECT_FOLDER" --non-interactive "$@" 8>&- 9>&-
-}
+# pulumi_here ARGUMENT...: Pulumi in this checkout, without questions.
+pulumi_here() { pulumi_on_copy --non-interactive "$@"; }
 
-# configure_stack CONFIGURATION: gives the program this machine's base image and registry, unless the user has set others.
-configure_stack() {
-  local base registry reference
-  base=$(json_value cp-whisperx:baseImages objectValue cpu <<<"$1")
-  registry=$(json_value cp-whisperx:registry value <<<"$1")
-  registry=${registry:-127.0.0.1:5000}
-  if ! is_others "$base"; then
-    reference=$(base_image_reference)
-    set_configuration baseImages.cpu "$base" "$reference"
-  fi
-  is_others "$registry" || set_configuration registry "$registry" "$REGISTRY_ADDRESS"
-}
+# pulumi_on_copy ARGUMENT...: Pulumi in this checkout. Pulumi writes the salt into the stack file that it reads, so it reads a
+# copy. It does not get our locks: its plugins live on where it is killed. Its own lock is looked after in recovery.sh.
+pulumi_on_copy() (
+  copy_stack_file
+  export PULUMI_OPTION_CONFIG_FILE="$STACK_COPY/Pulumi.$STACK_NAME.yaml"
+  pulumi --cwd "$PROJECT_FOLDER" "$@" 8>&- 9>&-
+)
 
-# is_others REFERENCE: true where it names another registry than one on this machine.
-is_others() {
-  [[ -n $1 && $1 != 127.0.0.1:* ]]
-}
+# init_stack: stack init writes the salt beside the project file that it reads.
+init_stack() (
+  copy_stack_file
+  pulumi --cwd "$STACK_COPY" --non-interactive stack init "$STACK_NAME" --no-select
+  pulumi --cwd "$PROJECT_FOLDER" --non-interactive stack select "$STACK_NAME"
+)
 
-# set_configuration KEY NOW VALUE: writes the value where it is another one now.
-set_configuration() {
-  local key=$1 now=$2 value=$3
-  [[ $now != "$value" ]] || return 0
-  say "state: setting $key to $value"
-  pulumi_here config set --stack "$STACK_NAME" --path "cp-whisperx:$key" "$value" \
-    || fail "$key could not be set in Pulumi.$STACK_NAME.yaml" "see the message above"
+# copy_stack_file: copies the project's and the stack's file into the folder STACK_COPY, which goes with this shell.
+copy_stack_file() {
+  local file
+  STACK_COPY=$(mktemp --directory)
+  trap 'rm -rf -- "$STACK_COPY"' EXIT
+  for file in "$PROJECT_FOLDER/Pulumi.yaml" "$PROJECT_FOLDER/Pulumi.$STACK_NAME.yaml"; do
+    [[ ! -e $file ]] || cp -- "$file" "$STACK_COPY"
+  done
 }
 
 # json_value KEY...: the value at the keys in the JSON of standard input, empty where there is none.

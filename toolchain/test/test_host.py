@@ -47,7 +47,7 @@ SSH = 'shift 2; machine=$1; shift; [[ $machine == ssh://me@gpu-1 ]] && exec sh -
 # What make up installs and sets on this machine is another test's matter.
 PREPARED = """
 with_tool_lock() { :; }
-configure_stack() { :; }
+write_machine_settings() { :; }
 ensure_node_modules() { :; }
 """
 

@@ -1,6 +1,7 @@
+import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
-import { parseSettings, SettingsError, type RawConfig } from "./settings";
+import { describe, expect, expectTypeOf, it } from "vitest";
+import { parseSettings, SettingsError, type RawConfig, type Settings } from ".";
 
 const raw = (values: Record<string, string>, secretKeys: string[] = []): RawConfig => ({
   project: "cp-whisperx",
@@ -28,10 +29,10 @@ const isAccepted = (config: RawConfig): boolean => {
 };
 
 /** The configuration after a `pulumi config` command of a report. */
-function mended(config: RawConfig, command: string): RawConfig {
+function fixed(config: RawConfig, command: string): RawConfig {
   const [, verb, keys = "", , value = ""] =
     /^pulumi config (set|rm) (?:--path )?'cp-whisperx:([\w.-]+)'( ["']?([^ "']*)["']?)? --stack dev$/.exec(command) ?? [];
-  if (verb === undefined) throw new Error(`no command that mends: ${command}`);
+  if (verb === undefined) throw new Error(`no command that fixes: ${command}`);
   const [top = "", ...below] = keys.split(".");
   const values = { ...config.values };
   const key = `cp-whisperx:${top}`;
@@ -86,7 +87,7 @@ describe("parseSettings", () => {
     expect(settings.stages).toEqual({ asr: { WHISPER_BEAM_SIZE: 3 } });
   });
 
-  it("names every problem in one report: key in full, value, what is allowed, the way out", () => {
+  it("names every problem in one report: key in full, value, what is allowed, the fix", () => {
     const report = reportOf(
       raw({
         logLevel: "loud",
@@ -117,20 +118,39 @@ describe("parseSettings", () => {
   });
 
   it.each([
-    ["tmdbApiKey", '"hunter2"', "pulumi config set --secret 'cp-whisperx:tmdbApiKey' VALUE"],
-    ["models", '{"source":"hub","token":"hunter2"}', "pulumi config set --secret --path 'cp-whisperx:models.token' VALUE"],
+    ["tmdbApiKey", "hunter2", "pulumi config set --secret 'cp-whisperx:tmdbApiKey' --stack dev"],
+    ["models", '{"source":"hub","token":"hunter2"}', "pulumi config set --secret --path 'cp-whisperx:models.token' --stack dev"],
     [
       "registryLogin",
       '{"username":"me","password":"hunter2"}',
-      "pulumi config set --secret --path 'cp-whisperx:registryLogin.password' VALUE",
+      "pulumi config set --secret --path 'cp-whisperx:registryLogin.password' --stack dev",
     ],
-  ])("refuses a secret of %s in plain text, and never repeats it", (key, value, mend) => {
+  ])("refuses a secret of %s in plain text, never repeats it, and has Pulumi ask for it", (key, value, fix) => {
     const report = reportOf(raw({ [key]: value }));
     expect(report).toContain("1 problem");
     expect(report).toContain("plain text");
-    expect(report).toContain(mend);
+    expect(report).toContain(`fix:     ${fix}\n`);
     expect(report).not.toContain("hunter2");
-    expect(JSON.stringify(parseSettings(raw({ [key]: value }, [key])))).toContain("hunter2");
+  });
+
+  it("hands secrets on as secret outputs, which nothing takes for text", async () => {
+    const { tmdbApiKey, models, registryLogin } = parseSettings(
+      raw(
+        { tmdbApiKey: "hunter1", models: '{"source":"hub","token":"hunter2"}', registryLogin: '{"username":"me","password":"hunter3"}' },
+        ["tmdbApiKey", "models", "registryLogin"],
+      ),
+    );
+    const secrets = [tmdbApiKey, models.token, registryLogin?.password].filter((secret) => secret !== undefined);
+    const texts = secrets.map(async (secret) => new Promise((resolve) => { secret.apply(resolve); }));
+    expect(await Promise.all(texts)).toEqual(["hunter1", "hunter2", "hunter3"]);
+    expect(await Promise.all(secrets.map(pulumi.isSecret))).toEqual([true, true, true]);
+    expect(JSON.stringify(secrets)).not.toContain("hunter");
+
+    expectTypeOf<NonNullable<Settings["tmdbApiKey"]>>().toEqualTypeOf<pulumi.Output<string>>();
+    expectTypeOf<NonNullable<Settings["models"]["token"]>>().toEqualTypeOf<pulumi.Output<string>>();
+    // @ts-expect-error a secret is no text: it is refused where the state would hold it in plain
+    const password: string | undefined = registryLogin?.password;
+    expect(password).toBe(registryLogin?.password);
   });
 
   it("never repeats a secret of a value that is wrong as a whole", () => {
@@ -142,6 +162,10 @@ describe("parseSettings", () => {
     ["varaint", "cuda", "cp-whisperx:varaint: unknown setting; did you mean variant?"],
     ["tmdbApikey", "x", "cp-whisperx:tmdbApikey: unknown setting; did you mean tmdbApiKey?"],
     ["films", '{"inn":"films/in"}', "cp-whisperx:films.inn: unknown setting; did you mean in?"],
+    ["models", '{"tokne":"x"}', "cp-whisperx:models.tokne: unknown setting; did you mean token?"],
+    ["models.token", "x", "cp-whisperx:models.token: unknown setting; did you mean --path models.token?"],
+    ["LOGLEVEL", "x", "cp-whisperx:LOGLEVEL: unknown setting; did you mean logLevel?"],
+    ["stages", '{"arr":{}}', "cp-whisperx:stages.arr: unknown setting; did you mean asr?"],
     ["memoryMegabytes", '{"arr":100}', "cp-whisperx:memoryMegabytes.arr: unknown setting; did you mean asr?"],
     ["stages", '{"asr":{"WHISPER_BEEM_SIZE":3}}', "cp-whisperx:stages.asr.WHISPER_BEEM_SIZE: unknown setting; did you mean WHISPER_BEAM_SIZE?"],
     ["colour", "red", "cp-whisperx:colour: unknown setting\n"],
@@ -149,13 +173,30 @@ describe("parseSettings", () => {
     expect(reportOf(raw({ [key]: value }))).toContain(line);
   });
 
-  it("never repeats what stands encrypted under a name that is mistyped", () => {
-    for (const [key, value] of [["hfToken", "hunter2"], ["registryLogin", '{"username":"me","pasword":"hunter2"}']] as const) {
-      const report = reportOf(raw({ [key]: value }, [key]));
+  it.each([
+    ["hfToken", "hunter2"],
+    ["tmdbApiKye", "hunter2"],
+    ["models.token", "hunter2"],
+    ["registryLogin", '{"username":"me","pasword":"hunter2"}'],
+    ["models", '{"tokens":{"mine":["hunter2"]}}'],
+  ])("never repeats a secret under a mistyped name, encrypted or plain: %s %s", (key, value) => {
+    for (const secretKeys of [[], [key]]) {
+      const report = reportOf(raw({ [key]: value }, secretKeys));
       expect(report).toContain("unknown setting");
-      expect(report).toContain("value:   [secret]");
+      expect(report).toContain("value:   not shown");
       expect(report).not.toContain("hunter2");
     }
+  });
+
+  it("takes what the machine adds where the stack says nothing, without taking it for the stack's", () => {
+    const [ours, theirs] = ["0", "1"].map((digit) => `name@sha256:${digit.repeat(64)}`);
+    const local = { registry: "127.0.0.1:5001", baseImages: { cpu: ours }, models: { token: "hunter2" }, registryLogin: { password: "x" } };
+    const login = { registryLogin: '{"username":"me"}' };
+    const settings = parseSettings({ ...raw(login), local });
+    expect(settings).toMatchObject({ registry: "127.0.0.1:5001", baseImages: { cpu: ours }, registryLogin: { username: "me" } });
+    expect(pulumi.Output.isInstance(settings.registryLogin?.password)).toBe(true);
+    const other = parseSettings({ ...raw({ ...login, registry: "mine", baseImages: `{"cpu":"${theirs}"}` }), local });
+    expect(other).toMatchObject({ registry: "mine", baseImages: { cpu: theirs } });
   });
 
   it.each([
@@ -251,10 +292,10 @@ describe("parseSettings", () => {
     ["films everywhere", { films: '{"out":"/"}' }, "films.in: overlaps films.out (/)", "'cp-whisperx:films.out' films/out "],
     ["TLS that is said in words", { registryTls: '"yes"' }, "registryTls: ", "pulumi config set 'cp-whisperx:registryTls' true "],
     ["a count of GPUs that is none", { ...cuda, gpu: '{"devices":"some"}' }, "gpu.devices: not all, a count or a list", '"all" or integer'],
-  ])("refuses %s, with the way out", (_, values, problem, mend) => {
+  ])("refuses %s, and says the fix", (_, values, problem, fix) => {
     const report = reportOf(raw(values));
     expect(report).toContain(problem);
-    expect(report).toContain(mend);
+    expect(report).toContain(fix);
   });
 
   it("refuses a password that would travel in plain text, and takes it on the way to this machine's registry", () => {
@@ -315,7 +356,7 @@ describe("parseSettings", () => {
         // Two GPU lists may want each of the services lowered; everything else is one command each.
         for (let commands = 0; !isAccepted(config); commands++) {
           expect(commands).toBeLessThan(40);
-          config = mended(config, /mend: +(.*)/.exec(reportOf(config))?.[1] ?? "");
+          config = fixed(config, /fix: +(.*)/.exec(reportOf(config))?.[1] ?? "");
         }
       }),
     );

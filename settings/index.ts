@@ -1,0 +1,73 @@
+/** The settings of a stack: the only reader of `pulumi.Config`. */
+import * as pulumi from "@pulumi/pulumi";
+import { contradictions } from "./contradictions";
+import { localSettings } from "./local";
+import { describeAt, merged, valueAt, without, type Values } from "./paths";
+import { plainSecrets, schemaProblems } from "./problems";
+import { report, type Problem, type Reported } from "./report";
+import { schema, type Settings, type Valid } from "./schema";
+
+export { allowed } from "./report";
+export { settingsJsonSchema, type Settings, type StageSetting } from "./schema";
+
+/** Everything that is wrong with a stack's settings, in one message. */
+export class SettingsError extends pulumi.RunError {}
+
+/** Config as Pulumi hands it to a program: full key to text (JSON where it is not a string). */
+export interface RawConfig extends Reported {
+  readonly values: Readonly<Record<string, string>>;
+  /** What this machine adds where the stack says nothing; nothing by default. Example: `{ baseImages: { cpu: "..." } }`. */
+  readonly local?: Values;
+}
+
+function parseValue(key: string, text: string): unknown {
+  const type = describeAt([key])?.type;
+  if (type === "string" || type === undefined) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The project's values; those of other packages are none of ours. */
+function parseValues({ project, values }: RawConfig): Values {
+  const prefix = `${project}:`;
+  const own = Object.entries(values).filter(([key]) => key.startsWith(prefix));
+  return Object.fromEntries(own.map(([key, text]) => [key.slice(prefix.length), parseValue(key.slice(prefix.length), text)]));
+}
+
+/** The settings as they would be with defaults in place of all that is wrong by itself. */
+function repaired(values: unknown, problems: readonly Problem[]): Valid | undefined {
+  return schema.safeParse(problems.reduce((result, problem) => without(result, problem.path), values)).data;
+}
+
+/**
+ * Validates a stack's configuration. Secrets leave as secret outputs.
+ * @throws SettingsError that names every unknown key, wrong value and contradiction at once, each with its fix.
+ */
+export function parseSettings(raw: RawConfig): Settings {
+  const own = parseValues(raw);
+  const values = merged(raw.local, own) as Values;
+  const parsed = schema.safeParse(values);
+  const wrong = parsed.success ? [] : schemaProblems(parsed.error);
+  const valid = parsed.data ?? repaired(values, wrong);
+  const between = valid === undefined ? [] : contradictions(valid, (keys) => valueAt(own, keys) !== undefined);
+  const problems = [...wrong, ...plainSecrets(raw, own), ...between];
+  if (!parsed.success || problems.length > 0) throw new SettingsError(report(raw, values, problems));
+  const stages = (values.stages ?? {}) as Settings["stages"];
+  return { ...parsed.data, stages, stack: raw.stack };
+}
+
+/** The settings of the stack that runs. */
+export function readSettings(): Settings {
+  const stack = pulumi.getStack();
+  return parseSettings({
+    project: pulumi.getProject(),
+    stack,
+    values: pulumi.runtime.allConfig(),
+    // Language hosts write a key in the form of Pulumi before 1.0, as they do in the configuration itself.
+    secretKeys: (JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS ?? "[]") as string[]).map((key) => key.replace(":config:", ":")),
+    local: localSettings(stack),
+  });
+}
