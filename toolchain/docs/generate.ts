@@ -1,16 +1,16 @@
-/** The parts of README.md that derive from the catalogue, the stages and the settings. `npm run docs` writes them. */
+/** The pictures and tables in docs/ that derive from the catalogue, the stages and the settings. `npm run docs` writes them. */
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
-import stages from "../docker/common/cp_whisperx/stages.json";
-import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH, type ImageDefinition, type Variant } from "../images/catalog";
-import { stackNodes } from "../images/plan";
-import { allowed, settingsJsonSchema } from "../settings";
-import { PER_SERVICE } from "../settings/schema";
+import stages from "../../docker/common/cp_whisperx/stages.json";
+import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH, type ImageDefinition, type Variant } from "../../images/catalog";
+import { stackNodes } from "../../images/plan";
+import { allowed, settingsJsonSchema } from "../../settings";
+import { PER_SERVICE } from "../../settings/schema";
 import { table, withPart } from "./markdown";
 
 type Schema = typeof settingsJsonSchema;
 
-const README = path.join(__dirname, "..", "README.md");
+const DOCS = path.join(__dirname, "..", "..", "docs");
 
 /** The hierarchy of a variant as a Mermaid graph: full arrows to children, dotted ones to what is copied in. */
 export function hierarchyPicture(variant: Variant): string {
@@ -47,7 +47,7 @@ function stageTable(): string {
   return table(["stage", "does", "on failure", "longest without progress", "tries"], rows);
 }
 
-/** One row per setting; the stages' own settings are told by `--help` of their images. */
+/** One row per setting; `--help` of each stage's image lists the stage's own settings. */
 function settingRows(schema: Schema, prefix: string): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
     const description = property as Schema;
@@ -59,24 +59,30 @@ function settingRows(schema: Schema, prefix: string): string[][] {
   });
 }
 
-/** Every generated part by the name in its marker. */
-export function sections(): Readonly<Record<string, string>> {
+/** Every generated part, by its document and the name in its marker. */
+function parts(): Readonly<Record<string, Readonly<Record<string, string>>>> {
   return {
-    hierarchy: hierarchyPicture("cpu"),
-    "hierarchy with CUDA": hierarchyPicture("cuda"),
-    images: imageTable(),
-    stages: stageTable(),
-    settings: table(["setting", "meaning", "allowed", "default"], settingRows(settingsJsonSchema, "")),
+    "architecture.md": {
+      hierarchy: hierarchyPicture("cpu"),
+      "hierarchy with CUDA": hierarchyPicture("cuda"),
+      images: imageTable(),
+    },
+    "stages.md": { stages: stageTable() },
+    "settings.md": { settings: table(["setting", "meaning", "allowed", "default"], settingRows(settingsJsonSchema, "")) },
   };
 }
 
-/** The text with every generated part put anew between its markers. @throws Error where a marker is missing. */
-export function withSections(text: string): string {
-  return Object.entries(sections()).reduce((result, [name, content]) => {
-    const written = withPart(result, { name, madeBy: "npm run docs" }, content);
-    if (written === undefined) throw new Error(`README.md: the markers of ${name} are missing`);
-    return written;
-  }, text);
+/** The documents with generated parts: the files, and what they should hold. @throws Error where a marker is missing. */
+export function generatedDocuments(): { readonly file: string; readonly content: string }[] {
+  return Object.entries(parts()).map(([name, generated]) => {
+    const file = path.join(DOCS, name);
+    const content = Object.entries(generated).reduce((text, [part, body]) => {
+      const written = withPart(text, { name: part, madeBy: "npm run docs" }, body);
+      if (written === undefined) throw new Error(`docs/${name}: the markers of ${part} are missing`);
+      return written;
+    }, readFileSync(file, "utf8"));
+    return { file, content };
+  });
 }
 
-if (require.main === module) writeFileSync(README, withSections(readFileSync(README, "utf8")));
+if (require.main === module) for (const { file, content } of generatedDocuments()) writeFileSync(file, content);
