@@ -1,7 +1,7 @@
 # The everyday commands. What each needs is installed or started by toolchain/.
 STACK ?= dev
 export STACK STAGE FOLLOW DATA KEY
-# The film's name as it was typed, whatever it holds.
+# The film's name as it was typed, with any characters.
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
@@ -13,10 +13,10 @@ help: ## Show this list
 up: ## Install and start what is missing, deploy the stack, subtitle the sample film
 	@toolchain/up.sh
 
-down: ## Remove containers and networks; images, models and films stay
+down: ## Remove containers and networks; keep images, models and films
 	@toolchain/down.sh
 
-destroy: ## End the stack; models, queue and films stay: make destroy [DATA=yes]
+destroy: ## Remove the stack; keep models, queue (unless DATA=yes) and films: make destroy [DATA=yes]
 	@toolchain/destroy.sh
 
 ps: ## Show the stack's containers and their health
@@ -31,35 +31,35 @@ restart: ## Restart a service: make restart STAGE=asr
 film: ## Subtitle a film: make film FILM=path
 	@toolchain/film.sh
 
-preview: ## Show what make up would change
+preview: ## Show what make up would change, and why
 	@toolchain/preview.sh
 
-env: ## Print the exports for a Pulumi of your own: eval "$(make --silent env)"
+env: ## Print the environment for plain Pulumi commands: eval "$(make --silent env)"
 	@toolchain/env.sh
 
-secret: ## Keep a secret on this machine, in no stack file: make secret KEY=tmdbApiKey
+secret: ## Store a secret outside the repository: make secret KEY=tmdbApiKey
 	@toolchain/secret.sh
 
-builder: ## Start the builder anew, with what registries.toml in ~/.cp-whisperx says of other registries
+builder: ## Restart the builder after an edit of ~/.cp-whisperx/registries.toml
 	@toolchain/builder.sh
 
-sizes: ## Write what the deployed stack's images weigh into docs/sizes.md
+sizes: ## Write the sizes of the deployed stack's images into docs/sizes.md
 	@toolchain/sizes.sh
 
-models: ## Fill the model cache anew: after a licence was accepted, or a model damaged
+models: ## Refill the model cache: after you accepted a licence, or a model is damaged
 	@toolchain/models.sh
 
 native-environment: ## Make the Python environment that stack native mounts: make native-environment [FOLDER=.bollyenv]
 	@toolchain/native-environment.sh
 
-check: ## Every check and test that needs no engine
+check: ## Run every check and test that needs no engine
 	@toolchain/test.sh check
 
-test: ## Every check and test, the whole stack on the engine included
+test: ## Run every check and test, the whole stack on the engine included
 	@toolchain/test.sh all
 
-test-busy: ## make up twice and make test, beside eight endless loops and a disk writer
+test-busy: ## Run make up twice and make test beside eight busy loops and a disk writer
 	@toolchain/test-busy.sh
 
-test-torch: ## The tests that need torch, with the packages of the CUDA images: 7 GB, downloaded once
+test-torch: ## Run the tests that need torch; downloads 7 GB once
 	@toolchain/test.sh torch

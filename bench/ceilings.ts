@@ -1,5 +1,5 @@
 /** What images may weigh in the engine, and what the images of the original application weighed. */
-import { table } from "../docs/markdown";
+import { table } from "../toolchain/docs/markdown";
 import { totalBytes } from "./layers";
 import { engineSize, type RunningImage } from "./sizes";
 

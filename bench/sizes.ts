@@ -1,5 +1,5 @@
 /** Tables of what a stack's images weigh, in the engine and in the registry. Pure: bench/write-sizes.ts asks for the figures. */
-import { marked, table, withPart } from "../docs/markdown";
+import { marked, table, withPart } from "../toolchain/docs/markdown";
 import { totalBytes, type Layer, type StoredLayer } from "./layers";
 
 /** One image of a stack. */

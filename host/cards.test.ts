@@ -20,7 +20,7 @@ describe("cardProblems", () => {
     const needs = [need("a", 1, ["0", "1", "2"]), need("b", 1, ["GPU-1abc", "GPU-x"]), need("c", 99_999, 3), need("d", 1, ["1"])];
     expect(problems([card(0), card(1)], ...needs)).toEqual([
       "There is no GPU 2, GPU-x on ssh://me@gpu-1, which has 2, for a, b, c; " +
-        "way out: see nvidia-smi --list-gpus there for the ones it has, and correct gpu.devices or gpuDevices",
+        "fix: correct gpu.devices or gpuDevices; nvidia-smi --list-gpus shows the GPUs there",
     ]);
   });
 
@@ -29,7 +29,7 @@ describe("cardProblems", () => {
     const needs = [need("a", 6144, ["1"]), need("b", 2048, ["GPU-1abc"]), need("c", 15_360, ["0"])];
     expect(problems(cards, ...needs)).toEqual([]);
     expect(problems(cards, ...needs, need("d", 512, ["GPU-1"]))).toEqual(
-      saying(/^GPU 1 of ssh:\/\/me@gpu-1 has 8192 MiB, .* no other want 8704 \(a 6144, b 2048, d 512\); way out: .*gpuMemoryMegabytes.*device cpu --stack gpu$/),
+      saying(/^GPU 1 of ssh:\/\/me@gpu-1 has 8192 MiB, .* no other want 8704 \(a 6144, b 2048, d 512\); fix: .*gpuMemoryMegabytes.*device cpu --stack gpu$/),
     );
     expect(problems(cards, ...needs, need("d", 1, ["1", "GPU-1abc"]), need("e", 1, ["GPU-0abc"]))).toEqual(
       saying(/^GPU 0 .* want 15361 \(c 15360, e 1\)/, /^GPU 1 .* want 8193 \(a/),
@@ -55,7 +55,7 @@ describe("cardProblems", () => {
 
   it("wants a driver that serves CUDA 12, where it tells its release", () => {
     expect(problems([card(0, 15_360, "470.1")])).toEqual([
-      "NVIDIA's driver on ssh://me@gpu-1 is release 470.1, and CUDA 12 needs 525 or newer; way out: update the driver",
+      "NVIDIA's driver on ssh://me@gpu-1 is release 470.1, and CUDA 12 needs 525 or newer; fix: update the driver",
     ]);
     expect(problems([card(0, 15_360, "525.60.13")])).toEqual([]);
     expect(problems([card(0, 15_360, "[N/A]")])).toEqual([]);

@@ -1,4 +1,4 @@
-/** The GPUs that a host has, as NVIDIA's driver tells them, and what the services of a stack lack there. */
+/** The GPUs of a host, as NVIDIA's driver reports them, and what a stack's services lack there. */
 import { describeFull, fullGpus, gpuIds, type Gpu, type GpuDevices, type GpuNeeds } from "../settings/gpus";
 
 export interface Card {
@@ -6,37 +6,37 @@ export interface Card {
   readonly uuid: string;
   /** Release of the driver. */
   readonly driver: string;
-  /** Memory in MiB; Infinity where the driver does not tell it, as for a GPU that shares the processor's. */
+  /** Memory in MiB; Infinity if the driver does not report it, as for a GPU that shares the CPU's. */
   readonly megabytes: number;
 }
 
-/** Whose cards they are. */
+/** The host that has the GPUs. */
 export interface CardsHost {
-  /** The engine's host, for sentences. */
+  /** The engine's host, for messages. */
   readonly place: string;
   readonly stack: string;
 }
 
-/** Older drivers do not serve CUDA 12, for which the libraries in the images are made. */
+/** Older drivers do not support CUDA 12, which the images' libraries need. */
 const LEAST_DRIVER = 525;
 
-/** Reads `index, UUID, driver, MiB`, a line that host/preflight.sh hands on from nvidia-smi. */
+/** Reads `index, UUID, driver, MiB`, nvidia-smi's line as host/preflight.sh prints it. */
 export function readCard(line: string): Card {
   const [index = "", uuid = "", driver = "", memory = ""] = line.split(",").map((field) => field.trim());
   return { index, uuid, driver, megabytes: /^\d+$/.test(memory) ? Number(memory) : Infinity };
 }
 
-/** Whether an identifier names a part of a GPU (MIG), which the driver is not asked about. */
+/** Whether an identifier names a part of a GPU (MIG), whose memory is not checked. */
 function isPart(id: string): boolean {
   return /:|^MIG-/.test(id);
 }
 
-/** The card that an index, or the beginning of a UUID, names. */
+/** The GPU with that index or UUID prefix. */
 function cardOf(cards: readonly Card[], id: string): Card | undefined {
   return cards.find(({ index, uuid }) => index === id || uuid.startsWith(id));
 }
 
-/** The GPUs that a service may use, each once: an index and a UUID may name one card. */
+/** The GPUs that a service may use, each once: an index and a UUID may name the same GPU. */
 function gpusOf(cards: readonly Card[], devices: GpuDevices): Gpu[] {
   const named = devices === "all" ? cards : gpuIds(devices).flatMap((id) => cardOf(cards, id) ?? []);
   return [...new Set(named)].map(({ index, megabytes }) => ({ id: index, megabytes }));
@@ -45,7 +45,7 @@ function gpusOf(cards: readonly Card[], devices: GpuDevices): Gpu[] {
 function driverProblems([card]: readonly Card[], { place }: CardsHost): string[] {
   if (card === undefined || !(Number.parseInt(card.driver) < LEAST_DRIVER)) return [];
   return [
-    `NVIDIA's driver on ${place} is release ${card.driver}, and CUDA 12 needs ${LEAST_DRIVER} or newer; way out: update the driver`,
+    `NVIDIA's driver on ${place} is release ${card.driver}, and CUDA 12 needs ${LEAST_DRIVER} or newer; fix: update the driver`,
   ];
 }
 
@@ -56,7 +56,7 @@ function unknownCards(cards: readonly Card[], needs: readonly GpuNeeds[], { plac
   const [ids, services] = [unknown.map(({ id }) => id), unknown.map(({ service }) => service)].map((names) => [...new Set(names)].join(", "));
   return [
     `There is no GPU ${ids} on ${place}, which has ${cards.length}, for ${services}; ` +
-      "way out: see nvidia-smi --list-gpus there for the ones it has, and correct gpu.devices or gpuDevices",
+      "fix: correct gpu.devices or gpuDevices; nvidia-smi --list-gpus shows the GPUs there",
   ];
 }
 
@@ -64,12 +64,12 @@ function fullCards(cards: readonly Card[], needs: readonly GpuNeeds[], { place, 
   const whole = needs.filter(({ devices }) => !gpuIds(devices).some(isPart));
   return fullGpus(whole, (devices) => gpusOf(cards, devices)).map(
     (full) =>
-      `${describeFull(full, ` of ${place}`)}; way out: lower gpuMemoryMegabytes (a smaller WHISPER_MODEL goes with it), ` +
+      `${describeFull(full, ` of ${place}`)}; fix: lower gpuMemoryMegabytes (a smaller WHISPER_MODEL goes with it), ` +
       `give some of them other GPUs (gpuDevices), or pulumi config set device cpu --stack ${stack}`,
   );
 }
 
-/** What the cards of a host lack for these services, a sentence each with its way out. Of no cards at all it says nothing. */
+/** What the GPUs of a host lack for these services: a sentence each, with its fix. Empty for a host without GPUs. */
 export function cardProblems(cards: readonly Card[], needs: readonly GpuNeeds[], host: CardsHost): string[] {
   if (cards.length === 0) return [];
   const unknown = unknownCards(cards, needs, host);

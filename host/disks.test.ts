@@ -14,7 +14,7 @@ describe("diskFindings", () => {
     expect(found([engine(15_299)])).toEqual({
       problems: [
         "There are 15299 MiB free below /var/lib/docker on this machine, and the stack takes up to 15300 MiB; " +
-          "way out: make room (docker system df says what takes it), or move the data-root of its engine to a larger disk",
+          "fix: free some space (docker system df shows what uses it), or move the engine's data-root to a larger disk",
       ],
       warnings: [],
     });
@@ -27,7 +27,7 @@ describe("diskFindings", () => {
     expect(found([engine(12_000)], deployed)).toEqual(NOTHING);
     expect(found([engine(1024)], deployed)).toEqual({
       problems: [],
-      warnings: saying(/^There are 1024 MiB free below \/var\/lib\/docker on ssh:\/\/me@gpu-1, and an update may take 12000 MiB; way out: make room \(docker image prune [^,]*\)$/),
+      warnings: saying(/^There are 1024 MiB free below \/var\/lib\/docker on ssh:\/\/me@gpu-1, and an update may take 12000 MiB; fix: free some space \(docker image prune [^,]*\)$/),
     });
     expect(found([engine(2000)], { ...deployed, variant: "cpu" })).toEqual(NOTHING);
     expect(found([engine(1023)], deployed).problems).toEqual(saying(/takes up to 1024 MiB/));
@@ -36,7 +36,7 @@ describe("diskFindings", () => {
   it("warns of the builder's disk, by itself or together with the engine's where they share one", () => {
     expect(found([engine(15_300, "/data"), builder(20_000)])).toEqual(NOTHING);
     expect(found([engine(15_300, "/data"), builder(19_999)]).warnings).toEqual(
-      saying(/^There are 19999 MiB free below \/home\/me\/.cp whisperx on this machine, and a first build and deployment may take 20000 MiB; way out: .*CP_WHISPERX_HOME/),
+      saying(/^There are 19999 MiB free below \/home\/me\/.cp whisperx on this machine, and a first build and deployment may take 20000 MiB; fix: .*CP_WHISPERX_HOME/),
     );
     expect(found([engine(35_300), builder(35_300)])).toEqual(NOTHING);
     expect(found([engine(35_299), builder(35_299)]).warnings).toEqual(

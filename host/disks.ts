@@ -1,4 +1,4 @@
-/** The room on the disks that a deployment fills: the engine's, and the builder's and the local registry's on this machine. */
+/** Free space on the disks that a deployment fills: the engine's, and this machine's for build cache and local registry. */
 import { VARIANTS, type Variant } from "../variants";
 
 export interface Disk {
@@ -6,7 +6,7 @@ export interface Disk {
   readonly use: "engine" | "builder";
   /** In MiB. */
   readonly free: number;
-  /** Where it is mounted: folders on one disk share its room. */
+  /** Mount point: folders on one disk share its space. */
   readonly mount: string;
   readonly folder: string;
 }
@@ -15,19 +15,19 @@ export interface DiskNeeds {
   readonly variant: Variant;
   /** What the models take, in MiB. */
   readonly models: number;
-  /** Whether the engine has had this stack before, and so most of what it takes. */
+  /** Whether the engine has had this stack before, and so most of its layers. */
   readonly deployed: boolean;
-  /** ssh://user@machine, where the engine is another machine's. */
+  /** ssh://user@machine, if the engine is another machine's. */
   readonly host: string | undefined;
 }
 
-/** What is missing for certain, and what may turn out to be missing: a sentence each with its way out. */
+/** What is certainly missing, and what may be: a sentence each, with its fix. */
 export interface DiskFindings {
   readonly problems: string[];
   readonly warnings: string[];
 }
 
-/** MiB without which no update is worth a try. */
+/** MiB below which an update cannot succeed. */
 const LEAST = 1024;
 
 const CLEANING: Readonly<Record<Disk["use"], string>> = {
@@ -35,7 +35,7 @@ const CLEANING: Readonly<Record<Disk["use"], string>> = {
   builder: "docker buildx prune empties the builder's cache, CP_WHISPERX_HOME may name a folder on a larger disk",
 };
 
-/** Reads `USE FREE MOUNT FOLDER` with tabs between them, as host/preflight.sh tells. */
+/** Reads `USE FREE MOUNT FOLDER`, separated by tabs, as host/preflight.sh prints them. */
 export function readDisk(line: string): Disk {
   const [use, free, mount = "", folder = ""] = line.split("\t");
   return { use: use === "builder" ? "builder" : "engine", free: Number(free), mount, folder };
@@ -54,11 +54,11 @@ function problemsOf(disk: Disk, needs: DiskNeeds): string[] {
   if (disk.use !== "engine" || disk.free >= least) return [];
   return [
     `There are ${disk.free} MiB free below ${disk.folder} on ${placeOf(disk, needs)}, and the stack takes up to ${least} MiB; ` +
-      "way out: make room (docker system df says what takes it), or move the data-root of its engine to a larger disk",
+      "fix: free some space (docker system df shows what uses it), or move the engine's data-root to a larger disk",
   ];
 }
 
-/** What may not find room on a disk, by all the folders there. */
+/** Warnings about one disk, for all folders on it. */
 function warningsOf(folders: readonly Disk[], needs: DiskNeeds): string[] {
   const sum = folders.reduce((total, one) => total + wanted(one, needs), 0);
   const [disk] = folders;
@@ -66,13 +66,13 @@ function warningsOf(folders: readonly Disk[], needs: DiskNeeds): string[] {
   return [
     `There are ${disk.free} MiB free below ${folders.map(({ folder }) => folder).join(" and ")} on ${placeOf(disk, needs)}, and ` +
       `${needs.deployed ? "an update" : "a first build and deployment"} may take ${sum} MiB; ` +
-      `way out: make room (${folders.map(({ use }) => CLEANING[use]).join(", ")})`,
+      `fix: free some space (${folders.map(({ use }) => CLEANING[use]).join(", ")})`,
   ];
 }
 
 /**
- * An engine without room for a first deployment is a problem. An update may change the largest layers or none, and a build
- * may find its cache: of those it is told how much they may take. A disk that nobody could ask about is not missed.
+ * Too little space for a first deployment is a problem. An update may change the largest layers or none, and a build may be
+ * cached: they only get a warning with the largest size. A disk that could not be checked is ignored.
  */
 export function diskFindings(disks: readonly Disk[], needs: DiskNeeds): DiskFindings {
   const problems = disks.flatMap((disk) => problemsOf(disk, needs));

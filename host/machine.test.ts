@@ -22,9 +22,9 @@ describe("staysOnMachine", () => {
     ["from one machine to another", NEW, { services: {}, host: OLD }, `deployed on ${OLD}, and host names ${NEW}`, `config set host ${OLD} --stack gpu`],
     ["from this machine to another", NEW, { services: {} }, "deployed on the machine that deploys it", "config rm host --stack gpu"],
     ["from another machine to this one", undefined, { services: {}, host: OLD }, "host names the machine that deploys it", `config set host ${OLD}`],
-  ])("refuses to move a stack %s, and says the ways out", async (_, host, deployed, reason, wayOut) => {
+  ])("refuses to move a stack %s, and says both fixes", async (_, host, deployed, reason, fix) => {
     await expect(asked(host, deployed)).rejects.toThrow(reason);
-    await expect(asked(host, deployed)).rejects.toThrow(wayOut);
+    await expect(asked(host, deployed)).rejects.toThrow(fix);
     await expect(asked(host, deployed)).rejects.toThrow("copy Pulumi.gpu.yaml");
   });
 });

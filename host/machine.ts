@@ -9,9 +9,9 @@ interface Deployed {
 const named = (host: string | undefined): string => host ?? "the machine that deploys it";
 
 /**
- * Refuses a changed `host`. Resources know their engine by the provider, whose address Pulumi changes in place: it would take
- * all that runs on the old machine for something on the new one, where nothing is, and never end it on the old one.
- * @throws RunError with the ways out.
+ * Refuses a changed `host`. The provider holds the engine's address, and Pulumi changes it in place: it would assume that
+ * everything runs on the new machine, and never remove it from the old one.
+ * @throws RunError with both fixes.
  */
 export async function staysOnMachine({ stack, host }: Pick<Settings, "stack" | "host">): Promise<void> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;

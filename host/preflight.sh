@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Asks an engine's host and a registry what a stack needs of them, and prints a line for each answer that matters: what is
-# missing, with the way out, or a fact for host/preflight.ts to judge. The status is 0 where everything was asked,
-# whatever the answers. Standard input: the registry's password, if it has one.
+# Checks an engine's host and a registry for what a stack needs, and prints one line for each finding: what is missing and its
+# fix, or a fact for host/preflight.ts to judge. The status is 0 if everything was checked, whatever the result. Standard
+# input: the registry's password, if it has one.
 #
-#   endpoint: ADDRESS        the engine that docker commands in this environment reach
+#   endpoint: ADDRESS        the engine of this environment's docker commands
 #   engine: OS/ARCHITECTURE  it answers
-#   volumes: NAME=IDENTITY ...   the stack's volumes and their labels, nothing after the colon where there are none
+#   volumes: NAME=IDENTITY ...   the stack's volumes and their labels, nothing after the colon if there are none
 #   card: INDEX, UUID, DRIVER, MIB   a GPU
-#   disk: USE MIB MOUNT FOLDER       free room, with tabs between; USE is engine or builder
+#   disk: USE MIB MOUNT FOLDER       free space, separated by tabs; USE is engine or builder
 #
 # STACK              name of the stack
-# DOCKER_HOST        ssh://user@machine, where the engine is another machine's
-# DISKS              yes to tell the free room; empty for nothing
-# GPU_DRIVER         nvidia or cdi: how containers get GPUs; empty where they get none
+# DOCKER_HOST        ssh://user@machine, if the engine is another machine's
+# DISKS              yes to report free disk space; empty for nothing
+# GPU_DRIVER         nvidia or cdi: how containers get GPUs; empty if they get none
 # NATIVE_ENVIRONMENT folder of the Python environment that containers take torch from; empty for none
-# REGISTRY           host:port of a registry to try; empty for none
+# REGISTRY           host:port of a registry to check; empty for none
 # REGISTRY_SCHEME    http or https
-# REPOSITORY         one of the repositories there that images are pushed to
-# REGISTRY_USER      who logs in there; empty for nobody
-# REGISTRY_CA        file of PEM certificates to trust besides; empty for none
-# PREFLIGHT_LIMITS   seconds that an answer may take, try by try
-# PREFLIGHT_PATIENCE seconds that all retries may take together
+# REPOSITORY         one of the repositories that images are pushed to
+# REGISTRY_USER      user of the login; empty for none
+# REGISTRY_CA        file of additional PEM certificates to trust; empty for none
+# PREFLIGHT_LIMITS   time limits of a command in seconds, one for each try
+# PREFLIGHT_PATIENCE time limit of all retries together in seconds
 set -uo pipefail
 
 LEAST_ENGINE=20
@@ -32,18 +32,17 @@ TOOLKIT='https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/lates
 : "${PREFLIGHT_LIMITS:=10 20 40}" "${PREFLIGHT_PATIENCE:=150}"
 LOGIN=''
 
-# What the last question was answered, and how long it was waited for. A file, since a pipe stays open as long as whatever a
-# command leaves in the background, such as ssh with a shared connection.
+# The last answer and the time waited for it. A file, because a pipe stays open as long as any background process of a
+# command, such as ssh with a shared connection.
 ANSWER='' WAITED=0
 SCRATCH=$(mktemp)
 trap 'rm -f -- "$SCRATCH"' EXIT
 
-# missing SENTENCE WAY_OUT
-missing() { printf '%s; way out: %s\n' "$1" "$2"; }
+# missing SENTENCE FIX
+missing() { printf '%s; fix: %s\n' "$1" "$2"; }
 
-# ask COMMAND...: runs it with INPUT on its standard input; what it says is ANSWER. Any end is an answer, and its status is
-# the command's. One that takes longer than its limit is ended, and tried again with a longer one: it may be slow. 124 where
-# no answer came.
+# ask COMMAND...: runs it with INPUT on its standard input; its output is ANSWER. Returns the command's status. A command that
+# exceeds its limit is ended and retried with a longer one, because it may only be slow. 124 if no answer came.
 ask() {
   local limit left status
   for limit in $PREFLIGHT_LIMITS; do
@@ -58,31 +57,31 @@ ask() {
   return 124
 }
 
-# line PREFIX: the rest of the first line of the answer that begins so. Other lines are warnings.
+# line PREFIX: the rest of the answer's first line with that prefix. Other lines are warnings.
 line() { sed --quiet "/^$1 /{s///p;q}" <<<"$ANSWER"; }
 
-# why: the last thing that the answer says.
+# why: the last line of the answer.
 why() { grep . <<<"$ANSWER" | tail --lines=1; }
 
-# silence STATUS: what to say of somebody who gave no answer, or not the one that was hoped for.
+# silence STATUS: describes a missing answer or an error.
 silence() {
   if (($1 == 124)); then printf 'gave no answer in %s s' "$WAITED"; else printf 'does not answer: %s' "$(why)"; fi
 }
 
-# place: where the engine is, for sentences.
+# place: where the engine is, for messages.
 place() {
   if is_remote; then printf '%s' "$DOCKER_HOST"; else printf 'this machine'; fi
 }
 
 is_remote() { [[ ${DOCKER_HOST:-} == ssh://* ]]; }
 
-# on_host COMMAND...: asks where the engine is.
+# on_host COMMAND...: asks on the engine's machine.
 on_host() {
   if is_remote; then ask ssh -o BatchMode=yes "$DOCKER_HOST" "$(printf '%q ' "$@")"; else ask "$@"; fi
 }
 
-# has COMMAND...: whether the command succeeds where the engine is. Where it cannot be asked, that is what is said, and no more:
-# ssh ends with 255 where it fails itself.
+# has COMMAND...: whether the command succeeds on the engine's machine. Reports only that it could not be asked, if so: ssh ends
+# with 255 if ssh itself fails.
 has() {
   local status=0
   on_host "$@" || status=$?
@@ -90,7 +89,7 @@ has() {
   missing "$(place) was asked for $(printf '%q ' "$@")and $(silence "$status")" 'run the command again'
 }
 
-# ask_engine COMMAND...: a docker command; says it where no answer came.
+# ask_engine COMMAND...: a docker command; reports a missing answer.
 ask_engine() {
   local status=0
   ask docker "$@" || status=$?
@@ -99,12 +98,12 @@ ask_engine() {
   return "$status"
 }
 
-# tell_endpoint: the engine that docker's contexts and variables lead to.
+# tell_endpoint: the engine that docker's context and variables select.
 tell_endpoint() {
   if ask docker context inspect --format 'endpoint: {{.Endpoints.docker.Host}}'; then grep '^endpoint: ' <<<"$ANSWER"; fi
 }
 
-# check_engine: fails where nothing else can be asked.
+# check_engine: fails if nothing else can be checked.
 check_engine() {
   local status=0 version='' platform='' least=$LEAST_ENGINE
   if ! command -v docker >/dev/null; then
@@ -116,11 +115,11 @@ check_engine() {
   read -r version platform < <(line engine)
   if ((status == 124)); then
     missing "The engine of $(place) $(silence "$status")" \
-      'wait until the machine has less to do and run the command again; if it is stuck, restart it (systemctl restart docker)'
+      'wait until the machine is less busy and run the command again; if it hangs, restart it (systemctl restart docker)'
     return 1
   elif ((status != 0)) || [[ ! $version =~ ^[0-9]+\. ]]; then
     missing "The engine of $(place) $(silence "$status")" \
-      'start it (systemctl start docker), or see that this user may use it (docker version)'
+      'start it (systemctl start docker), or give this user access to it (docker version)'
     return 1
   fi
   printf 'engine: %s\n' "$platform"
@@ -134,8 +133,8 @@ check_engine() {
   fi
 }
 
-# tell_volumes: the label tells a volume from another one that is made later under the same name. The time of its making does
-# not: older engines report when it last changed.
+# tell_volumes: the label distinguishes a volume from a later one of the same name. Its creation time does not: older engines
+# report its last change.
 tell_volumes() {
   local found
   ask_engine volume ls --filter "name=^cp-whisperx-$STACK-(model-cache|queue|secrets)$" \
@@ -144,7 +143,7 @@ tell_volumes() {
   printf 'volumes:%s\n' "${found//$'\n'/}"
 }
 
-# check_hook: what puts NVIDIA's devices and libraries into a container.
+# check_hook: NVIDIA's runtime, which puts devices and libraries into a container.
 check_hook() {
   ask_engine info --format '{{json .Runtimes}}' || return
   grep --quiet --fixed-strings '"nvidia":' <<<"$ANSWER" && return
@@ -153,8 +152,7 @@ check_hook() {
     "install the NVIDIA Container Toolkit there ($TOOLKIT), then sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 }
 
-# check_cdi: whether the engine reads device descriptions, and has one of NVIDIA's. A docker command that knows no such folders
-# fails, and so does its engine.
+# check_cdi: whether the engine reads CDI descriptions and has one of NVIDIA's. A docker command or an engine without CDI fails.
 check_cdi() {
   local status=0 folders folder
   ask docker info --format '{{range .CDISpecDirs}}{{println .}}{{end}}' || status=$?
@@ -175,32 +173,32 @@ check_cdi() {
     "install the NVIDIA Container Toolkit there ($TOOLKIT), then sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 }
 
-# check_cards: hands on what NVIDIA's driver says of each GPU.
+# check_cards: prints NVIDIA's data of each GPU.
 check_cards() {
   local status=0
   on_host nvidia-smi '--query-gpu=index,uuid,driver_version,memory.total' '--format=csv,noheader,nounits' || status=$?
   sed --quiet --regexp-extended 's/^[0-9]+, *GPU-/card: &/p' <<<"$ANSWER" | grep . && return
   if ((status == 124)); then
-    missing "NVIDIA's driver on $(place) $(silence "$status")" 'wait until it has less to do; a driver that is stuck takes a reboot'
+    missing "NVIDIA's driver on $(place) $(silence "$status")" 'wait until it is less busy; a driver that hangs needs a reboot'
   else
     missing "NVIDIA's driver on $(place) $(silence "$status")" \
-      'install a driver that serves CUDA 12, and see that nvidia-smi works there'
+      'install a driver for CUDA 12 and check that nvidia-smi works there'
   fi
 }
 
-# check_native_environment: the engine mounts no folder that is not there. Whether it fits, each worker finds out itself.
+# check_native_environment: the engine cannot mount a missing folder. Each worker checks the content itself.
 check_native_environment() {
   has test -d "$NATIVE_ENVIRONMENT" && return
   missing "There is no Python environment in $NATIVE_ENVIRONMENT on $(place) (native.environment)" \
-    'make native-environment there makes one'
+    'run make native-environment there'
 }
 
-# tell_disks: the room where the engine keeps images, and where this machine keeps the builder's cache and the registry.
+# tell_disks: free space for the engine's images, and for this machine's build cache and registry.
 tell_disks() {
   local root
   ask_engine info --format 'root {{.DockerRootDir}}{{println}}{{.DriverStatus}}' || return
   root=$(line root)
-  # With containerd's store the images lie in its folder, which the engine does not tell.
+  # With containerd's image store the images are in its folder, which the engine does not report.
   if ! grep --quiet --fixed-strings io.containerd.snapshotter <<<"$ANSWER" \
     || ! tell_disk engine /var/lib/containerd on_host; then
     tell_disk engine "$root" on_host
@@ -208,7 +206,7 @@ tell_disks() {
   tell_disk builder "${CP_WHISPERX_HOME:-${HOME:-}/.cp-whisperx}" ask
 }
 
-# tell_disk USE FOLDER on_host|ask: fails where nobody can look, such as at an engine in a virtual machine.
+# tell_disk USE FOLDER on_host|ask: fails if the folder is out of reach, such as in an engine's virtual machine.
 tell_disk() {
   local free='' target=''
   "$3" df --output=avail,target --block-size=1M "$2" || return
@@ -216,7 +214,7 @@ tell_disk() {
   [[ $free =~ ^[0-9]+$ ]] && printf 'disk: %s\t%s\t%s\t%s\n' "$1" "$free" "$target" "$2"
 }
 
-# read_login: the login as curl's configuration, into LOGIN: nobody finds it in a list of processes.
+# read_login: the login as curl configuration in LOGIN, so that it is in no process list.
 read_login() {
   local password
   [[ -n $REGISTRY_USER ]] || return 0
@@ -225,8 +223,8 @@ read_login() {
   LOGIN="user = \"${LOGIN//\"/\\\"}\""
 }
 
-# ask_web ADDRESS [OPTION...]: asks with the login; the head of what the server says is the answer, or what curl complains of.
-# The certificates that are set are tried where those of this machine vouch for nobody.
+# ask_web ADDRESS [OPTION...]: requests it with the login; ANSWER is the response header, or curl's error. Retries with
+# REGISTRY_CA if this machine's certificates do not verify the server.
 ask_web() {
   local INPUT=$LOGIN status=0
   local ask=(curl --silent --show-error --output /dev/null --dump-header - --config - "$@")
@@ -239,23 +237,23 @@ ask_web() {
   return "$status"
 }
 
-# http_status: the status of the last head in the answer, since a proxy may have answered first.
+# http_status: the status of the last header in the answer, because a proxy may have answered first.
 http_status() { sed --quiet 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' <<<"$ANSWER" | tail --lines=1; }
 
-# challenge NAME: what a registry that wants a token says of that name.
+# challenge NAME: a parameter of the registry's token challenge.
 challenge() { sed --quiet "s/^www-authenticate: *bearer .*$1=\"\([^\"]*\)\".*/\1/Ip" <<<"$ANSWER"; }
 
-# WAIT_FOR_WEB: the way out where no answer came.
-WAIT_FOR_WEB='see what keeps it busy, or what drops the connection on the way, and run the command again'
+# The fix if no answer came.
+WAIT_FOR_WEB='check its load and the network, and run the command again'
 
-# check_registry: whether it answers, and takes the login.
+# check_registry: whether it answers and accepts the login.
 check_registry() {
-  local status=0 realm way_out='start it, let this machine trust its certificate (setting certificates), or correct the settings registry and registryTls'
+  local status=0 realm fix='start it, trust its certificate (setting certificates), or correct the settings registry and registryTls'
   # Docker Hub's images have another name than its server.
   ask_web "$REGISTRY_SCHEME://${REGISTRY/#docker.io/registry-1.docker.io}/v2/" || status=$?
   if ((status != 0)); then
-    ((status != 124)) || way_out=$WAIT_FOR_WEB
-    missing "The registry $REGISTRY, asked by $REGISTRY_SCHEME, $(silence "$status")" "$way_out"
+    ((status != 124)) || fix=$WAIT_FOR_WEB
+    missing "The registry $REGISTRY, asked by $REGISTRY_SCHEME, $(silence "$status")" "$fix"
     return
   fi
   realm=$(challenge realm)
@@ -264,34 +262,34 @@ check_registry() {
     401:) refuse_login ;;
     401:*) check_token "$realm" "$(challenge service)" ;;
     *)
-      missing "The registry $REGISTRY answers $REGISTRY_SCHEME://$REGISTRY/v2/ with status $(http_status), as no registry does" \
+      missing "The registry $REGISTRY answers $REGISTRY_SCHEME://$REGISTRY/v2/ with status $(http_status), so it is not a registry" \
         'correct the settings registry and registryTls'
       ;;
   esac
 }
 
-# check_token REALM SERVICE: whether the server that the registry names gives the login a token for pushing.
+# check_token REALM SERVICE: whether the registry's token server gives the login a token for pushing.
 check_token() {
-  local status=0 way_out='try again, or let this machine reach it'
+  local status=0 fix='try again, or let this machine reach it'
   ask_web "$1" --proto "=https,$REGISTRY_SCHEME" --get --data-urlencode "service=$2" --data-urlencode "scope=repository:$REPOSITORY:push,pull" || status=$?
   if ((status != 0)); then
-    ((status != 124)) || way_out=$WAIT_FOR_WEB
-    missing "The registry $REGISTRY wants a token of $1, which $(silence "$status")" "$way_out"
+    ((status != 124)) || fix=$WAIT_FOR_WEB
+    missing "The registry $REGISTRY requires a token from $1, which $(silence "$status")" "$fix"
     return
   fi
   case $(http_status) in
     200) ;;
     401 | 403) refuse_login ;;
-    *) missing "The registry $REGISTRY wants a token of $1, which answers with status $(http_status)" 'try again later' ;;
+    *) missing "The registry $REGISTRY requires a token from $1, which answers with status $(http_status)" 'try again later' ;;
   esac
 }
 
 refuse_login() {
   if [[ -n $REGISTRY_USER ]]; then
-    missing "The registry $REGISTRY does not take the login of $REGISTRY_USER" \
+    missing "The registry $REGISTRY refuses the login of $REGISTRY_USER" \
       "pulumi config set --secret --path registryLogin.password --stack $STACK"
   else
-    missing "The registry $REGISTRY wants a login" \
+    missing "The registry $REGISTRY requires a login" \
       "pulumi config set --path registryLogin.username NAME --stack $STACK, and --secret --path registryLogin.password"
   fi
 }

@@ -131,20 +131,20 @@ describe("preflight.sh", () => {
     double("nvidia-smi", `echo "Warning: Permanently added 'gpu-1'" >&2; echo '3, a banner'; echo '${T4}'`);
     expect(asked(GPU)).toEqual([CARD, DISK]);
     double("nvidia-smi", "echo 'a banner'");
-    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver on this machine does not answer: a banner; way out: /));
+    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver on this machine does not answer: a banner; fix: /));
     double("docker", "echo WARNING: unbound; exit 0");
-    expect(asked(GPU)).toEqual(saying(/^The engine of this machine does not answer: WARNING: unbound; way out: /));
+    expect(asked(GPU)).toEqual(saying(/^The engine of this machine does not answer: WARNING: unbound; fix: /));
   });
 
-  it("says what is missing, all of it, one line each with the way out", () => {
+  it("says what is missing, all of it, one line each with its fix", () => {
     host({ runtimes: '{"runc":{}}' });
     double("nvidia-smi", "exit 9");
     expect(asked({ ...GPU, NATIVE_ENVIRONMENT: "/nowhere" })).toEqual(
       saying(
-        /^The engine of this machine has no NVIDIA runtime.*; way out: install the NVIDIA Container Toolkit/,
-        /^NVIDIA's driver on this machine does not answer: ; way out: /,
+        /^The engine of this machine has no NVIDIA runtime.*; fix: install the NVIDIA Container Toolkit/,
+        /^NVIDIA's driver on this machine does not answer: ; fix: /,
         DISK,
-        /^There is no Python environment in \/nowhere .*; way out: /,
+        /^There is no Python environment in \/nowhere .*; fix: /,
       ),
     );
   });
@@ -152,12 +152,12 @@ describe("preflight.sh", () => {
   it("names a docker command, an engine or a driver that is not there", () => {
     host();
     rmSync(path.join(folder, "bin", "docker"));
-    expect(lacking(GPU)).toEqual(saying(/^This machine has no docker command; way out: install Docker/));
+    expect(lacking(GPU)).toEqual(saying(/^This machine has no docker command; fix: install Docker/));
     double("docker", "echo warning; echo 'Cannot connect to the Docker daemon' >&2; exit 1");
-    expect(lacking(GPU)).toEqual(saying(/does not answer: Cannot connect to the Docker daemon; way out: start it/));
+    expect(lacking(GPU)).toEqual(saying(/does not answer: Cannot connect to the Docker daemon; fix: start it/));
     host();
     rmSync(path.join(folder, "bin", "nvidia-smi"));
-    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver on this machine does not answer: .*No such file.*; way out: install/));
+    expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver on this machine does not answer: .*No such file.*; fix: install/));
     double("nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9");
     expect(lacking(GPU)).toEqual(saying(/on this machine does not answer: NVIDIA-SMI has failed/));
   });
@@ -173,12 +173,12 @@ describe("preflight.sh", () => {
     const folders = path.join(folder, "cdi");
     mkdirSync(folders);
     host({ version: "20.10.24", cdiFolders: folders });
-    expect(lacking(cdi)[0]).toMatch(/version 20.10.24, and CDI needs 25 or newer; way out: .*gpu.driver nvidia --stack gpu/);
+    expect(lacking(cdi)[0]).toMatch(/version 20.10.24, and CDI needs 25 or newer; fix: .*gpu.driver nvidia --stack gpu/);
     expect(lacking(GPU)).toEqual([]);
     host({ cdiFolders: "" });
-    expect(lacking(cdi)).toEqual(saying(/does not use CDI; way out: put "features": {"cdi": true}/));
+    expect(lacking(cdi)).toEqual(saying(/does not use CDI; fix: put "features": {"cdi": true}/));
     host({ cdiFolders: `/nowhere\\n${folders}` });
-    expect(lacking(cdi)).toEqual(saying(/No CDI description .*nowhere, .*; way out: .*nvidia-ctk cdi generate/));
+    expect(lacking(cdi)).toEqual(saying(/No CDI description .*nowhere, .*; fix: .*nvidia-ctk cdi generate/));
     writeFileSync(path.join(folders, "nvidia.yaml"), "kind: nvidia.com/gpu\n");
     expect(lacking(cdi)).toEqual([]);
     host({ version: "19.03.15" });
@@ -206,7 +206,7 @@ describe("preflight.sh", () => {
   it("wants the host's Python environment where containers are to mount it", () => {
     host();
     const native = { ...GPU, NATIVE_ENVIRONMENT: path.join(folder, "environment") };
-    expect(lacking(native)).toEqual(saying(/^There is no Python environment in .*environment on this machine .*; way out: make native-environment/));
+    expect(lacking(native)).toEqual(saying(/^There is no Python environment in .*environment on this machine .*; fix: run make native-environment/));
     mkdirSync(native.NATIVE_ENVIRONMENT);
     expect(lacking(native)).toEqual([]);
   });
@@ -247,13 +247,13 @@ describe("preflight.sh and who takes long to answer", () => {
     host();
     const hang = `echo $$ >>"${folder}/hanging"; sleep 60`;
     double("docker", `case "$*" in *Server.Version*) ${hang} ;; esac`);
-    expect(asked({ ...gpu, PREFLIGHT_LIMITS: "3" })).toEqual(saying(/^The engine of this machine gave no answer in 3 s; way out: wait until/));
+    expect(asked({ ...gpu, PREFLIGHT_LIMITS: "3" })).toEqual(saying(/^The engine of this machine gave no answer in 3 s; fix: wait until/));
     host();
     double("nvidia-smi", hang);
-    expect(lacking({ ...gpu, PREFLIGHT_LIMITS: "3" })).toEqual(saying(/^NVIDIA's driver on this machine gave no answer in 3 s; way out: wait until/));
+    expect(lacking({ ...gpu, PREFLIGHT_LIMITS: "3" })).toEqual(saying(/^NVIDIA's driver on this machine gave no answer in 3 s; fix: wait until/));
     double("ssh", hang);
     const remote = { ...gpu, GPU_DRIVER: "", NATIVE_ENVIRONMENT: "/env", DISKS: "", DOCKER_HOST: "ssh://me@gpu-1", PREFLIGHT_LIMITS: "3" };
-    expect(lacking(remote)).toEqual(saying(/^ssh:\/\/me@gpu-1 was asked for test -d \/env and gave no answer in 3 s; way out: run the command again$/));
+    expect(lacking(remote)).toEqual(saying(/^ssh:\/\/me@gpu-1 was asked for test -d \/env and gave no answer in 3 s; fix: run the command again$/));
     double("ssh", "echo 'ssh: connect to host gpu-1: Connection refused' >&2; exit 255");
     expect(lacking(remote)).toEqual(saying(/was asked for test -d \/env and does not answer: ssh: connect to host gpu-1: Connection refused/));
     const hanging = read("hanging").trim().split("\n");
@@ -266,7 +266,7 @@ describe("preflight.sh and who takes long to answer", () => {
     const cannot = (body: string): void => { double("docker", `case "$*" in *"volume ls"*) ${body} ;; esac\n${read("bin/docker")}`); };
     const told = (): string[] => preflight({ ...gpu, PREFLIGHT_LIMITS: "3" }).filter((line) => line.includes("volume"));
     cannot("sleep 60");
-    expect(told()).toEqual(["The engine of this machine was asked docker volume and gave no answer in 3 s; way out: run the command again"]);
+    expect(told()).toEqual(["The engine of this machine was asked docker volume and gave no answer in 3 s; fix: run the command again"]);
     cannot("echo 'Error response from daemon: shutting down' >&2; exit 1");
     expect(told()).toEqual(saying(/^The engine of this machine was asked docker volume and does not answer: Error response from daemon: shutting down/));
   });
@@ -315,14 +315,14 @@ describe("preflight.sh and a real registry", () => {
   it("waits for one that is slow, longer each time, and says how long", async () => {
     expect(await registryAfter(1.5, SOON)).toEqual([]);
     expect(await registryAfter(30, { PREFLIGHT_LIMITS: "1 2" })).toEqual(
-      saying(/^The registry 127.0.0.1:\d+, asked by http, gave no answer in 2 s; way out: see what keeps it busy/),
+      saying(/^The registry 127.0.0.1:\d+, asked by http, gave no answer in 2 s; fix: check its load/),
     );
   });
 
   it("takes a refusal, an unknown name or another protocol for an answer", async () => {
-    expect(of("127.0.0.1:1", "http")).toEqual(saying(/asked by http, does not answer: curl: \(7\) .*; way out: start it/));
-    expect(of("registry.invalid", "https")).toEqual(saying(/asked by https, does not answer: curl: \(6\) .*; way out: start it/));
-    expect(await registryAfter(0, { REGISTRY_SCHEME: "https" })).toEqual(saying(/asked by https, does not answer: curl: \(35\) .*; way out: .*registryTls/));
+    expect(of("127.0.0.1:1", "http")).toEqual(saying(/asked by http, does not answer: curl: \(7\) .*; fix: start it/));
+    expect(of("registry.invalid", "https")).toEqual(saying(/asked by https, does not answer: curl: \(6\) .*; fix: start it/));
+    expect(await registryAfter(0, { REGISTRY_SCHEME: "https" })).toEqual(saying(/asked by https, does not answer: curl: \(35\) .*; fix: .*registryTls/));
   });
 });
 
@@ -348,8 +348,8 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
 
   it("says that a login is wanted, or not taken", () => {
     web(answer(401, 'www-authenticate: Basic realm="x"\\r\\n'));
-    expect(lacking(registry)).toEqual(saying(/wants a login; way out: .*registryLogin.username/));
-    expect(lacking(login, "wrong")).toEqual(saying(/does not take the login of me; way out: .*registryLogin.password/));
+    expect(lacking(registry)).toEqual(saying(/requires a login; fix: .*registryLogin.username/));
+    expect(lacking(login, "wrong")).toEqual(saying(/refuses the login of me; fix: .*registryLogin.password/));
   });
 
   it("asks a registry's server of tokens for one to push with, and shows the password to curl alone", () => {
@@ -360,18 +360,18 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
     expect(read("arguments")).not.toContain("right");
     for (const status of [401, 403]) {
       web(bearer, answer(status));
-      expect(lacking(login, "wrong")).toEqual(saying(/^The registry registry.example.org does not take the login of me; way out: /));
-      expect(lacking(registry)).toEqual(saying(/wants a login; way out: .*registryLogin.username/));
+      expect(lacking(login, "wrong")).toEqual(saying(/^The registry registry.example.org refuses the login of me; fix: /));
+      expect(lacking(registry)).toEqual(saying(/requires a login; fix: .*registryLogin.username/));
     }
     web(bearer, answer(503));
-    expect(lacking(login, "right")).toEqual(saying(/wants a token of https:\/\/tokens.example.org\/token, which answers with status 503; way out: /));
+    expect(lacking(login, "right")).toEqual(saying(/requires a token from https:\/\/tokens.example.org\/token, which answers with status 503; fix: /));
     web(bearer, "echo 'curl: (6) no such host'; exit 6");
-    expect(lacking(login, "right")).toEqual(saying(/token, which does not answer: curl: \(6\) no such host; way out: try again/));
+    expect(lacking(login, "right")).toEqual(saying(/token, which does not answer: curl: \(6\) no such host; fix: try again/));
   });
 
   it.each([404, 503, 301])("takes nothing for a registry that answers with status %i", (status) => {
     web(answer(status));
-    expect(lacking(login, "right")).toEqual(saying(new RegExp(`^The registry registry.example.org answers .*/v2/ with status ${status}, .*; way out: `)));
+    expect(lacking(login, "right")).toEqual(saying(new RegExp(`^The registry registry.example.org answers .*/v2/ with status ${status}, .*; fix: `)));
   });
 
   it("hears the registry behind a proxy, and Docker Hub by its server's name", () => {
@@ -383,7 +383,7 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
 
   it("says that it does not answer, and tries the certificates that are set", () => {
     double("curl", `case "$*" in *--cacert\\ /ca.pem*) ${answer(200)} ;; *) echo 'curl: (60) unknown authority'; exit 60 ;; esac`);
-    expect(lacking(registry)).toEqual(saying(/asked by https, does not answer: curl: \(60\) unknown authority; way out: .*certificates/));
+    expect(lacking(registry)).toEqual(saying(/asked by https, does not answer: curl: \(60\) unknown authority; fix: .*certificates/));
     expect(lacking({ ...registry, REGISTRY_CA: "/ca.pem" })).toEqual([]);
   });
 });
@@ -402,8 +402,8 @@ describe("findings", () => {
 
   it("are what the script says is missing, and what the GPUs lack for the services", () => {
     expect(findings("", settings)).toEqual({ problems: [], warnings: [], engine: { answers: false } });
-    expect(problems(`It is missing; way out: x\n${CARD}`)).toEqual(
-      saying("It is missing; way out: x", /^There is no GPU 1 on this machine, which has 1, for .*asr/),
+    expect(problems(`It is missing; fix: x\n${CARD}`)).toEqual(
+      saying("It is missing; fix: x", /^There is no GPU 1 on this machine, which has 1, for .*asr/),
     );
     expect(problems(`${CARD}\n${CARD.replaceAll("0,", "1,")}\n`)).toEqual(
       saying(/^GPUs 0, 1 of this machine have 30720 MiB, .* \(asr 15361, .*device cpu --stack gpu$/),
@@ -439,7 +439,7 @@ describe("findings about the engine", () => {
 
   it("refuse one of another architecture", () => {
     const arm = (host?: string): string[] => findings("engine: linux/arm64", { ...settings, host }).problems;
-    expect(arm()).toEqual(saying(/^The engine of this machine runs linux\/arm64, and the images are for linux\/amd64; way out: /));
+    expect(arm()).toEqual(saying(/^The engine of this machine runs linux\/arm64, and the images are for linux\/amd64; fix: /));
     expect(arm("ssh://me@gpu-1")).toEqual(saying(/^The engine of ssh:\/\/me@gpu-1 runs linux\/arm64/));
   });
 });

@@ -1,4 +1,4 @@
-/** What the engine's host and the registry must have before anything is built: host/preflight.sh asks them. */
+/** Checks the engine's host and the registry before anything is built: host/preflight.sh asks, this file judges. */
 import * as path from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
@@ -42,31 +42,31 @@ function modelsMegabytes({ models, variant }: Settings): number {
   return hub.reduce((sum, model) => sum + model.megabytes, PACKAGED_MODELS_MEGABYTES);
 }
 
-/** What the engine says of itself and of the stack. */
+/** What the engine reports about itself and the stack. */
 export interface EngineFacts {
   /** Address that docker commands reach; undefined where there is no docker command. */
   readonly endpoint?: string;
-  /** Whether it answers: without, only a preview goes on. */
+  /** Whether it answers; if not, only a preview continues. */
   readonly answers: boolean;
-  /** What tells each volume of the stack from another one of its name; undefined where it is not known. */
+  /** Identity of each volume of the stack by its name; undefined if unknown. */
   readonly volumes?: Readonly<Record<string, string>>;
 }
 
 export interface Findings {
-  /** What is missing, and what may be: a sentence each with its way out. */
+  /** What is missing and what may be: a sentence each, with its fix. */
   readonly problems: string[];
   readonly warnings: string[];
   readonly engine: EngineFacts;
 }
 
-/** Identities by name, of a line of `name=identity`. */
+/** Identities by name, from a line of `name=identity`. */
 function readVolumes(listing: string): Record<string, string> {
   return Object.fromEntries([...listing.matchAll(/(\S+)=(\S+)/g)].map(([, name = "", identity = ""]) => [name, identity]));
 }
 
 function platformProblems(found: string | undefined, { platform, host }: Settings): string[] {
   if (found === undefined || found === platform) return [];
-  return [`The engine of ${host ?? "this machine"} runs ${found}, and the images are for ${platform}; way out: deploy on a machine that runs those (setting host)`];
+  return [`The engine of ${host ?? "this machine"} runs ${found}, and the images are for ${platform}; fix: deploy on a machine that runs them (setting host)`];
 }
 
 /** What the answers of preflight.sh mean for the stack. */
@@ -92,7 +92,7 @@ async function plain(secret: pulumi.Output<string>): Promise<string> {
   return new Promise((resolve) => { secret.apply(resolve); });
 }
 
-/** @throws RunError where not everything could be asked: silence would pass for an answer. */
+/** @throws RunError if not everything could be asked, because no answer would look like a good one. */
 async function ask(settings: Settings): Promise<string> {
   try {
     const { stdout } = await command.local.run({
@@ -109,15 +109,15 @@ async function ask(settings: Settings): Promise<string> {
 }
 
 /**
- * Asks before any resource is declared; where a stack wants nothing special, for its engine alone. A preview warns of what is
- * missing and goes on, since it may run where the host cannot be reached.
- * @throws RunError that says what is missing, one line for each thing with its way out.
+ * Checks the host before any resource is declared; for a stack without special needs only its engine. A preview warns of what
+ * is missing and continues, because it may run where the host cannot be reached.
+ * @throws RunError in an `up`, with one line for each missing thing and its fix.
  */
 export async function preflight(settings: Settings): Promise<EngineFacts> {
   const { problems, warnings, engine } = findings(await ask(settings), settings);
   const report = (what: string, lines: readonly string[]): string =>
     `Stack ${settings.stack} ${what}:\n\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
-  if (warnings.length > 0) await pulumi.log.warn(report("may lack room", warnings));
+  if (warnings.length > 0) await pulumi.log.warn(report("may lack disk space", warnings));
   if (problems.length === 0) return engine;
   if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(report("cannot be deployed yet", problems));
   const assumed = engine.volumes === undefined ? ["No engine lists the stack's volumes: this preview takes them for unchanged."] : [];

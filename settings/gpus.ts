@@ -82,7 +82,7 @@ function isTooSmall({ gpus, needs }: FullGpus): boolean {
  * Every list of GPUs, of those that services have, that is too small for the services which may use no GPU outside it: for
  * all of them together, or for one of them, since each runs on one GPU. So services that are pinned to one GPU must fit
  * there, and those with a choice share what their GPUs have together. Where such a list holds another, only the inner one
- * is told: what mends that may mend both.
+ * is reported: its fix may fix both.
  *
  * @param gpusOf the GPUs that a service with these devices may use: one at least, each once.
  */

@@ -8,7 +8,7 @@ const firstLine = (output: string): string | undefined => text(output).split("\n
 
 describe("the text of a failure", () => {
   it("begins with what was expected, what happened and why", () => {
-    expect(firstLine("[0:01] registry: starting\n[0:12] error: port 5000 is taken\n        what to do: end that program\n"))
+    expect(firstLine("[0:01] registry: starting\n[0:12] error: port 5000 is taken\n        fix: end that program\n"))
       .toBe("make up: expected to succeed, exit 1 after 12 s: port 5000 is taken");
   });
 

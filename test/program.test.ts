@@ -153,7 +153,7 @@ describe("the program where something vanished since the last deployment", () =>
 
   it("takes everything for unchanged in a preview that no engine answers, and says so", async () => {
     const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
-    const resources = await mockPulumi("dev", { ...answersOf("dev"), "preflight.sh": "There is no engine; way out: start it" }, { preview: true });
+    const resources = await mockPulumi("dev", { ...answersOf("dev"), "preflight.sh": "There is no engine; fix: start it" }, { preview: true });
     await runProgram({});
     await settled();
     expect(warned.mock.calls).toEqual([[expect.stringMatching(/There is no engine; [^]*takes them for unchanged\.\n$/)]]);
@@ -377,10 +377,10 @@ describe("the program with the host's own environment", () => {
 describe("the program on a host that lacks something", () => {
   it("says it, and declares nothing", async () => {
     const config = { "cp-whisperx:variant": "cuda" };
-    const answers = "There is no engine; way out: start it\ncard: 0, GPU-0, 570.86.15, 1000";
+    const answers = "There is no engine; fix: start it\ncard: 0, GPU-0, 570.86.15, 1000";
     const recorded = await mockPulumi("gpu", { "preflight.sh": answers });
     await expect(runProgram(config)).rejects.toThrow(
-      /^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; way out: start it\n {2}GPU 0 of this machine has 1000 MiB, /,
+      /^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; fix: start it\n {2}GPU 0 of this machine has 1000 MiB, /,
     );
     await settled();
     expect(recorded).toEqual([]);
@@ -388,12 +388,12 @@ describe("the program on a host that lacks something", () => {
 
   it("says it in a preview, and goes on", async () => {
     const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
-    const answers = { ...answersOf("gpu"), "preflight.sh": "There is no engine; way out: start it" };
+    const answers = { ...answersOf("gpu"), "preflight.sh": "There is no engine; fix: start it" };
     const recorded = await mockPulumi("gpu", answers, { preview: true });
     await runProgram({ "cp-whisperx:variant": "cuda" });
     await settled();
     expect(warned.mock.calls).toEqual([
-      [expect.stringMatching(/^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; way out: start it\n {2}No engine lists the stack's volumes/)],
+      [expect.stringMatching(/^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; fix: start it\n {2}No engine lists the stack's volumes/)],
     ]);
     expect(containersOf(recorded).size).toBe(stages.length + 1);
     expect(recorded.find(({ name }) => name === "model-cache-fill")?.options).toMatchObject({ ignoreChanges: ["triggers[0]", "environment.IDENTITY"] });
@@ -401,8 +401,8 @@ describe("the program on a host that lacks something", () => {
   });
 
   it("asks where models of the hub are fetched, too", async () => {
-    await mockPulumi("cpu", { "preflight.sh": "There is no room; way out: make some" });
-    await expect(runProgram({ "cp-whisperx:models": '{"source":"hub"}' })).rejects.toThrow("There is no room; way out: make some");
+    await mockPulumi("cpu", { "preflight.sh": "There is no room; fix: make some" });
+    await expect(runProgram({ "cp-whisperx:models": '{"source":"hub"}' })).rejects.toThrow("There is no room; fix: make some");
     await settled();
   });
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make builder: the builder starts anew, with what registries.toml says now.
+# make builder: restarts the builder, so that it reads registries.toml again.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 export_pulumi_environment

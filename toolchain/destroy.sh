@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# make destroy [DATA=yes]: ends the stack. Models, queue and films stay; DATA=yes removes models and queue as well.
+# make destroy [DATA=yes]: removes the stack. Models, queue and films stay; DATA=yes removes models and queue as well.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
-# remove_data: the volumes that a destroy keeps. The film folders may hold a person's library: they are named, not removed.
+# remove_data: removes the volumes that a destroy keeps. The film folders may hold a person's library, so they stay.
 remove_data() {
   on_engine docker volume rm --force "cp-whisperx-$STACK_NAME-model-cache" "cp-whisperx-$STACK_NAME-queue" \
     || fail "the volumes of the stack $STACK_NAME could not be removed" "see the message above and run the command again"
@@ -17,9 +17,9 @@ main() {
   pulumi_here destroy --yes --skip-preview --stack "$STACK_NAME" \
     || fail "the stack $STACK_NAME is not fully destroyed" "see the messages above and run the command again"
   end_deployment
-  if [[ ${DATA:-} == yes ]]; then remove_data; else say "models and queue stay in their volumes; make destroy DATA=yes removes them"; fi
+  if [[ ${DATA:-} == yes ]]; then remove_data; else say "models and queue are kept in their volumes; make destroy DATA=yes removes them"; fi
   films=$(json_value films in <<<"$outputs")
-  [[ -z $films ]] || say "films and results stay in $films and $(json_value films out <<<"$outputs")"
+  [[ -z $films ]] || say "films and results are kept in $films and $(json_value films out <<<"$outputs")"
 }
 
 main

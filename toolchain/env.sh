@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make env: export lines for a Pulumi of the user's own: eval "$(make --silent env)".
+# make env: prints the environment for plain Pulumi commands: eval "$(make --silent env)".
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {

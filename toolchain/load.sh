@@ -1,4 +1,4 @@
-# Everything a command of the toolchain needs: the pinned versions and all functions. Sourced, never run.
+# Loads the pinned versions and all functions. Sourced, never run.
 # shellcheck shell=bash
 
 set -euo pipefail

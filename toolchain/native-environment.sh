@@ -6,7 +6,7 @@ main() {
   local folder
   folder=$(realpath --canonicalize-missing -- "${FOLDER:-$PROJECT_FOLDER/.bollyenv}")
   ensure_native_environment "$folder" "${PYTHON:-python$NATIVE_PYTHON_VERSION}"
-  say "done; the stack takes it with: pulumi config set --stack native --path native.environment $(printf %q "$folder")"
+  say "done; to use it: pulumi config set --stack native --path native.environment $(printf %q "$folder")"
 }
 
 main

@@ -1,8 +1,8 @@
-"""Puts in order what a deployment left that was cut off: `recovery.py STACK FILE`.
+"""Cleans up after an interrupted deployment: `recovery.py STACK FILE`.
 
-FILE is the output of `pulumi stack export`. The operations that were under way are taken out of it; the next
-deployment does them again. Containers and networks of the stack that the state does not know are removed from the
-engine, since they would be in the way of those that the next deployment makes.
+FILE is the output of `pulumi stack export`. Its pending operations are removed; the next deployment
+repeats them. Containers and networks of the stack that the state does not contain are removed from the engine, because
+their names would conflict with those of the next deployment.
 """
 
 import json
@@ -18,7 +18,7 @@ def main(stack: str, file: Path) -> None:
     operations = without_pending(state)
     file.write_text(json.dumps(state), encoding="utf-8")
     for name in operations:
-        print(f"was under way: {name}")
+        print(f"was pending: {name}")
     known = known_ids(state)
     label = f"label=cp-whisperx.stack={stack}"
     remove_unknown(
@@ -31,7 +31,7 @@ def main(stack: str, file: Path) -> None:
 
 
 def without_pending(state: dict[str, Any]) -> list[str]:
-    """Takes the operations that were under way out of a state; their resources' names."""
+    """Removes the pending operations from a state; returns their resources' names."""
     pending = state["deployment"].pop("pending_operations", None) or []
     return [operation["resource"]["urn"].rsplit("::", 1)[-1] for operation in pending]
 
@@ -42,16 +42,16 @@ def known_ids(state: dict[str, Any]) -> set[str]:
 
 
 def docker(*arguments: str) -> str:
-    """The standard output of a docker command.."""
+    """The standard output of a docker command."""
     return subprocess.run(["docker", *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def remove_unknown(listing: list[str], removal: list[str], known: set[str]) -> None:
-    """Removes what the engine lists and the state does not know."""
+    """Removes what the engine lists and the state does not contain."""
     for line in docker(*listing).splitlines():
         identifier, name = line.split(" ", 1)
         if identifier not in known:
-            print(f"removing what the state does not know: {name}")
+            print(f"removing {name}, which the state does not contain")
             docker(*removal, identifier)
 
 

@@ -98,7 +98,7 @@ def wait_until_healthy(services: Mapping[str, Mapping[str, str]]) -> int:
             or now >= begin + _PATIENCE
         }
         for name, state in over.items():
-            print(f"error: {name} is {state}\n        what to do: {services[name]['logs']}", file=sys.stderr)
+            print(f"error: {name} is {state}\n        fix: {services[name]['logs']}", file=sys.stderr)
         if over:
             return 1
         if now >= said + _PROGRESS:

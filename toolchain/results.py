@@ -108,14 +108,14 @@ def read(form: str, file: Path, status: int) -> Results:
 
 
 def _unhandled_error(log: Path) -> str | None:
-    """Why Vitest's global set-up failed: no reporter is told, and everything that the set-up printed follows."""
+    """Why Vitest's global set-up failed: it reaches no reporter, only the log."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     found = re.search(r"^⎯+ Unhandled Error ⎯+\n(.+)", text, flags=re.MULTILINE)
     return found and found[1][:_LONGEST]
 
 
 def show_go_output(lines: Iterable[str]) -> None:
-    """Prints what the tests print, as it comes; a line that is no event stands as it is."""
+    """Prints what the tests print, as it comes; a line that is not an event is printed as it is."""
     for line in lines:
         sys.stdout.write(json.loads(line).get("Output", "") if line.startswith("{") else line)
         sys.stdout.flush()

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# make test-busy: the two commands, while other programs want both cores and the disk.
+# make test-busy: make up and make test while other programs use both cores and the disk.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 LOOPS=8
 WRITTEN_MEGABYTES=1000
-# No load outlives this, whatever happens.
+# The load ends after this long, whatever happens.
 LONGEST_SECONDS=$((3 * 3600))
 FAILED=()
 
-# load_cpus_and_disk: what keeps the machine busy. It ends as soon as one part of it does.
+# load_cpus_and_disk: keeps the machine busy. It ends as soon as one part of it ends.
 load_cpus_and_disk() {
   local number
   for ((number = 0; number < LOOPS; number++)); do endless_loop & done
@@ -20,7 +20,7 @@ endless_loop() {
   while ((SECONDS < LONGEST_SECONDS)); do :; done
 }
 
-# write_to_disk: writes a file over and over. It has no name, so it is gone as soon as its writer is.
+# write_to_disk: rewrites an unlinked file, which disappears with its writer.
 write_to_disk() {
   local file="$RUN_FOLDER/test-busy"
   exec 3<>"$file"
@@ -30,7 +30,7 @@ write_to_disk() {
   done
 }
 
-# timed NAME COMMAND...: runs it, says how long it took, and goes on where it failed.
+# timed NAME COMMAND...: runs it, prints how long it took, and goes on if it failed.
 timed() {
   local name=$1 log="$LOG_FOLDER/${1// /-}.log" started=$SECONDS result=passed
   shift
@@ -42,7 +42,7 @@ timed() {
   say "$name: $result, after $(clock $((SECONDS - started)))"
 }
 
-# check_success: fails where a command did.
+# check_success: fails if a command did.
 check_success() {
   ((${#FAILED[@]} == 0)) || fail "failed: $(printf '%s; ' "${FAILED[@]}")" "read the logs that are named above"
 }
@@ -58,9 +58,9 @@ main() {
   timed "make up" make up
   timed "make up again" make up
   timed "make test" make test
-  kill -0 "$load" || fail "the load ended before the commands did, they prove nothing" "read $LOG_FOLDER/load.log"
+  kill -0 "$load" || fail "the load ended before the commands did, so they prove nothing" "read $LOG_FOLDER/load.log"
   check_success
-  say "make up (twice) and make test passed beside $LOOPS endless loops and a disk writer"
+  say "make up (twice) and make test passed beside $LOOPS busy loops and a disk writer"
 }
 
 main

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make check, make test, make test-torch: every check and test, each to its end, and one line that adds them up.
+# make check, make test, make test-torch: run every check and test to its end and print a summary.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 # shellcheck source=toolchain/runner/steps.sh
 source "$TOOLCHAIN_FOLDER/runner/steps.sh"
@@ -37,15 +37,15 @@ plan_without_engine() {
   fi
 }
 
-# plan_with_engine: the whole stack; its setup runs make up, which brings the engine. Then a stack on an engine in namespaces of
-# its own, which takes its builds from the first one's cache.
+# plan_with_engine: the whole stack; its setup runs make up, which starts the engine. Then a stack on an engine in its own
+# namespaces, which uses the first one's build cache.
 plan_with_engine() {
   plan vitest "whole-stack tests" run_stack_tests
-  # A machine needs namespaces, which only root may make.
+  # Only root may create namespaces.
   if ((EUID == 0)); then
     plan vitest "tests on another machine" run_hosts_tests
   else
-    say "tests on another machine: left out, they need root"
+    say "tests on another machine: skipped, they need root"
   fi
 }
 
@@ -53,10 +53,10 @@ plan_with_engine() {
 hold_test_lock() {
   local name="tests-$1"
   [[ $1 == all ]] || name+="-$(hash_of "$PROJECT_FOLDER")"
-  hold_lock "$name" "another run of these tests is under way"
+  hold_lock "$name" "these tests are already running"
 }
 
-# allow_no_skips: a test with torch that is skipped by make test-torch as well is run nowhere.
+# allow_no_skips: a test that make test-torch skips would run nowhere.
 allow_no_skips() {
   ((SKIPPED > 0)) || return 0
   FAILURES+=("tests with torch: expected no skipped test, $SKIPPED were skipped")

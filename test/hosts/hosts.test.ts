@@ -24,19 +24,19 @@ function pushes(): { readonly manifest: string; readonly user: string | undefine
 }
 
 describe("before anything is changed", () => {
-  it("a wrong password for the registry is one sentence with its way out", async () => {
+  it("a wrong password for the registry is one sentence with its fix", async () => {
     const pushed = pushes();
     const refused = await remote.withSettings(async () => {
       await remote.configure({}, { "registryLogin.password": "wrong" });
       return remote.up([], { expected: "failure" });
     });
-    const sentence = `The registry ${REGISTRY} does not take the login of ${USERNAME}; way out: pulumi config set --secret --path registryLogin.password --stack ${STACK}`;
+    const sentence = `The registry ${REGISTRY} refuses the login of ${USERNAME}; fix: pulumi config set --secret --path registryLogin.password --stack ${STACK}`;
     expectSays(refused, sentence);
-    expect(refused.output.split("\n").filter((line) => line.includes("way out:"))).toHaveLength(1);
+    expect(refused.output.split("\n").filter((line) => line.includes("fix:"))).toHaveLength(1);
     expect(pushes()).toEqual(pushed);
   });
 
-  it("more GPUs than the machine has are one sentence with its way out", async () => {
+  it("more GPUs than the machine has are one sentence with its fix", async () => {
     const sentence = `There is no GPU 2 on ${HOST}, which has 2,`;
     await remote.withSettings(async () => {
       await remote.configure({ "gpu.devices": "3" });

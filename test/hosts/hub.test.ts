@@ -60,7 +60,7 @@ async function filesWith(text: string): Promise<string[]> {
 }
 
 describe("a hub that does not give its models", () => {
-  it("does not answer: one sentence with its way out, and no service that reads models starts", async () => {
+  it("does not answer: one sentence with its fix, and no service that reads models starts", async () => {
     expect(existsSync(remote.there("srv/films"))).toBe(false);
     await remote.configure({ "models.source": "hub", "models.endpoint": ENDPOINT });
     await leaveOut(NOT_THERE);

@@ -72,7 +72,7 @@ it("a full disk is said in one sentence, and leaves no half result", async () =>
   expect(result.output).not.toMatch(/\.partial|Traceback/);
 });
 
-it("a wrong setting is told before anything happens, with the way out", async () => {
+it("a wrong setting is told before anything happens, with the fix", async () => {
   const settings = stack.path(`Pulumi.${STACK}.yaml`);
   const before = readFileSync(settings);
   await stack.pulumi(["config", "set", "logLevel", "loud"]);

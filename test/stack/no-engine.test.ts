@@ -40,7 +40,7 @@ describe("a preview of stack gpu, which was never deployed", () => {
   }
 
   it("shows the whole plan where there is no engine", async () => {
-    expect(await warnings(NOWHERE)).toMatch(/cannot be deployed yet:\n\n {2}The engine of this machine does not answer: .*nowhere.*; way out: /);
+    expect(await warnings(NOWHERE)).toMatch(/cannot be deployed yet:\n\n {2}The engine of this machine does not answer: .*nowhere.*; fix: /);
   });
 
   it("shows it where the engine hangs, and says that it gave no answer", async () => {

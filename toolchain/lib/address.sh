@@ -1,7 +1,7 @@
-# Who listens at an address, unix:///path or http://127.0.0.1:port, as the kernel says it.
+# Who listens at an address, unix:///path or http://127.0.0.1:port, according to the kernel.
 # shellcheck shell=bash
 
-# refuses ADDRESS: nothing listens there. The kernel says so at once, however busy the machine is.
+# refuses ADDRESS: nothing listens there. The kernel answers at once, even on a busy machine.
 refuses() {
   local status=0
   if [[ $1 == unix://* ]]; then
@@ -12,13 +12,13 @@ refuses() {
   ((status == 7))
 }
 
-# has_lost_socket ADDRESS: a process listens on the socket, whose file is gone or leads to nobody. Asked in this order: one
-# that starts listens before it can be reached.
+# has_lost_socket ADDRESS: a process listens on the socket, but its file is gone or refuses. Checked in this order, because a
+# starting process listens before it can be reached.
 has_lost_socket() {
   [[ $1 == unix://* && -n "$(listening_inode "$1")" ]] && refuses "$1"
 }
 
-# listener ADDRESS: "NAME (process NUMBER)" of the program which listens there, "another program" where it cannot be seen.
+# listener ADDRESS: "NAME (process NUMBER)" of the program that listens there, "another program" if it is not visible.
 listener() {
   local inode folder target
   inode=$(listening_inode "$1")
@@ -32,7 +32,7 @@ listener() {
   printf 'another program'
 }
 
-# listening_inode ADDRESS: of the listening socket; empty where there is none.
+# listening_inode ADDRESS: of the listening socket; empty if there is none.
 listening_inode() {
   if [[ $1 == unix://* ]]; then
     # The path is the eighth field and may hold spaces.

@@ -1,7 +1,7 @@
-# Files that are never seen half written.
+# Files are written atomically.
 # shellcheck shell=bash
 
-# write_file FILE MODE: standard input becomes the file, under a temporary name first.
+# write_file FILE MODE: writes standard input to the file, by way of a temporary name.
 write_file() {
   local file=$1 mode=$2 temporary
   mkdir -p -- "$(dirname -- "$file")"
@@ -23,7 +23,7 @@ download() {
   mv -f -- "$file.part" "$file"
 }
 
-# download_listed LIST ADDRESS FILE: fetches a file whose checksum the publisher's list, at the address LIST, tells.
+# download_listed LIST ADDRESS FILE: fetches a file whose checksum is in the publisher's list at the address LIST.
 # A line of the list is the checksum and the file's name, which is the last part of ADDRESS.
 download_listed() {
   local list=$1 address=$2 file=$3 checksum
@@ -33,10 +33,10 @@ download_listed() {
   download "$address" "$file" "$checksum"
 }
 
-# check_space FOLDER GIBIBYTES: fails where less is free.
+# check_space FOLDER GIBIBYTES: fails if less is free.
 check_space() {
   local folder=$1 needed=$2 free
   free=$(df --output=avail --block-size=1M -- "$folder" | tail -n 1)
   ((free >= needed * 1024)) \
-    || fail "$folder has $((free)) MiB free, $needed GiB are needed" "make room there (docker system df, docker buildx du --builder $BUILDER_NAME show what ours take), or set CP_WHISPERX_HOME to a folder on a larger disk"
+    || fail "$folder has $((free)) MiB free, $needed GiB are needed" "free some space (docker system df and docker buildx du --builder $BUILDER_NAME show what uses it), or set CP_WHISPERX_HOME to a folder on a larger disk"
 }

@@ -1,12 +1,12 @@
-# Process groups: what a command starts ends with it, however it ends.
+# Process groups: when a command ends, everything it started ends, too.
 # shellcheck shell=bash disable=SC2034 # the callers read GROUP_STATUS
 
-# The groups under way, by the number of their first process; the one that was started last; how the last one ended.
+# The running groups, by the id of their first process; the last one started; the status of the last one that ended.
 declare -A ACTIVE_GROUPS=()
 GROUP='' GROUP_STATUS=0
-# After how long without output a line says that a group still runs.
+# Seconds without output after which a line says that a group still runs.
 QUIET_SECONDS=15
-# How long the processes of a group have to end, before they are killed.
+# Seconds that the processes of a group have to end before they are killed.
 GRACE_SECONDS=30
 
 # end_groups_at_exit: from now on Ctrl-C, or any other end of this script, ends the groups under way.
@@ -48,7 +48,7 @@ start_group() {
   set +m
 }
 
-# end_with PROCESS GROUP: ends the group when that process is gone, even by kill -9.
+# end_with PROCESS GROUP: ends the group when that process has ended, even by kill -9.
 end_with() {
   while kill -0 "$1" && ! group_is_gone "$2"; do sleep 1; done
   end_group "$2"
@@ -69,7 +69,7 @@ group_is_gone() {
   ! kill -0 -- "-$1" 2>/dev/null
 }
 
-# show_life NAME LOG PROCESS: says after QUIET_SECONDS in which the log did not grow that the process runs.
+# show_life NAME LOG PROCESS: says that the process still runs when its log has not grown for QUIET_SECONDS.
 show_life() {
   local name=$1 log=$2 process=$3 started=$SECONDS quiet=$SECONDS size=0 now
   while kill -0 "$process" 2>/dev/null; do
@@ -78,7 +78,7 @@ show_life() {
     if ((now != size)); then
       size=$now quiet=$SECONDS
     elif ((SECONDS - quiet >= QUIET_SECONDS)); then
-      say "$name: still runs, for $(clock $((SECONDS - started)))"
+      say "$name: still running after $(clock $((SECONDS - started)))"
       quiet=$SECONDS
     fi
   done

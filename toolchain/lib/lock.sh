@@ -1,21 +1,21 @@
 # Locks: one deployment of a stack at a time, one run of the tests, one installation of tools.
 # shellcheck shell=bash
 
-# hold_stack_lock: fails at once where another command works on the same stack.
+# hold_stack_lock: fails at once if another command works on the same stack.
 hold_stack_lock() {
   hold_lock "stack-$STACK_NAME" "another command already works on the stack $STACK_NAME"
 }
 
-# hold_lock NAME PROBLEM: fails at once, with the problem, where another command holds the lock of that name.
-# The lock (file descriptor 9) lasts until this command and what it started have ended; services let go of it (process.sh).
+# hold_lock NAME PROBLEM: fails at once with PROBLEM if another command holds the lock of that name.
+# The lock (file descriptor 9) is held until this command and its children have ended; services close it (process.sh).
 hold_lock() {
   local file="$RUN_FOLDER/$1.lock"
   exec 9>>"$file"
   flock --nonblock 9 && return
-  fail "$2 ($(lock_holders "$file"))" "wait until it has ended, then run this one again"
+  fail "$2 ($(lock_holders "$file"))" "wait until it has ended, then run the command again"
 }
 
-# lock_holders FILE: the processes which have the file open, without this one.
+# lock_holders FILE: the first process, other than this one, that has the file open.
 lock_holders() {
   local link process holders=()
   for link in /proc/[0-9]*/fd/9; do

@@ -1,7 +1,7 @@
 # Progress lines and failures. Every line carries the seconds since the command began.
 # shellcheck shell=bash
 
-# The moment the command began; a script that calls another one hands it on.
+# When the command began; exported to the scripts that it calls.
 export TOOLCHAIN_STARTED="${TOOLCHAIN_STARTED:-$(date +%s)}"
 
 # clock SECONDS: as minutes:seconds.
@@ -19,9 +19,9 @@ say() {
   printf '[%s] %s\n' "$(elapsed)" "$*" >&2
 }
 
-# fail MESSAGE WAY_OUT: says what is wrong and what to do, then ends the command with status 1.
+# fail MESSAGE FIX: prints what is wrong and how to fix it, then ends the command with status 1.
 fail() {
-  printf '[%s] error: %s\n        what to do: %s\n' "$(elapsed)" "$1" "$2" >&2
+  printf '[%s] error: %s\n        fix: %s\n' "$(elapsed)" "$1" "$2" >&2
   exit 1
 }
 

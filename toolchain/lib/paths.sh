@@ -1,7 +1,7 @@
-# Where the toolchain keeps what it makes, and the names others know it by.
+# Folders and names that the parts share.
 # shellcheck shell=bash disable=SC2034 # the parts use these names
 
-# The folder for everything of ours that is not in the checkout.
+# The folder for everything outside the checkout.
 export CP_WHISPERX_HOME="${CP_WHISPERX_HOME:-$HOME/.cp-whisperx}"
 
 TOOLCHAIN_FOLDER="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -15,11 +15,11 @@ REGISTRY_FOLDER="$CP_WHISPERX_HOME/registry"
 BUILDKIT_FOLDER="$CP_WHISPERX_HOME/buildkit"
 PLUGIN_FOLDER="${PULUMI_HOME:-$HOME/.pulumi}/plugins"
 
-# The name of the BuildKit builder, and of the stack the two commands look after.
+# The names of the BuildKit builder and of the stack.
 BUILDER_NAME=cp-whisperx
 STACK_NAME="${STACK:-dev}"
 
-# The registry's address. Its port is the one setting for the case that 5000 is taken.
+# The registry's address. The port can be changed if 5000 is taken.
 REGISTRY_PORT="${CP_WHISPERX_REGISTRY_PORT:-5000}"
 REGISTRY_ADDRESS="127.0.0.1:$REGISTRY_PORT"
 

@@ -1,10 +1,10 @@
-# Waiting: an answer that comes late is none that fails.
+# Waiting: a late answer is not a failure.
 # shellcheck shell=bash
 
-# Seconds until what lives and does not answer counts as broken. For tests.
+# Seconds after which a process that runs and does not answer counts as broken. A variable for tests.
 PATIENCE="${CP_WHISPERX_PATIENCE:-600}"
 
-# wait_until WHAT COMMAND...: true as soon as the command succeeds, false when the patience is over.
+# wait_until WHAT COMMAND...: true as soon as the command succeeds, false after PATIENCE seconds.
 wait_until() {
   local what=$1 begin=$SECONDS said=$SECONDS
   shift
@@ -18,8 +18,8 @@ wait_until() {
   done
 }
 
-# await_answer WHAT CHECK OVER...: true as soon as `CHECK SECONDS` succeeds, which gets more time with each try; false where
-# the command OVER succeeds or the patience is over.
+# await_answer WHAT CHECK OVER...: true as soon as `CHECK SECONDS` succeeds, with more seconds at each try; false if the command
+# OVER succeeds or PATIENCE is over.
 await_answer() {
   local what=$1 check=$2 limit=5 begin=$SECONDS said=$SECONDS
   shift 2
@@ -35,8 +35,8 @@ await_answer() {
   done
 }
 
-# patiently WHAT COMMAND...: `COMMAND SECONDS` until it ends otherwise than with 124, the status of timeout. Each try has
-# twice the time of the one before; 124 when the patience is over.
+# patiently WHAT COMMAND...: retries `COMMAND SECONDS` while it ends with 124, the status of timeout. Each try has twice the
+# time of the one before; 124 after PATIENCE seconds.
 patiently() {
   local what=$1 limit=10 begin=$SECONDS status left
   shift
@@ -45,7 +45,7 @@ patiently() {
     "$@" "$limit" || status=$?
     left=$((begin + PATIENCE - SECONDS))
     ((status == 124 && left > 0)) || return "$status"
-    say "$what has not answered within $limit s, asking again"
+    say "$what has not answered within $limit s, retrying"
     limit=$((limit * 2 < left ? limit * 2 : left))
   done
 }

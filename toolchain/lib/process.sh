@@ -1,7 +1,7 @@
-# Services started by hand. The kernel says whether one lives; how soon it answers says only how busy the machine is.
+# Services without a service manager. The kernel knows whether one runs; a late answer only means a busy machine.
 # shellcheck shell=bash
 
-# runs_as PROCESS NAME: true where that process lives and its program is called NAME. Readable for every user.
+# runs_as PROCESS NAME: true if that process runs and its program is called NAME. Works for every user's processes.
 runs_as() {
   local program
   [[ $1 =~ ^[0-9]+$ ]] && lives "$1" || return 1
@@ -9,12 +9,12 @@ runs_as() {
   [[ $program == "$2" ]]
 }
 
-# lives PROCESS: false for one that has ended, also where its parent has not noticed.
+# lives PROCESS: false for one that has ended, a zombie included.
 lives() {
   [[ "$(process_state "$1")" == [!ZX] ]]
 }
 
-# process_state PROCESS: the kernel's letter, such as T for stopped; empty where there is none.
+# process_state PROCESS: the kernel's letter, such as T for stopped; empty if there is no such process.
 process_state() {
   local facts
   { facts=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
@@ -31,7 +31,7 @@ process_start() {
   printf '%d' $((boot + facts[19] / $(getconf CLK_TCK)))
 }
 
-# service_process NAME: the process of a service of ours: the program of that name that writes to the service's log.
+# service_process NAME: the process id of our service: the program of that name that writes to the service's log.
 service_process() {
   local name=$1 log folder target
   log="$(realpath -- "$LOG_FOLDER")/$name.log"
@@ -44,15 +44,15 @@ service_process() {
   done < <(find /proc/[0-9]*/fd/1 -maxdepth 0 -printf '%h %l\n' 2>/dev/null)
 }
 
-# drop_stale_pid_file FILE NAME: removes a pid file whose process is gone or is another program.
+# drop_stale_pid_file FILE NAME: removes a pid file whose process has ended or is another program.
 drop_stale_pid_file() {
   local file=$1 name=$2
   [[ -e $file ]] || return 0
   runs_as "$(cat -- "$file")" "$name" || rm -f -- "$file"
 }
 
-# ensure_service NAME CHECK ADDRESS COMMAND...: returns when `CHECK SECONDS` succeeds. COMMAND runs only where no process of
-# the service lives and nothing listens at the address. One of ours that cannot be reached any more is ended and started anew.
+# ensure_service NAME CHECK ADDRESS COMMAND...: returns when `CHECK SECONDS` succeeds. COMMAND runs only if no process of
+# the service runs and nothing listens at the address. A process of ours that cannot be reached any more is restarted.
 ensure_service() {
   local name=$1 check=$2 address=$3 log="$LOG_FOLDER/$1.log" process
   shift 3
@@ -64,7 +64,7 @@ ensure_service() {
   fi
   await_stranger "$name" "$check" "$address" && return
   say "$name: starting (log: $log)"
-  # A session of its own, without our locks.
+  # In its own session, without our locks.
   setsid -- "$@" >>"$log" 2>&1 </dev/null 8>&- 9>&- &
   process=$!
   await_service "$name" "$check" "$address" "$process" && return
@@ -72,21 +72,21 @@ ensure_service() {
   if lives "$process"; then
     fail "$name runs (process $process) and has not answered for $PATIENCE s" "read $log and run the command again"
   fi
-  fail "$name ended while it started" "read $log; the usual causes are a full disk, missing rights (run as root) or a port in use"
+  fail "$name ended during its start" "read $log; usual causes are a full disk, missing permissions (run as root) or a port in use"
 }
 
-# await_service NAME CHECK ADDRESS PROCESS: false where the process ends, its socket's file is lost or the patience is over.
+# await_service NAME CHECK ADDRESS PROCESS: false if the process ends, its socket's file is gone or PATIENCE is over.
 await_service() {
   local name=$1 check=$2 went=$SECONDS
   await_answer "$name (process $4)" "$check" is_out_of_reach "$name" "$3" "$4"
 }
 
-# is_out_of_reach NAME ADDRESS PROCESS: whether waiting is in vain. One that stays stopped is sent on; $went is when it last went.
+# is_out_of_reach NAME ADDRESS PROCESS: whether to stop waiting. Continues a stopped process; $went is when it last ran.
 is_out_of_reach() {
   local name=$1 address=$2 process=$3
   lives "$process" || return 0
   if has_lost_socket "$address"; then
-    say "$name: process $process lives, but its socket ${address#unix://} is gone"
+    say "$name: process $process runs, but its socket ${address#unix://} is gone"
     return
   fi
   if [[ "$(process_state "$process")" != T ]]; then
@@ -99,23 +99,23 @@ is_out_of_reach() {
   return 1
 }
 
-# await_stranger NAME CHECK ADDRESS [WHAT_TO_DO]: false where nothing listens; fails where something does that never answers.
+# await_stranger NAME CHECK ADDRESS [WHAT_TO_DO]: false if nothing listens; fails if something listens that never answers.
 await_stranger() {
-  local name=$1 check=$2 address=$3 advice=${4:-end it, or find out why it does not answer}
+  local name=$1 check=$2 address=$3 advice=${4:-stop it, or find out why it does not answer}
   refuses "$address" && return 1
   patiently "$name at $address" "$check" >/dev/null && return
   refuses "$address" && return 1
   fail "$address is taken by $(listener "$address"), which is not ours and does not answer as $name" "$advice"
 }
 
-# stop_service NAME: returns when the service's process is gone; what it has under way may finish.
+# stop_service NAME: returns when the service's process has ended; it may finish its work.
 stop_service() {
   local process
   process=$(service_process "$1")
   [[ -z $process ]] || end_process "$1" "$process"
 }
 
-# end_process NAME PROCESS: asks it to end; buildkitd finishes its builds first. Kills it when the patience is over.
+# end_process NAME PROCESS: sends SIGTERM; buildkitd finishes its builds first. Kills it after PATIENCE seconds.
 end_process() {
   local name=$1 process=$2
   lives "$process" || return 0
@@ -126,12 +126,12 @@ end_process() {
   say "$name: killing process $process"
   kill -KILL "$process" 2>/dev/null || true
   wait_until "the end of $name (process $process)" process_is_gone "$process" \
-    || fail "the kernel does not end $name (process $process)" "a disk or a network file system hangs: read dmesg"
+    || fail "the kernel cannot end $name (process $process)" "read dmesg: a disk or a network file system hangs"
 }
 
 process_is_gone() { ! lives "$1"; }
 
-# was_killed STATUS: whether a command ended by a signal. Pulumi ends with 255 where a deployment has failed.
+# was_killed STATUS: whether a command ended by a signal. Pulumi ends with 255 if a deployment failed.
 was_killed() {
   (($1 > 128 && $1 <= 192))
 }

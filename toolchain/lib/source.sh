@@ -1,20 +1,20 @@
 # The choice between official downloads and package registries.
 # shellcheck shell=bash
 
-# TOOLCHAIN_SOURCE: official, packages, or auto (the default): official where that part's host answers.
+# TOOLCHAIN_SOURCE: official, packages, or auto (the default): official if that part's host answers.
 
-# What each address answered this command: empty where it was reached, otherwise curl's words.
+# What each address answered: empty if it was reached, otherwise curl's error.
 declare -A ANSWERS=()
 
-# answers ADDRESS: true where an HTTP server answers at the address, whatever it says.
+# answers ADDRESS: true if an HTTP server answers at the address, with any status.
 answers() {
   local address=$1
   [[ -n ${ANSWERS[$address]+asked} ]] || ANSWERS[$address]=$(ask_internet "$address")
   [[ -z ${ANSWERS[$address]} ]]
 }
 
-# ask_internet ADDRESS: prints why it is not reached. A name that is not found, a refusal or a bad certificate counts at once,
-# a timeout after three tries of 5, 10 and 20 seconds.
+# ask_internet ADDRESS: prints why it is not reachable. An unknown name, a refusal or a bad certificate counts at once, a timeout
+# after three tries of 5, 10 and 20 seconds.
 ask_internet() {
   local limit status words
   for limit in 5 10 20; do
@@ -25,13 +25,13 @@ ask_internet() {
   ((status == 0)) || printf '%s' "${words:-curl ended with status $status}"
 }
 
-# use_official PART ADDRESS: true where PART is to come from its official source, whose host is asked at ADDRESS.
+# use_official PART ADDRESS: true if PART should come from its official source, whose host is checked at ADDRESS.
 use_official() {
   local part=$1 address=$2 choice=${TOOLCHAIN_SOURCE:-auto}
   case $choice in
     official) return 0 ;;
     packages) return 1 ;;
-    auto) answers "$address" || { say "$part: $address is not reached (${ANSWERS[$address]}), taking the package registries"; return 1; } ;;
+    auto) answers "$address" || { say "$part: $address is not reachable (${ANSWERS[$address]}), using the package registries"; return 1; } ;;
     *) fail "TOOLCHAIN_SOURCE is '$choice'" "set it to official, packages or auto, or unset it" ;;
   esac
 }

@@ -1,11 +1,11 @@
-# The BuildKit builder: one name, two ways to run it. The program only knows the name.
+# The BuildKit builder: one name, which is all the program knows, and two ways to run it.
 # shellcheck shell=bash
 
 BUILDKIT_SOCKET="$RUN_FOLDER/buildkitd.sock"
-# What the user says of registries, in BuildKit's own words, such as the certificate of one that has its own authority.
+# The user's configuration of registries in BuildKit's format, such as a private certificate authority.
 REGISTRIES_FILE="$CP_WHISPERX_HOME/registries.toml"
 
-# ensure_builder: returns with a builder called $BUILDER_NAME that answers.
+# ensure_builder: returns when the builder $BUILDER_NAME answers.
 ensure_builder() {
   write_builder_configuration
   case $(builder_driver) in
@@ -15,7 +15,7 @@ ensure_builder() {
   esac
 }
 
-# builder_driver: the driver of our builder, empty where there is none. Read from buildx's own file: asking buildx costs seconds.
+# builder_driver: the driver of our builder, empty if there is none. Read from buildx's file, because running buildx takes seconds.
 builder_driver() {
   local file="${BUILDX_CONFIG:-${DOCKER_CONFIG:-$HOME/.docker}/buildx}/instances/$BUILDER_NAME"
   [[ -s $file ]] || return 0
@@ -30,7 +30,7 @@ create_builder() {
   fi
 }
 
-# restart_builder: lets the builder read its configuration again. Its cache stays.
+# restart_builder: restarts the builder with its new configuration; keeps its cache.
 restart_builder() {
   case $(builder_driver) in
     docker-container) remove_container_builder ;;
@@ -39,8 +39,8 @@ restart_builder() {
   ensure_builder
 }
 
-# write_builder_configuration: how many steps build at a time, how much cache is kept, the local registry without TLS, and
-# what the user says of other registries.
+# write_builder_configuration: parallel build steps, cache size, the local registry without TLS, and the user's configuration of
+# other registries.
 write_builder_configuration() {
   write_file "$RUN_FOLDER/buildkitd.toml" 644 <<EOF
 root = "$BUILDKIT_FOLDER"
@@ -61,17 +61,17 @@ $(if [[ -e $REGISTRIES_FILE ]]; then cat -- "$REGISTRIES_FILE"; fi)
 EOF
 }
 
-# create_container_builder: the official image. On the host's network, so that it reaches the loopback registry.
+# create_container_builder: the official image, on the host's network to reach the loopback registry.
 create_container_builder() {
   local configuration="$RUN_FOLDER/buildkitd-container.toml"
   sed '/^root = /d' "$RUN_FOLDER/buildkitd.toml" >"$configuration"
   step builder-create docker buildx create --name "$BUILDER_NAME" --driver docker-container \
     --driver-opt "image=$BUILDKIT_IMAGE" --driver-opt network=host \
     --buildkitd-config "$configuration" --bootstrap \
-    || fail "the builder $BUILDER_NAME could not be made" "read $LOG_FOLDER/builder-create.log; TOOLCHAIN_SOURCE=packages takes BuildKit's Go module instead"
+    || fail "the builder $BUILDER_NAME could not be created" "read $LOG_FOLDER/builder-create.log; TOOLCHAIN_SOURCE=packages builds BuildKit from its Go module instead"
 }
 
-# ensure_container_builder: starts the builder's container where it stands still, and makes one anew that does not start.
+# ensure_container_builder: starts a stopped builder container, and recreates one that does not start.
 ensure_container_builder() {
   builder_container_runs && return
   step builder-start docker buildx inspect --bootstrap "$BUILDER_NAME" && return
@@ -85,19 +85,19 @@ builder_container_runs() {
   [[ "$(docker container inspect --format '{{.State.Running}}' "buildx_buildkit_${BUILDER_NAME}0" 2>/dev/null)" == true ]]
 }
 
-# remove_container_builder: its cache stays.
+# remove_container_builder: keeps its cache.
 remove_container_builder() {
   docker buildx rm --keep-state "$BUILDER_NAME" >/dev/null \
-    || fail "the builder $BUILDER_NAME could not be ended" "look at docker buildx ls"
+    || fail "the builder $BUILDER_NAME could not be removed" "look at docker buildx ls"
 }
 
 create_remote_builder() {
   ensure_remote_builder
   docker buildx create --name "$BUILDER_NAME" --driver remote "unix://$BUILDKIT_SOCKET" >/dev/null \
-    || fail "the builder $BUILDER_NAME could not be made" "look at docker buildx ls; docker buildx rm $BUILDER_NAME clears a broken one"
+    || fail "the builder $BUILDER_NAME could not be created" "look at docker buildx ls; docker buildx rm $BUILDER_NAME removes a broken one"
 }
 
-# ensure_remote_builder: buildkitd as a program of this host, with the host's network for its builds.
+# ensure_remote_builder: buildkitd as a process of this host; builds use the host's network.
 ensure_remote_builder() {
   ensure_buildkit_programs
   command -v runc >/dev/null || install_packages runc runc

@@ -4,7 +4,7 @@
 # The oldest buildx that knows the options we use.
 BUILDX_MINIMUM_VERSION=0.13.0
 
-# ensure_buildx: takes what is there where it is new enough.
+# ensure_buildx: keeps an installed buildx that is new enough.
 ensure_buildx() {
   local target="${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins/docker-buildx"
   if [[ ! -e "$STAMP_FOLDER/docker-buildx" || ! -x $target ]]; then

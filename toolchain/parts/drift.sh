@@ -1,14 +1,14 @@
-# Drift: what the engine lost since the last deployment, because of a reboot or of a docker rm.
+# Drift: what the engine lost since the last deployment, by a reboot or a docker rm.
 # shellcheck shell=bash
 
-# repair_drift: tells Pulumi what is gone. Only where something is, because asking the engine for everything takes long,
-# and never about images, which a registry without TLS cannot answer.
+# repair_drift: refreshes Pulumi's state of what is gone. Only if something is, because a full refresh takes long, and never of
+# images, because refreshing those fails for a registry without TLS.
 repair_drift() {
   local outputs lost service targets=()
   outputs=$(stack_outputs)
   lost=$(lost_services "$outputs")
   [[ -n $lost ]] || return 0
-  say "state: not running: ${lost//$'\n'/, }; looking at the engine again"
+  say "state: not running: ${lost//$'\n'/, }; refreshing the state"
   for service in $lost; do
     targets+=(--target "**docker:index/container:Container::$service")
   done
@@ -21,7 +21,7 @@ repair_drift() {
 lost_services() {
   local running
   running=$(on_engine docker ps --format '{{.Names}}') \
-    || fail "the engine does not say which containers run" "see the message above; $(docker_command) ps shows the same"
+    || fail "the engine does not list its containers" "see the message above; $(docker_command) ps shows the same"
   join -v 1 -o 1.2 <(known_containers <<<"$1" | sort) <(sort <<<"$running")
 }
 

@@ -1,12 +1,12 @@
-# The Docker engine: used where it answers, started where it is installed, installed where it is missing.
+# The Docker engine: used if it answers, started if it is installed, installed if it is missing.
 # shellcheck shell=bash
 
-# Where docker and dockerd meet unless they are told otherwise.
+# The default socket of docker and dockerd.
 ENGINE_ADDRESS=unix:///var/run/docker.sock
 ENGINE_PID_FILE=/var/run/docker.pid
 ENGINE_LOG="$LOG_FOLDER/engine.log"
 
-# ensure_engine: returns with an engine that answers and is new enough.
+# ensure_engine: returns when an engine answers and is new enough.
 ensure_engine() {
   local status=0
   ask_engine 20 >/dev/null || status=$?
@@ -18,7 +18,7 @@ ensure_engine() {
   check_engine_version
 }
 
-# ask_engine SECONDS: the engine's version. What docker says where there is none is in $ENGINE_LOG.
+# ask_engine SECONDS: prints the engine's version; docker's error is in $ENGINE_LOG.
 ask_engine() {
   timeout "$1" docker version --format '{{.Server.Version}}' 2>"$ENGINE_LOG"
 }
@@ -27,37 +27,37 @@ engine_answers() {
   ask_engine "$1" >/dev/null
 }
 
-# engine_version: waits for the answer; fails where none will come.
+# engine_version: waits for the answer; fails if none will come.
 engine_version() {
   patiently "the Docker engine" ask_engine
 }
 
-# await_engine: somebody listens and has not answered yet. One that we started is looked after; another is waited for.
+# await_engine: an engine listens but has not answered. Ours is repaired; another one is waited for.
 await_engine() {
   if [[ -n "$(service_process dockerd)" ]]; then
     start_engine
   else
-    engine_version >/dev/null || fail "the Docker engine does not answer: $(engine_problem)" "docker version shows the same; start that engine anew"
+    engine_version >/dev/null || fail "the Docker engine does not answer: $(engine_problem)" "docker version shows the same; restart that engine"
   fi
 }
 
-# engine_problem: docker's last words, or that there were none.
+# engine_problem: docker's last error line, or that there was no answer.
 engine_problem() {
   local words
   words=$(tail -n 1 -- "$ENGINE_LOG")
   printf '%s' "${words:-no answer within $PATIENCE s}"
 }
 
-# provide_engine: installs an engine where there is none on this machine, then starts it.
+# provide_engine: installs an engine if this machine has none, then starts it.
 provide_engine() {
   ! command -v docker >/dev/null || check_engine_absence
   command -v dockerd >/dev/null || install_engine
   command -v docker >/dev/null || install_packages docker-client docker.io
-  ((EUID == 0)) || fail "the Docker engine is stopped and starting it needs root" "start it (systemctl start docker) and let your user into the docker group, or run the command as root"
+  ((EUID == 0)) || fail "the Docker engine is stopped and starting it needs root" "start it (systemctl start docker) and add your user to the group docker, or run the command as root"
   start_engine
 }
 
-# check_engine_absence: fails where docker's words tell of an engine elsewhere, or of one that lives.
+# check_engine_absence: fails if docker's error shows an engine elsewhere, or a running one that refuses.
 check_engine_absence() {
   local words place
   words=$(engine_problem)
@@ -65,9 +65,9 @@ check_engine_absence() {
   if [[ $place != "$ENGINE_ADDRESS" ]]; then
     fail "no engine answers at $place${DOCKER_HOST:+ (DOCKER_HOST)}: $words" "start that engine, or use one on this machine: unset DOCKER_HOST, docker context use default"
   fi
-  # Docker 29 has other words than those before it.
+  # Docker 29 changed the message.
   [[ $words == *"annot connect to the Docker daemon"* || $words == *"ailed to connect to the docker API"* ]] && return
-  fail "the Docker engine refuses: $words" "a user of it is in the group docker; root may use it as well"
+  fail "the Docker engine refuses: $words" "add your user to the group docker, or run the command as root"
 }
 
 install_engine() {
@@ -83,7 +83,7 @@ install_official_engine() {
   local script="$RUN_FOLDER/get-docker.sh"
   ((EUID == 0)) || fail "the Docker engine is missing and installing it needs root" "run the command as root, or install Docker by hand"
   curl --fail --silent --show-error --location --retry 3 https://get.docker.com --output "$script" \
-    || fail "https://get.docker.com could not be read" "try again, or set TOOLCHAIN_SOURCE=packages to take Debian's docker.io"
+    || fail "https://get.docker.com could not be downloaded" "try again, or set TOOLCHAIN_SOURCE=packages to take Debian's docker.io"
   step engine-install sh "$script" \
     || fail "Docker's installation script failed" "read $LOG_FOLDER/engine-install.log, or set TOOLCHAIN_SOURCE=packages to take Debian's docker.io"
 }
@@ -102,7 +102,7 @@ start_engine() {
   ensure_service dockerd engine_answers "$ENGINE_ADDRESS" dockerd
 }
 
-# check_other_engine: one that somebody else started may just be starting; it is not ours to end.
+# check_other_engine: an engine that somebody else started may still be starting; we do not end it.
 check_other_engine() {
   local process
   [[ -e $ENGINE_PID_FILE ]] || return 0
@@ -110,12 +110,12 @@ check_other_engine() {
   [[ $process != "$(service_process dockerd)" ]] || return 0
   await_answer "dockerd (process $process)" engine_answers process_is_gone "$process" && return
   process_is_gone "$process" \
-    || fail "dockerd (process $process) runs, was not started by make up and cannot be reached: $(engine_problem)" "start it anew in the way it was started"
+    || fail "dockerd (process $process) runs, was not started by make up and cannot be reached: $(engine_problem)" "restart it the way it was started"
 }
 
 check_engine_version() {
   local version
-  version=$(engine_version) || fail "the Docker engine stopped answering" "run the command again; its log is $LOG_FOLDER/dockerd.log"
+  version=$(engine_version) || fail "the Docker engine stopped answering" "run the command again; the log is $LOG_FOLDER/dockerd.log"
   at_least "$version" "$DOCKER_MINIMUM_VERSION" \
     || fail "the Docker engine is $version, the stack needs $DOCKER_MINIMUM_VERSION or newer" "upgrade it, or point DOCKER_HOST at a newer one"
 }

@@ -1,8 +1,7 @@
 # Films: into the folder the containers read, through the stages, and where the results lie.
 # shellcheck shell=bash
 
-# bring_in FILM FOLDER: copies a film into the folder on the stack's machine, unless it lies there already; prints its name
-# there.
+# bring_in FILM FOLDER: copies a film into the folder on the stack's machine, unless it is there; prints its name.
 bring_in() {
   local film=$1 folder=$2 name
   name=$(basename -- "$film")
@@ -32,18 +31,18 @@ send_film() {
   place=$(address_of "$folder")
   # shellcheck disable=SC2016 # the other machine's shell replaces $1
   there=$(on_host 'if test -e "$1"; then sha256sum <"$1"; fi' "$folder/$name" </dev/null) \
-    || fail "$STACK_HOST could not be asked for the film" "see the message above; ssh $STACK_HOST must get there without a question"
+    || fail "$STACK_HOST could not be asked for the film" "see the message above; ssh $STACK_HOST must connect without a prompt"
   if [[ -z $there ]]; then
     say "copying $name to $place"
     bytes=$(stat --dereference --format %s -- "$film")
     on_host "$RECEIVE_FILM" "$folder" "$name" "$bytes" <"$film" \
-      || fail "$film could not be copied to $place" "see the message above; who logs in with ssh $STACK_HOST must have the right to write there (chown), and the disk room (df $folder)"
+      || fail "$film could not be copied to $place" "see the message above; the user of ssh $STACK_HOST needs write permission there (chown), and the disk needs space (df $folder)"
   elif [[ $there != "$(sha256sum <"$film")" ]]; then
     fail_for_other_film "$film" "$place/$name"
   fi
 }
 
-# RECEIVE_FILM FOLDER NAME BYTES: the film comes on standard input, which a connection that breaks off ends too early.
+# RECEIVE_FILM FOLDER NAME BYTES: reads the film from standard input; BYTES detects a broken connection.
 # shellcheck disable=SC2016 # the other machine's shell replaces all of it
 RECEIVE_FILM='
 temporary=$(mktemp -- "$1/.incoming.XXXXXX") || exit
@@ -53,15 +52,15 @@ exit 1
 '
 
 fail_for_other_film() {
-  fail "$2 is another film of that name" "rename $1, or take the other one away"
+  fail "$2 is a different film of the same name" "rename $1, or remove the other one"
 }
 
-# subtitle NAME OUT: submits a film of the folder and shows the progress until the job ends; paths below OUT, on the stack's
-# machine, are as people on this one name them. A film that was done is not done again.
+# subtitle NAME OUT: submits a film and shows the progress until the job ends; paths below OUT are printed as this machine
+# reaches them. A finished film is not processed again.
 subtitle() {
   local name=$1 out
   out=$(address_of "$2")
   on_engine docker exec "cp-whisperx-$STACK_NAME-demux" python -m cp_whisperx submit "/films/in/$name" --wait 2>&1 \
     | sed --unbuffered "s|/films/out|${out//|/\\|}|g" \
-    || fail "the film $name was not subtitled" "see the message above; the log of a stage: $(docker_command) logs cp-whisperx-$STACK_NAME-STAGE"
+    || fail "the film $name was not subtitled" "see the message above; a stage's log: $(docker_command) logs cp-whisperx-$STACK_NAME-STAGE"
 }

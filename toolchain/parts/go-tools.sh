@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # build_go_program PART PACKAGE TARGET LINKER_FLAGS [TAGS]: builds one program of toolchain/go/PART to the file TARGET.
-# Nothing is done where TARGET was built from the same files with the same flags.
+# Does nothing if TARGET was built from the same files with the same flags.
 build_go_program() {
   local folder="$TOOLCHAIN_FOLDER/go/$1" package=$2 target=$3 flags=$4 tags=${5:-} name hash
   name=$(basename -- "$target")
@@ -10,7 +10,7 @@ build_go_program() {
   if [[ -x $target ]] && is_stamped "$name" "$hash"; then return; fi
   check_go
   step "build-$name" compile "$folder" "$package" "$target" "$flags" "$tags" \
-    || fail "$name could not be built" "read $LOG_FOLDER/build-$name.log; a download that failed is tried again by running the command again"
+    || fail "$name could not be built" "read $LOG_FOLDER/build-$name.log; after a failed download run the command again"
   stamp "$name" "$hash"
 }
 
@@ -21,7 +21,7 @@ go_sources_hash() {
   hash_of "${files[@]}" "$2"
 }
 
-# compile FOLDER PACKAGE TARGET LINKER_FLAGS TAGS: strips the program and takes this machine's paths out of it.
+# compile FOLDER PACKAGE TARGET LINKER_FLAGS TAGS: strips the program, without paths of this machine.
 compile() {
   local folder=$1 package=$2 target=$3 flags=$4 tags=$5
   mkdir -p -- "$(dirname -- "$target")" \
@@ -32,5 +32,5 @@ compile() {
 
 check_go() {
   command -v go >/dev/null \
-    || fail "Go is missing, and this machine does not reach the official downloads" "install Go 1.26 or newer and put it on the PATH"
+    || fail "Go is missing, and this machine cannot reach the official downloads" "install Go 1.26 or newer and put it on the PATH"
 }

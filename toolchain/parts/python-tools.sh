@@ -13,14 +13,14 @@ ensure_python_tools() {
   ensure_environment "$DEVELOPMENT_ENVIRONMENT" "$PROJECT_FOLDER/docker/development.lock" install_development
 }
 
-# ensure_environment FOLDER LOCK INSTALL: calls INSTALL FOLDER LOCK where the folder was not made from this very lock.
+# ensure_environment FOLDER LOCK INSTALL: calls INSTALL FOLDER LOCK unless the folder was made from this lock.
 ensure_environment() {
   local folder=$1 lock=$2 install=$3 name hash
   name="python-$(basename -- "$folder")" hash=$(hash_of "$lock")
   if [[ -x "$folder/bin/python" ]] && is_stamped "$name" "$hash"; then return; fi
   check_python
   step "$name" "$install" "$folder" "$lock" \
-    || fail "the Python tools of $lock could not be installed" "read $LOG_FOLDER/$name.log; the command can be run again as it is"
+    || fail "the Python tools of $lock could not be installed" "read $LOG_FOLDER/$name.log and run the command again"
   stamp "$name" "$hash"
 }
 
@@ -46,7 +46,7 @@ ensure_torch_environment() {
   check_space "$TORCH_ENVIRONMENT" "$NATIVE_SPACE"
   ensure_environment "$TOOLS_ENVIRONMENT" "$TOOLCHAIN_FOLDER/python-tools.lock" install_tools
   step python-torch install_torch "$TORCH_ENVIRONMENT" \
-    || fail "the packages of $NATIVE_LOCK and $TORCH_TESTS_LOCK could not be installed" "read $LOG_FOLDER/python-torch.log; the command can be run again as it is, and keeps what it has downloaded"
+    || fail "the packages of $NATIVE_LOCK and $TORCH_TESTS_LOCK could not be installed" "read $LOG_FOLDER/python-torch.log and run the command again; downloads are kept"
   stamp python-torch "$hash"
 }
 

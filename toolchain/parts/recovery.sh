@@ -1,16 +1,16 @@
-# Recovery: a deployment that was killed leaves a lock, operations whose end nobody knows, and containers nobody knows.
+# Recovery: a killed deployment leaves a lock, pending operations, and containers that the state does not contain.
 # shellcheck shell=bash
 
 UNFINISHED_FILE="$RUN_FOLDER/stack-$STACK_NAME.unfinished"
 
-# begin_deployment: makes state and engine fit each other again where the last deployment did not come to its end.
+# begin_deployment: repairs state and engine if the last deployment was interrupted.
 begin_deployment() {
   release_stale_locks
   if [[ -e $UNFINISHED_FILE ]]; then recover; fi
   : >"$UNFINISHED_FILE"
 }
 
-# end_deployment: Pulumi has written its state to the end, whether everything was deployed or not.
+# end_deployment: Pulumi has finished writing its state, whether everything was deployed or not.
 end_deployment() {
   rm -f -- "$UNFINISHED_FILE"
 }
@@ -20,14 +20,14 @@ update_stack() {
   local problem=$1 status=0
   shift
   pulumi_here up --yes --skip-preview --stack "$STACK_NAME" "$@" || status=$?
-  # Where it was killed, its state may lack what it was doing.
+  # After a kill the state may lack the operation under way.
   was_killed "$status" || end_deployment
-  ((status == 0)) || fail "$problem" "mend what the messages above name and run the command again: it goes on where it stopped"
+  ((status == 0)) || fail "$problem" "fix what the messages above name and run the command again: it resumes where it stopped"
 }
 
 recover() {
   local export="$RUN_FOLDER/stack-$STACK_NAME.export.json"
-  say "state: the last deployment was cut off, looking at what it left"
+  say "state: the last deployment was interrupted; cleaning up after it"
   if pulumi_here stack export --stack "$STACK_NAME" --file "$export" \
     && on_engine python3 "$TOOLCHAIN_FOLDER/recovery.py" "$STACK_NAME" "$export" >&2 \
     && pulumi_here stack import --stack "$STACK_NAME" --file "$export" >"$LOG_FOLDER/recovery.log" 2>&1; then
@@ -35,18 +35,18 @@ recover() {
     return
   fi
   log_tail "$LOG_FOLDER/recovery.log"
-  fail "what the last deployment left could not be put in order" "see the messages above; $export is the state as it was read"
+  fail "the leftovers of the last deployment could not be cleaned up" "see the messages above; $export is the exported state"
 }
 
-# release_stale_locks: removes Pulumi's own locks of this stack whose process on this host is gone; waits for one that lives,
-# such as one whose make was killed. Only a backend of files is looked at: a service knows by itself.
+# release_stale_locks: removes Pulumi's locks of this stack whose process on this host is gone; waits for one that runs, such as
+# one whose make was killed. Only for a file backend: a service handles its locks itself.
 release_stale_locks() {
   local lock content host process
   for lock in "$(state_folder)"/.pulumi/locks/*/cp-whisperx/"$STACK_NAME"/*.json; do
     content=$(cat -- "$lock" 2>/dev/null) || continue
     host=$(json_value hostname <<<"$content") process=$(json_value pid <<<"$content")
     if [[ $host != "$(uname --nodename)" ]] || ! await_lock "$lock" "$process"; then
-      fail "Pulumi already works on the stack $STACK_NAME (process $process on $host)" "wait until it has ended; if it never will: rm '$lock'"
+      fail "Pulumi already works on the stack $STACK_NAME (process $process on $host)" "wait until it has ended; if it never ends: rm '$lock'"
     fi
     [[ -e $lock ]] || continue
     say "state: process $process was killed, releasing its lock"
@@ -54,7 +54,7 @@ release_stale_locks() {
   done
 }
 
-# await_lock LOCK PROCESS: false where the process keeps its lock longer than our patience.
+# await_lock LOCK PROCESS: false if the process keeps its lock for longer than PATIENCE.
 await_lock() {
   ! holds_lock "$@" || say "state: Pulumi (process $2) works on the stack $STACK_NAME, waiting for it"
   wait_until "Pulumi (process $2)" lets_go_of_lock "$@"
@@ -62,13 +62,13 @@ await_lock() {
 
 lets_go_of_lock() { ! holds_lock "$@"; }
 
-# holds_lock LOCK PROCESS: a process that is younger than the lock has only the number of the one that made it. One minute
-# is for a clock that was set meanwhile.
+# holds_lock LOCK PROCESS: a process younger than the lock only reuses the process id. One minute of tolerance covers a clock
+# that was set meanwhile.
 holds_lock() {
   [[ -e $1 ]] && runs_as "$2" pulumi && (($(process_start "$2") <= $(stat --format %Y -- "$1") + 60))
 }
 
-# state_folder: the folder of a backend of files, a name that does not exist for any other.
+# state_folder: the folder of a file backend; a nonexistent one for any other backend.
 state_folder() {
   local address=${PULUMI_BACKEND_URL:-}
   [[ -n $address ]] || address=$(sed -n 's/^ *url: *//p' "$PROJECT_FOLDER/Pulumi.yaml")

@@ -1,14 +1,14 @@
 # The local registry: keeps the images and BuildKit's cache, on the loopback address only.
 # shellcheck shell=bash
 
-# ensure_registry: returns with our registry answering on $REGISTRY_ADDRESS.
+# ensure_registry: returns when our registry answers on $REGISTRY_ADDRESS.
 ensure_registry() {
   local container
   registry_answers 5 && return
   container=$(registry_container)
   if [[ $container != "running $REGISTRY_PORT" && -z "$(service_process registry)" ]]; then
     await_stranger registry registry_answers "http://$REGISTRY_ADDRESS" \
-      "end that program, or choose another port for the registry: CP_WHISPERX_REGISTRY_PORT=5001 make up" && return
+      "stop that program, or choose another port for the registry: CP_WHISPERX_REGISTRY_PORT=5001 make up" && return
   fi
   if [[ ! -e "$RUN_FOLDER/registry.yml" ]] && use_official registry https://registry-1.docker.io/v2/; then
     start_registry_container "$container"
@@ -17,15 +17,15 @@ ensure_registry() {
   fi
 }
 
-# registry_answers SECONDS: true where a registry, and not some other server, listens on the address.
+# registry_answers SECONDS: true if a registry, not some other server, listens on the address.
 registry_answers() {
   local headers
   headers=$(timeout "$1" curl --silent --fail --noproxy '*' --output /dev/null --dump-header - "http://$REGISTRY_ADDRESS/v2/") || return
   grep --quiet --ignore-case '^docker-distribution-api-version: registry/2' <<<"$headers"
 }
 
-# start_registry_container CONTAINER: the official image, its data in $REGISTRY_FOLDER. A container that runs there is waited for;
-# one that does not, or that has another port, is made anew.
+# start_registry_container CONTAINER: the official image with its data in $REGISTRY_FOLDER. A running container is waited for; one
+# that is stopped or has another port is recreated.
 start_registry_container() {
   local container=$1 name=cp-whisperx-registry
   if [[ $container != "running $REGISTRY_PORT" ]]; then
@@ -40,13 +40,13 @@ start_registry_container() {
   await_answer "the registry's container" registry_answers false || fail "the registry's container does not answer" "read docker logs $name"
 }
 
-# registry_container: "STATE PORT" of the container; empty where the engine has none.
+# registry_container: "STATE PORT" of the container; empty if the engine has none.
 registry_container() {
   docker ps --all --filter 'name=^/cp-whisperx-registry$' --format '{{.State}} {{.Ports}}' \
     | sed 's/ .*:\([0-9]*\)->.*/ \1/'
 }
 
-# start_registry_program: the same version from its Go module, with a configuration of ours.
+# start_registry_program: the same version from its Go module, with our configuration.
 start_registry_program() {
   local -x OTEL_TRACES_EXPORTER=none
   build_registry

@@ -1,7 +1,7 @@
-# A stack that is there already, and its services by the last deployment's outputs.
+# A deployed stack, and its services from the last deployment's outputs.
 # shellcheck shell=bash disable=SC2034 # the commands read OUTPUTS and CONTAINER
 
-# hold_existing_stack: holds the stack's lock and returns where its engine answers; fails where there is no such stack.
+# hold_existing_stack: takes the stack's lock and returns when its engine answers; fails if there is no such stack.
 hold_existing_stack() {
   local configuration
   hold_stack_lock
@@ -13,8 +13,8 @@ hold_existing_stack() {
   ensure_stack_engine
 }
 
-# reach_stack: sets OUTPUTS to those of the last deployment, and returns where the stack's engine answers; fails where the
-# stack is not deployed.
+# reach_stack: sets OUTPUTS to those of the last deployment and returns when the stack's engine answers; fails if the stack
+# is not deployed.
 reach_stack() {
   export_pulumi_environment
   command -v pulumi >/dev/null || fail "there is no Pulumi on this machine, so nothing is deployed" "make up STACK=$STACK_NAME"
@@ -34,7 +34,7 @@ service_container() {
   printf '%s' "$container"
 }
 
-# reach_service STAGE: sets CONTAINER to the container of that service, and returns where its engine answers.
+# reach_service STAGE: sets CONTAINER to the container of that service and returns when its engine answers.
 reach_service() {
   reach_stack
   CONTAINER=$(service_container "$1")

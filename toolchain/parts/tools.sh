@@ -1,8 +1,8 @@
-# All parts together: what a bare machine lacks, made side by side where two cores permit.
+# All parts together: everything a bare machine lacks, in parallel where possible.
 # shellcheck shell=bash
 
 # ensure_tools: returns with the engine, the builder, the registry with the base image, Pulumi, its plugins and the npm
-# packages. The long builds that need no engine run beside the rest; one that fails ends the command.
+# packages. The long builds that need no engine run in parallel; if one fails, the command fails.
 ensure_tools() {
   local beside status=0
   check_space "$CP_WHISPERX_HOME" 3
@@ -24,7 +24,7 @@ ensure_tools() {
   ((status == 0)) || exit "$status"
 }
 
-# end_beside PROCESS: ends the builds beside us where another part has failed.
+# end_beside PROCESS: ends the parallel builds after another part failed.
 end_beside() {
   kill -- "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true

@@ -1,4 +1,4 @@
-# What the steps of a test run run. A suite writes its report to $REPORT.
+# The commands of the test steps. A suite writes its report to $REPORT.
 # shellcheck shell=bash
 
 shell_files() { git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run; }
@@ -26,18 +26,18 @@ run_pytest() {
     --hypothesis-profile ci -o cache_dir="$REPORT.cache" --quiet --junitxml "$REPORT" "$@")
 }
 
-# run_development_pytest FOLDER: a file at a time in each of three processes, since many tests wait for a process of theirs.
+# run_development_pytest FOLDER: in three processes, because many tests wait for other processes.
 run_development_pytest() { run_pytest "$DEVELOPMENT_ENVIRONMENT" "$1" --numprocesses 3 --dist loadfile .; }
 
-# run_torch_tests: the tests that all other runs skip for want of torch.
+# run_torch_tests: the tests that all other runs skip because torch is missing.
 run_torch_tests() {
   local files
   mapfile -t files < <(cd docker && git grep --untracked --files-with-matches --fixed-strings 'importorskip("torch"' -- '*/test_*.py')
   run_pytest "$TORCH_ENVIRONMENT" docker -rs "${files[@]}"
 }
 
-# run_go_tests PART PACKAGES [TAGS]: with the flags that make up built the packages with, so that the cache has them. Without
-# go vet, which would analyse every module they depend on, for minutes.
+# run_go_tests PART PACKAGES [TAGS]: with the build flags of make up, to use its cache. Without go vet, which would analyse all
+# dependencies for minutes.
 run_go_tests() {
   CGO_ENABLED=0 GOFLAGS='' go test -C "$TOOLCHAIN_FOLDER/go/$1" -mod=readonly -trimpath -ldflags "-s -w" -tags "${3:-}" -vet=off -json "$2" \
     | tee "$REPORT" | python3 "$TOOLCHAIN_FOLDER/results.py" go-output
@@ -47,7 +47,7 @@ run_vitest() { NO_COLOR=1 npx --no-install vitest run "$@" --reporter="$TOOLCHAI
 
 run_unit_tests() { run_vitest --reporter=default; }
 
-# The tests of these two take long: each shows that it has ended.
+# These tests take long: each prints when it has ended.
 run_stack_tests() { run_vitest --config test/stack/vitest.config.mts --reporter=verbose; }
 
 run_hosts_tests() {
@@ -60,7 +60,7 @@ run_node_tests() {
     toolchain/language-nodejs/*.test.cjs
 }
 
-# ensure_programs: reads lines of a program and the Debian package that has it, and installs what is missing.
+# ensure_programs: reads lines of PROGRAM PACKAGE and installs the Debian packages of missing programs.
 ensure_programs() {
   local program package
   while read -r program package; do
@@ -68,12 +68,12 @@ ensure_programs() {
   done
 }
 
-# ensure_tested_programs: the tests of the stages run the same programs from Debian's packages that the images hold.
+# ensure_tested_programs: the tests of the stages run the same Debian programs that the images contain.
 ensure_tested_programs() {
   ensure_programs <<<$'ffmpeg ffmpeg\nredis-server redis-server'
 }
 
-# ensure_second_machine: what makes a machine of namespaces, and reaches it.
+# ensure_second_machine: the programs that create a machine in namespaces and reach it.
 ensure_second_machine() {
   ensure_programs <<<$'ip iproute2\nunshare util-linux\nssh openssh-client\nopenssl openssl\ncurl curl'
 }

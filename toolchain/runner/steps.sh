@@ -1,4 +1,4 @@
-# The steps of a test run: each runs to its end with a log of its own, and says what it did and what remains.
+# The steps of a test run: each runs to its end with its own log, then prints its result and what remains.
 # shellcheck shell=bash
 
 RESULTS_FOLDER="$PROJECT_FOLDER/build/test-results"
@@ -12,8 +12,8 @@ plan() {
   STEPS+=("$1|$2|${*:3}")
 }
 
-# run_steps EXTENT: runs what is planned, with logs and reports in the folder of that extent, which is emptied first. A step of
-# format none prepares the others: where it fails, they do not run.
+# run_steps EXTENT: runs the planned steps, with logs and reports in the folder of that extent, which is emptied first. A step of
+# format none prepares the others: if it fails, they do not run.
 run_steps() {
   local folder="$RESULTS_FOLDER/$1" number form name words
   rm -rf -- "$folder"
@@ -45,7 +45,7 @@ run_step() {
   if ((failed > 0)); then add_failures "$name" "$files.log" "${failures[@]}"; else remember_seconds "$name" "$seconds"; fi
 }
 
-# add_failures NAME LOG FAILURE...: shows them now, and again at the end. What has no report shows the end of its log.
+# add_failures NAME LOG FAILURE...: prints them now and again at the end. A step without a report shows the end of its log.
 add_failures() {
   local name=$1 log=$2 text
   shift 2
@@ -76,7 +76,7 @@ remember_seconds() {
   } | write_file "$SECONDS_FILE" 644
 }
 
-# say_what_remains DONE: the steps after the first DONE ones, and what those that have run before took.
+# say_what_remains DONE: prints the steps after the first DONE ones, and how long they took last time.
 say_what_remains() {
   local step name names='' seconds=0
   for step in "${STEPS[@]:$1}"; do
@@ -88,7 +88,7 @@ say_what_remains() {
   say "$((${#STEPS[@]} - $1)) to go$( ((seconds == 0)) || printf ', about %s' "$(clock "$seconds")"): ${names#; }"
 }
 
-# sum_up: a table of the steps, the failures once more, and the sum as the last line.
+# sum_up: prints a table of the steps, all failures, and the totals as the last line.
 sum_up() {
   {
     printf '\n%-32s %6s %7s %7s %7s\n' step time passed failed skipped

@@ -162,7 +162,7 @@ def test_another_film_of_that_name_is_not_overwritten(stack: Stack) -> None:
     (stack.films / FILM).write_bytes(b"older")
     status, said = stack.make("film", FILM_PATH=film_of(stack))
     assert status == 1
-    assert f"{stack.shown_films}/{FILM} is another film of that name" in said
+    assert f"{stack.shown_films}/{FILM} is a different film of the same name" in said
     assert (stack.films / FILM).read_bytes() == b"older"
 
 
@@ -179,8 +179,8 @@ def test_a_folder_that_cannot_be_written_is_said_with_a_way_out(remote: Stack) -
     status, said = remote.make("film", FILM_PATH=film_of(remote))
     assert status == 1
     assert f"could not be copied to {remote.shown_films}" in said
-    assert "what to do:" in said
-    assert HOST in said.split("what to do:")[1]
+    assert "fix:" in said
+    assert HOST in said.split("fix:")[1]
 
 
 def test_a_machine_that_ssh_does_not_reach_is_said(remote: Stack) -> None:

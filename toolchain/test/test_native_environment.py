@@ -65,7 +65,7 @@ def test_a_complete_environment_is_left_alone(machine: Shell) -> None:
 def test_an_unfinished_one_is_gone_on_with(machine: Shell) -> None:
     status, messages = make(machine, SYNC_STATUS="1")
     assert status == 1
-    assert "can be run again as it is" in messages
+    assert "run the command again; downloads are kept" in messages
     status, messages = make(machine)
     assert status == 0, messages
     assert sum(call.startswith("uv venv") for call in machine.calls) == 1
@@ -91,7 +91,7 @@ def test_another_python_than_the_images_is_refused(machine: Shell) -> None:
     ("file", "text", "message"),
     [
         ("pyvenv.cfg", "version = 3.12.1", "is an environment of Python 3.12, the images have 3.11"),
-        ("film.mp4", "a film", "holds something else than a Python environment"),
+        ("film.mp4", "a film", "is not a Python environment"),
     ],
 )
 def test_a_folder_with_something_else_is_not_touched(machine: Shell, file: str, text: str, message: str) -> None:

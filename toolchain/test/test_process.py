@@ -198,7 +198,7 @@ def test_a_service_that_ends_at_once_shows_its_log_and_what_to_do(shell: Shell) 
     result = shell.run(f'never() {{ false; }}\nensure_service demo never "unix://$HOME/socket" {command}')
     assert result.returncode == 1
     assert "the disk is full" in result.stderr
-    assert "what to do:" in result.stderr
+    assert "fix:" in result.stderr
 
 
 def test_a_service_does_not_keep_the_locks(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""What a deployment leaves that was cut off."""
+"""What an interrupted deployment leaves."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def test_operations_under_way_and_unknown_containers_go(
     recovery.main("dev", file)
     assert [call for call in calls if "rm" in call.split()] == ["rm --force 2", "network rm 3"]
     assert json.loads(file.read_text()) == {"deployment": {"resources": STATE["deployment"]["resources"]}}
-    assert "was under way: mux" in capsys.readouterr().out
+    assert "was pending: mux" in capsys.readouterr().out
 
 
 def lock_of(shell: Shell, process: int, host: str) -> Path:

@@ -87,7 +87,7 @@ def test_a_failed_step_does_not_change_the_time_it_is_said_to_take(shell: Shell)
 
 def test_a_quiet_step_shows_that_it_runs(shell: Shell) -> None:
     result = shell.run(f"{RUNNER}QUIET_SECONDS=1\nplan check slow sleep 3\nrun_steps all")
-    assert "slow: still runs, for 0:0" in result.stderr
+    assert "slow: still running after 0:0" in result.stderr
 
 
 def test_an_error_in_the_middle_of_a_step_fails_it(shell: Shell) -> None:
@@ -152,7 +152,7 @@ def test_a_second_run_says_that_the_first_is_under_way(shell: Shell) -> None:
         started = processes(shell)
         second = shell.run(f"{RUNNER}hold_test_lock all")
         assert second.returncode == 1
-        assert "another run of these tests is under way (process " in second.stderr
+        assert "these tests are already running (process " in second.stderr
         assert shell.run(f"{RUNNER}hold_test_lock check").returncode == 0
         first.terminate()
         first.communicate(timeout=600)

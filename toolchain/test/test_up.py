@@ -130,13 +130,13 @@ def test_another_film_of_the_same_name_is_not_overwritten(shell: Shell) -> None:
     (folder / "film.mp4").write_bytes(b"old")
     result = shell.run('bring_in "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
     assert result.returncode == 1
-    assert "another film of that name" in result.stderr
+    assert "a different film of the same name" in result.stderr
     assert (folder / "film.mp4").read_bytes() == b"old"
 
 
 @pytest.mark.parametrize(
     ("film", "message"),
-    [("", "FILM=path"), ("nowhere.mp4", "no such file"), ("folder", "no file"), ("empty.mp4", "is empty")],
+    [("", "FILM=path"), ("nowhere.mp4", "no such file"), ("folder", "not a file"), ("empty.mp4", "is empty")],
 )
 def test_make_film_says_what_is_wrong_with_the_film(shell: Shell, film: str, message: str) -> None:
     (shell.folder / "folder").mkdir()
@@ -188,7 +188,7 @@ def test_an_engine_that_does_not_say_what_runs_loses_nothing(shell: Shell) -> No
     shell.double("docker", "echo no space left on device >&2; exit 1")
     result = shell.run("repair_drift")
     assert result.returncode == 1
-    assert "the engine does not say which containers run" in result.stderr
+    assert "the engine does not list its containers" in result.stderr
     assert not [call for call in shell.calls if "refresh" in call]
 
 

@@ -1,13 +1,13 @@
-/** Tables of Markdown, and the parts of documents that a command writes between markers of its own. */
+/** Markdown tables, and the generated parts of documents, each between markers of its own. */
 
-/** A table; figures, in all columns but the first, stand to the right. */
+/** A table; with "figures" all columns but the first are right-aligned. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], columns: "text" | "figures" = "text"): string {
   const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const rule = head.map((_, index) => (columns === "figures" && index > 0 ? "---:" : "---"));
   return [line(head), line(rule), ...rows.map(line)].join("\n");
 }
 
-/** A part of a document: its name, and the command that writes it. */
+/** A generated part of a document: its name, and the command that writes it. */
 export interface Part {
   readonly name: string;
   readonly madeBy: string;
@@ -22,7 +22,7 @@ export function marked(part: Part, content: string): string {
 }
 
 /**
- * The text with the part put anew; undefined where it has none.
+ * The text with the part replaced; undefined if it has no such part.
  * @throws Error where one of the part's markers is missing.
  */
 export function withPart(text: string, part: Part, content: string): string | undefined {
