@@ -114,6 +114,17 @@ describe("stageContext", () => {
     expect(readdirSync(staging)).toEqual([path.basename(staged)]);
   });
 
+  it("writes folders and files with plain modes under any umask", () => {
+    const umask = process.umask(0o077);
+    try {
+      const staged = stage();
+      const modes = ["", "package", "package/module.py", "run.sh"].map((name) => statSync(path.join(staged, name)).mode & 0o777);
+      expect(modes).toEqual([0o755, 0o755, 0o644, 0o755]);
+    } finally {
+      process.umask(umask);
+    }
+  });
+
   it("leaves a running build its sources when they are edited", () => {
     const running = stage();
     write("package/module.py", "x = 2\n");

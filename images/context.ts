@@ -69,11 +69,14 @@ function readIfPresent(file: string): string {
   }
 }
 
-/** The files of `folder` that its .dockerignore lets in, and always the Dockerfile, sorted by path. */
+/**
+ * The Dockerfile of `folder` and the files that its .dockerignore lets in, sorted by path.
+ * @throws Error where one of them cannot be read; the provider takes such a Dockerfile for unchanged.
+ */
 export function readContext(folder: string): ContextFile[] {
-  const ignored = dockerignore().add(readIfPresent(path.join(folder, ".dockerignore")));
-  return listFiles(folder)
-    .filter((name) => name === "Dockerfile" || (name !== ".dockerignore" && !ignored.ignores(name)))
+  const ignored = dockerignore().add(readIfPresent(path.join(folder, ".dockerignore"))).add(["Dockerfile", ".dockerignore"]);
+  return ["Dockerfile", ...ignored.filter(listFiles(folder))]
+    .sort()
     .map((name) => {
       const file = path.join(folder, name);
       const content = readFileSync(file);
@@ -96,11 +99,17 @@ export function hashContext(files: readonly ContextFile[]): string {
 }
 
 function writeContext(files: readonly ContextFile[], folder: string): void {
-  for (const file of files) {
-    const target = path.join(folder, file.path);
-    mkdirSync(path.dirname(target), { recursive: true });
-    writeFileSync(target, file.content);
-    chmodSync(target, file.executable ? 0o755 : 0o644);
+  // BuildKit's cache goes by the modes, those of folders included.
+  const umask = process.umask(0o022);
+  try {
+    chmodSync(folder, 0o755);
+    for (const file of files) {
+      const target = path.join(folder, file.path);
+      mkdirSync(path.dirname(target), { recursive: true });
+      writeFileSync(target, file.content, { mode: file.executable ? 0o755 : 0o644 });
+    }
+  } finally {
+    process.umask(umask);
   }
 }
 

@@ -29,12 +29,16 @@ describe("goldenText", () => {
     inputs: { tags: ["host/base:cpu", `host/base:cpu-${hash}`], platforms: ["linux/amd64"] },
     digest: `sha256:${digest.repeat(64)}`,
     options: {},
+    parent: "",
+    aliases: [],
   });
   const service = (digest: string, memory: number): RecordedResource => ({
     type: "docker:index/container:Container",
     name: "asr",
     inputs: { memory, image: `host/base@sha256:${digest.repeat(64)}`, folder: path.join(__dirname, "..", "films") },
     options: {},
+    parent: "",
+    aliases: [],
   });
 
   it("does not see an edit of an image's sources, the place of the checkout or the order of declaration", () => {

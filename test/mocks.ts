@@ -10,7 +10,13 @@ export interface RecordedResource {
   readonly digest?: string;
   /** What the engine is told about the resource beside its inputs; only what is set. */
   readonly options: Record<string, unknown>;
+  /** URN of its parent, as the mocks make it: that of the engine but for the types of grandparents. */
+  readonly parent: string;
+  readonly aliases: readonly Alias[];
 }
+
+/** Where a resource was in an earlier program: a URN, or what differs from where it is now (empty: nothing). */
+export type Alias = string | { readonly name: string; readonly type: string; readonly parent: string; readonly noParent: boolean };
 
 /** The request by which a program declares a resource, as far as the mocks read it. */
 interface Registration {
@@ -26,6 +32,14 @@ interface Registration {
   getIgnorechangesList(): string[];
   getProvider(): string;
   getCustomtimeouts(): { toObject(): Record<string, string> } | undefined;
+  getAliasesList(): { getUrn(): string; getSpec(): AliasSpec | undefined }[];
+}
+
+interface AliasSpec {
+  getName(): string;
+  getType(): string;
+  getParenturn(): string;
+  getNoparent(): boolean;
 }
 
 interface Monitor {
@@ -42,6 +56,14 @@ const outputs: Readonly<Record<string, (inputs: Record<string, unknown>) => Reco
   "docker-build:index:Image": (inputs) => ({ digest: digestOf(inputs), ref: "mocked" }),
   "command:local:Command": () => ({ stdout: "", stderr: "" }),
 };
+
+function aliasesOf(request: Registration): Alias[] {
+  return request.getAliasesList().map((alias) => {
+    const spec = alias.getSpec();
+    if (spec === undefined) return alias.getUrn();
+    return { name: spec.getName(), type: spec.getType(), parent: spec.getParenturn(), noParent: spec.getNoparent() };
+  });
+}
 
 const nameIn = (urn: string): string => urn.split("::")[3] ?? "";
 
@@ -77,13 +99,19 @@ export async function mockPulumi(
   { preview = false, deployed = {} }: { preview?: boolean; deployed?: Readonly<Record<string, unknown>> } = {},
 ): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
-  const options = new Map<string, Record<string, unknown>>();
+  const requests = new Map<string, Registration>();
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
         const values = inputs as Record<string, unknown>;
         const made = outputs[type]?.(values) ?? {};
-        recorded.push({ type, name, inputs: values, digest: made.digest, options: options.get(`${type} ${name}`) ?? {} });
+        const request = requests.get(`${type} ${name}`);
+        recorded.push({
+          ...{ type, name, inputs: values, digest: made.digest },
+          options: request ? optionsOf(request) : {},
+          parent: request?.getParent() ?? "",
+          aliases: request ? aliasesOf(request) : [],
+        });
         return { id: `${name}-id`, state: { ...values, ...made } };
       },
       call: ({ token, inputs }) => {
@@ -105,7 +133,7 @@ export async function mockPulumi(
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = (request, answer) => {
-    options.set(`${request.getType()} ${request.getName()}`, optionsOf(request));
+    requests.set(`${request.getType()} ${request.getName()}`, request);
     return register(request, answer);
   };
   return recorded;

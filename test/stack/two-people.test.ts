@@ -1,0 +1,63 @@
+/** Two people deploy the stack by turns, each from a clone of their own. */
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { parse, stringify } from "yaml";
+import { command, docker, expectSays, type CommandOptions } from "./command";
+import { services, Stack, STACK } from "./stack";
+
+const stack = new Stack();
+const home = stack.beside("other-person");
+const checkout = path.join(home, "cp-whisperx");
+const authority = path.join(home, "authority.pem");
+
+/** A clone of what the stack is deployed from, by somebody whose umask lets nobody else read. */
+async function clone(): Promise<void> {
+  const repository = path.join(home, "repository.git");
+  const work = ["--git-dir", repository, "--work-tree", stack.path(), "-c", "user.name=test", "-c", "user.email=test@localhost"];
+  await command("git", ["init", "--quiet", "--bare", repository]);
+  await command("git", [...work, "add", "--all"]);
+  await command("git", [...work, "commit", "--quiet", "--message", "sources"]);
+  await command("sh", ["-c", 'umask 077 && git clone --quiet "$1" "$2"', "sh", repository, checkout]);
+  symlinkSync(stack.path("node_modules"), path.join(checkout, "node_modules"));
+}
+
+/** Settings as two people share them: films by absolute paths; certificates are this person's own. */
+function configure(): void {
+  const { config } = parse(readFileSync(stack.path(`Pulumi.${STACK}.yaml`), "utf8")) as { config: Record<string, unknown> };
+  const films = { in: stack.path("films", "in"), out: stack.path("films", "out"), config: stack.path("samples", "config") };
+  const settings = { ...config, "cp-whisperx:films": films, "cp-whisperx:certificates": authority };
+  writeFileSync(path.join(checkout, `Pulumi.${STACK}.yaml`), stringify({ config: settings }));
+}
+
+/** Pulumi as the other person runs it. */
+async function pulumi(...args: string[]): ReturnType<Stack["run"]> {
+  const env = { HOME: home, PULUMI_HOME: process.env.PULUMI_HOME ?? path.join(process.env.HOME ?? "/root", ".pulumi") };
+  const options: CommandOptions = { cwd: checkout, env: { ...env, SSL_CERT_FILE: authority, TZ: "Asia/Tokyo", LANG: "C", LC_ALL: "C" } };
+  return stack.run("sh", ["-c", 'umask 077 && exec pulumi "$@"', "sh", ...args, "--stack", STACK, "--non-interactive"], options);
+}
+
+async function containers(): Promise<string> {
+  const names = services.map((service) => stack.containerName(service));
+  return (await docker(["inspect", "--format", "{{.Name}} {{.Id}} {{.State.StartedAt}}", ...names])).stdout;
+}
+
+beforeAll(async () => {
+  rmSync(home, { recursive: true, force: true });
+  await clone();
+  const subject = ["-subj", "/CN=Private authority", "-keyout", path.join(home, "key.pem"), "-out", authority];
+  await command("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", ...subject]);
+  configure();
+});
+afterAll(() => { rmSync(home, { recursive: true, force: true }); });
+
+it("another person's up changes nothing: other checkout, umask, home, locale, time zone and private authority", async () => {
+  const before = await containers();
+  await pulumi("preview", "--expect-no-changes");
+  expectSays(await pulumi("up", "--yes", "--skip-preview"), /Resources:\s+\d+ unchanged\s+Duration/);
+  expect(await containers()).toBe(before);
+});
+
+it("nor does the first person's after it", async () => {
+  await stack.pulumi(["preview", "--expect-no-changes"]);
+});
