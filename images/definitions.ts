@@ -9,8 +9,8 @@ export interface ImageDefinition extends CatalogImage, DockerfileFacts {
   readonly variants: readonly Variant[];
 }
 
-/** Folder with one build context per image. */
-export const SOURCES = path.join(__dirname, "..", "docker");
+/** Folder with one build context per image, in the checkout. */
+export const SOURCES = "docker";
 
 export const definitions: readonly ImageDefinition[] = catalog.map((image) => ({
   variants: [DEFAULT_VARIANT],

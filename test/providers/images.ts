@@ -1,11 +1,14 @@
 /** A catalogue of two small images, for what the providers make of it. */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
-import { SCRATCH, type ImageDefinition } from "../../images/catalog";
+import { SCRATCH } from "../../catalog";
+import type { ImageDefinition } from "../../images/definitions";
+
+const BUILD = { variants: ["cpu"], uses: [], network: false } as const;
 
 export const CATALOG: readonly ImageDefinition[] = [
-  { name: "parent", parent: SCRATCH, description: "a file" },
-  { name: "child", parent: "parent", description: "a second file", service: { memoryMegabytes: 1 } },
+  { ...BUILD, name: "parent", parent: SCRATCH, description: "a file" },
+  { ...BUILD, name: "child", parent: "parent", description: "a second file", service: { memoryMegabytes: 1 } },
 ];
 
 const DOCKERFILES = {

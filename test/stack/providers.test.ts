@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { LocalWorkspace, type Stack as PulumiStack } from "@pulumi/pulumi/automation";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { buildHierarchy } from "../../images/hierarchy";
+import { Images } from "../../images";
 import { CATALOG, writeSources } from "../providers/images";
 import { UnauthorizedRegistry } from "../providers/unauthorized-registry";
 import { command, docker } from "./command";
@@ -28,22 +28,14 @@ async function stackIn(checkout: string, env: Record<string, string> = {}): Prom
   const workDir = path.join(root, checkout);
   process.chdir(workDir);
   const program = async (): Promise<Record<string, unknown>> => {
-    const { images } = buildHierarchy(
-      {
-        registry: registry.address,
-        namespace: NAMESPACE,
-        variant: "cpu",
-        images: [],
-        platform: "linux/amd64",
-        builder: BUILDER,
-        externalImages: { cpu: "" },
-        certificates: "",
-        sources: "docker",
-        staging: "build/contexts",
-      },
-      CATALOG,
-    );
-    return Promise.resolve(Object.fromEntries(Object.entries(images).map(([name, { reference }]) => [name, reference])));
+    const where = { registry: registry.address, namespace: NAMESPACE, builder: BUILDER };
+    const { built } = new Images("images", {
+      settings: { ...where, variant: "cpu", platform: "linux/amd64", baseImages: { cpu: "" } },
+      wanted: [],
+      certificates: "",
+      definitions: CATALOG,
+    });
+    return Promise.resolve(Object.fromEntries(Object.entries(built).map(([name, { reference }]) => [name, reference])));
   };
   return LocalWorkspace.createOrSelectStack(
     { stackName: "complaints", projectName: "providers", program },

@@ -1,7 +1,6 @@
 /** The pictures and tables in docs/ that derive from the catalogue, the stages and the settings. `npm run docs` writes them. */
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
-<<<<<<< HEAD:docs/readme-sections.ts
 import stages from "../../docker/common/cp_whisperx/stages.json";
 import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH } from "../../catalog";
 import { definitions, type ImageDefinition } from "../../images/definitions";
@@ -9,13 +8,6 @@ import { stackNodes } from "../../images/plan";
 import { allowed, settingsJsonSchema } from "../../settings";
 import { PER_SERVICE } from "../../settings/schema";
 import type { Variant } from "../../variants";
-=======
-import stages from "../../docker/common/cp_whisperx/stages.json";
-import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH, type ImageDefinition, type Variant } from "../../images/catalog";
-import { stackNodes } from "../../images/plan";
-import { allowed, settingsJsonSchema } from "../../settings";
-import { PER_SERVICE } from "../../settings/schema";
->>>>>>> docs:toolchain/docs/generate.ts
 import { table, withPart } from "./markdown";
 
 type Schema = typeof settingsJsonSchema;
