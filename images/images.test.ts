@@ -6,7 +6,9 @@ import { describe, expect, it } from "vitest";
 import { mockPulumi, settled, type RecordedResource } from "../test/mocks";
 import { randomStack } from "../test/random-catalog";
 import { Images } from ".";
+import { SCRATCH, type CatalogImage } from "../catalog";
 import type { ImageDefinition } from "./definitions";
+import { buildArgument } from "./dockerfile";
 import { descendants, stackNodes, type Wanted } from "./plan";
 
 const DIGEST = /^\S+@sha256:[0-9a-f]{64}$/;
@@ -15,17 +17,27 @@ const BASE_IMAGES = { cpu: `registry/python@sha256:${"0".repeat(64)}`, cuda: `re
 /** What the images of these tests have in common. */
 const RUNS = { description: "", variants: ["cpu"], uses: [], network: false, service: { memoryMegabytes: 1 } } as const;
 
-function writeSources(folder: string, catalog: readonly ImageDefinition[], dockerfile: (name: string) => string): void {
-  for (const { name } of catalog) {
+const unchanged = (dockerfile: string): string => dockerfile;
+
+/** Writes the Dockerfiles of which the definitions come, each as `edit` leaves it. */
+function writeSources(folder: string, definitions: readonly ImageDefinition[], edit: (dockerfile: string, name: string) => string): void {
+  for (const { name, parent, uses, network } of definitions) {
+    const images = [...(parent === SCRATCH ? [] : ["BASE_IMAGE"]), ...uses.map(buildArgument)].map((argument) => `ARG ${argument}\n`);
+    const secret = network ? "RUN --mount=type=secret,id=ca true\n" : "";
     mkdirSync(path.join(folder, name), { recursive: true });
-    writeFileSync(path.join(folder, name, "Dockerfile"), dockerfile(name));
+    writeFileSync(path.join(folder, name, "Dockerfile"), edit(`${images.join("")}FROM scratch\n${secret}`, name));
   }
+}
+
+/** What a catalogue says of an image: the rest stands in its Dockerfile. */
+function row({ name, description, parent, parentOfVariant, variants, service }: CatalogImage): CatalogImage {
+  return { name, description, parent, parentOfVariant, variants, service };
 }
 
 /** The image resources of a catalogue, as the engine sees them. */
 async function declare(
   folder: string,
-  definitions: readonly ImageDefinition[],
+  catalog: readonly CatalogImage[],
   { variant, images }: Wanted,
   certificates = "-----BEGIN CERTIFICATE-----",
 ): Promise<RecordedResource[]> {
@@ -35,7 +47,7 @@ async function declare(
     settings: { ...where, variant, platform: "linux/amd64", baseImages: BASE_IMAGES },
     wanted: images,
     certificates,
-    definitions,
+    catalog: catalog.map(row),
     sources: folder,
     staging: path.join(folder, "staged"),
   });
@@ -68,9 +80,9 @@ describe("Images", () => {
       fc.asyncProperty(randomStack, fc.nat(), async ({ catalog, wanted }, pick) => {
         await inTemporaryFolder(async (folder) => {
           const edited = catalog[pick % catalog.length]?.name ?? "";
-          writeSources(folder, catalog, () => "FROM scratch\n");
+          writeSources(folder, catalog, unchanged);
           const before = await declare(folder, catalog, wanted);
-          writeSources(folder, catalog, (name) => (name === edited ? "FROM scratch\nLABEL edited=yes\n" : "FROM scratch\n"));
+          writeSources(folder, catalog, (dockerfile, name) => (name === edited ? `${dockerfile}LABEL edited=yes\n` : dockerfile));
           const after = await declare(folder, catalog, wanted);
           const nodes = stackNodes(catalog, wanted);
           const reached = nodes
@@ -87,9 +99,9 @@ describe("Images", () => {
     await fc.assert(
       fc.asyncProperty(randomStack, async ({ catalog, wanted }) => {
         await inTemporaryFolder(async (folder) => {
-          writeSources(folder, catalog, () => "FROM scratch\n");
+          writeSources(folder, catalog, unchanged);
           const before = await declare(folder, catalog, wanted);
-          writeSources(folder, catalog, () => "# why\nFROM scratch\n# and how\n");
+          writeSources(folder, catalog, (dockerfile) => `# why\n${dockerfile}# and how\n`);
           expect(changedNames(before, await declare(folder, catalog, wanted))).toEqual([]);
         });
       }),
@@ -101,7 +113,7 @@ describe("Images", () => {
     await fc.assert(
       fc.asyncProperty(randomStack, async ({ catalog, wanted }) => {
         await inTemporaryFolder(async (folder) => {
-          writeSources(folder, catalog, () => "FROM scratch\n");
+          writeSources(folder, catalog, unchanged);
           const images = await declare(folder, catalog, wanted);
           expect(images.map(({ name }) => name).sort()).toEqual(stackNodes(catalog, wanted).map(({ name }) => name).sort());
           const caches = images.map(({ inputs }) => JSON.stringify(inputs.cacheTo));
@@ -130,7 +142,7 @@ describe("Images", () => {
       { ...RUNS, name: "light", parent: "both" },
     ];
     await inTemporaryFolder(async (folder) => {
-      writeSources(folder, catalog, () => "FROM scratch\n");
+      writeSources(folder, catalog, unchanged);
       const images = await declare(folder, catalog, { variant: "cuda", images: [] });
       const inputs = Object.fromEntries(images.map((image) => [image.name, image.inputs]));
       expect(inputs.both?.buildArgs).toEqual({ BASE_IMAGE: BASE_IMAGES.cpu, VARIANT: "cpu" });
@@ -146,7 +158,7 @@ describe("Images", () => {
       { ...RUNS, name: "offline", parent: "online" },
     ];
     await inTemporaryFolder(async (folder) => {
-      writeSources(folder, catalog, () => "FROM scratch\n");
+      writeSources(folder, catalog, unchanged);
       const [online, offline] = await declare(folder, catalog, { variant: "cpu", images: [] }, "");
       expect(online?.inputs).toMatchObject({ secrets: { value: { ca: "" } }, ignoreSecretsInDiffCalculation: ["ca"] });
       expect(offline?.inputs).not.toHaveProperty("secrets");

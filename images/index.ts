@@ -1,11 +1,11 @@
 import * as path from "node:path";
 import * as dockerBuild from "@pulumi/docker-build";
 import * as pulumi from "@pulumi/pulumi";
-import { EXTERNAL } from "../catalog";
+import { catalog as usual, EXTERNAL, type CatalogImage } from "../catalog";
 import type { Settings } from "../settings";
 import { VARIANTS } from "../variants";
 import { hashContext, readContext, removeOldContexts, stageContext, type ContextFile } from "./context";
-import { definitions as ofCatalog, SOURCES, type ImageDefinition } from "./definitions";
+import { readDefinitions, SOURCES } from "./definitions";
 import { buildImage, type BuiltImage, type ImageArgs } from "./image";
 import { nodeOf, planImages, type Naming, type Wanted } from "./plan";
 
@@ -13,8 +13,8 @@ export interface ImagesArgs extends Pick<ImageArgs, "certificates"> {
   readonly settings: ImageArgs["settings"] & Naming & Pick<Settings, "variant" | "baseImages">;
   /** Images beside the services' that the stack uses. */
   readonly wanted: Wanted["images"];
-  /** What may be built; the images of the catalogue by default. */
-  readonly definitions?: readonly ImageDefinition[];
+  /** What may be built; `catalog` of catalog.ts by default. */
+  readonly catalog?: readonly CatalogImage[];
   /** Folder with one build context per image; `docker` by default. */
   readonly sources?: string;
   /** Folder for the staged contexts, `build/contexts` by default; relative to the program, to be the same on every machine. */
@@ -41,7 +41,8 @@ export class Images extends pulumi.ComponentResource {
 
   constructor(name: string, args: ImagesArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:images:Images", name, {}, options);
-    const { settings, wanted, certificates, definitions = ofCatalog, sources = SOURCES, staging = "build/contexts" } = args;
+    const { settings, wanted, certificates, catalog = usual, sources = SOURCES, staging = "build/contexts" } = args;
+    const definitions = readDefinitions(catalog, sources);
     const contextOf = contextReader(sources);
     // The provider keeps DOCKER_HOST in the state, and would replace every image where another one is set. Builds go to the builder
     // of that name, wherever DOCKER_HOST leads. The alias is the provider of stacks from before this one was declared.

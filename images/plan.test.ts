@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { randomCatalog, randomStack } from "../test/random-catalog";
 import { MODEL_IMAGES } from "../catalog";
 import { DEFAULT_VARIANT, VARIANT_NAMES, type Variant } from "../variants";
-import { definitions, type ImageDefinition } from "./definitions";
+import { readDefinitions, type ImageDefinition } from "./definitions";
 import {
   builtVariant,
   dependencies,
@@ -14,6 +14,7 @@ import {
   type Dependent,
 } from "./plan";
 
+const definitions = readDefinitions();
 const naming = { registry: "127.0.0.1:5000", namespace: "rajiup" };
 const image = (name: string, parent: string, uses: string[] = []): ImageDefinition => ({
   name,

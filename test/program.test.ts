@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
 import { MODEL_IMAGES } from "../catalog";
-import { definitions } from "../images/definitions";
+import { readDefinitions } from "../images/definitions";
 import { stackNodes } from "../images/plan";
 import type { HubModel } from "../settings/hub-models";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
@@ -46,7 +46,7 @@ describe("the program of stack dev", () => {
 
   it("builds every image that the stack needs and runs a service for every stage, and the queue", () => {
     const built = resources.filter(({ type }) => type === "docker-build:index:Image").map(({ name }) => name);
-    const needed = stackNodes(definitions, { variant: "cpu", images: MODEL_IMAGES.packaged });
+    const needed = stackNodes(readDefinitions(), { variant: "cpu", images: MODEL_IMAGES.packaged });
     expect(built.sort()).toEqual(needed.map(({ name }) => name).sort());
     expect([...containers.keys()].sort()).toEqual(["queue", ...stages.map(({ name }) => name)].sort());
   });

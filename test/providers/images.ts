@@ -1,14 +1,11 @@
 /** A catalogue of two small images, for what the providers make of it. */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
-import { SCRATCH } from "../../catalog";
-import type { ImageDefinition } from "../../images/definitions";
+import { SCRATCH, type CatalogImage } from "../../catalog";
 
-const BUILD = { variants: ["cpu"], uses: [], network: false } as const;
-
-export const CATALOG: readonly ImageDefinition[] = [
-  { ...BUILD, name: "parent", parent: SCRATCH, description: "a file" },
-  { ...BUILD, name: "child", parent: "parent", description: "a second file", service: { memoryMegabytes: 1 } },
+export const CATALOG: readonly CatalogImage[] = [
+  { name: "parent", parent: SCRATCH, description: "a file" },
+  { name: "child", parent: "parent", description: "a second file", service: { memoryMegabytes: 1 } },
 ];
 
 const DOCKERFILES = {

@@ -33,7 +33,7 @@ async function stackIn(checkout: string, env: Record<string, string> = {}): Prom
       settings: { ...where, variant: "cpu", platform: "linux/amd64", baseImages: { cpu: "" } },
       wanted: [],
       certificates: "",
-      definitions: CATALOG,
+      catalog: CATALOG,
     });
     return Promise.resolve(Object.fromEntries(Object.entries(built).map(([name, { reference }]) => [name, reference])));
   };

@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import * as path from "node:path";
 import { inject } from "vitest";
 import { MODEL_IMAGES, services as ofCatalog } from "../../catalog";
-import { definitions } from "../../images/definitions";
+import { readDefinitions } from "../../images/definitions";
 import { stackNodes } from "../../images/plan";
 import { command, docker, type CommandOptions, type CommandResult } from "./command";
 
@@ -17,7 +17,7 @@ export const REGISTRY = `127.0.0.1:${process.env.CP_WHISPERX_REGISTRY_PORT ?? "5
 export const SAMPLE = "The Missing Letter (2026).mp4";
 
 /** The images that the stack builds. */
-export const images = stackNodes(definitions, { variant: "cpu", images: MODEL_IMAGES.packaged });
+export const images = stackNodes(readDefinitions(), { variant: "cpu", images: MODEL_IMAGES.packaged });
 
 export const services = ofCatalog.map(({ name }) => name);
 

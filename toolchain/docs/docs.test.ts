@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { MODEL_IMAGES } from "../../catalog";
-import { definitions } from "../../images/definitions";
+import { readDefinitions } from "../../images/definitions";
 import { stackNodes } from "../../images/plan";
 import { scripts } from "../../package.json";
 import { settingsJsonSchema } from "../../settings";
@@ -28,7 +28,7 @@ it("docs/ says what the catalogue, the stages and the settings say (npm run docs
 
 it("the picture shows every image of the variant", () => {
   for (const variant of VARIANT_NAMES) {
-    for (const { name } of stackNodes(definitions, { variant, images: MODEL_IMAGES.hub })) {
+    for (const { name } of stackNodes(readDefinitions(), { variant, images: MODEL_IMAGES.hub })) {
       expect(hierarchyPicture(variant)).toMatch(new RegExp(`(--> | & |\\.-> |^ +)${name}(?![\\w-])`, "m"));
     }
   }

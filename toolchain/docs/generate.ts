@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import stages from "../../docker/common/cp_whisperx/stages.json";
 import { catalog, EXTERNAL, MODEL_IMAGES, SCRATCH } from "../../catalog";
-import { definitions, type ImageDefinition } from "../../images/definitions";
+import { readDefinitions, type ImageDefinition } from "../../images/definitions";
 import { stackNodes } from "../../images/plan";
 import { allowed, settingsJsonSchema } from "../../settings";
 import { PER_SERVICE } from "../../settings/schema";
@@ -16,7 +16,7 @@ const DOCS = path.join(__dirname, "..", "..", "docs");
 
 /** The hierarchy of a variant as a Mermaid graph: full arrows to children, dotted ones to what is copied in. */
 export function hierarchyPicture(variant: Variant): string {
-  const nodes = stackNodes(definitions, { variant, images: MODEL_IMAGES.hub });
+  const nodes = stackNodes(readDefinitions(), { variant, images: MODEL_IMAGES.hub });
   const copied = nodes.filter(({ uses }) => uses.includes("common")).map(({ name }) => name);
   const arrows = nodes
     .filter(({ parent }) => parent !== SCRATCH)
@@ -29,7 +29,7 @@ function parentsOfVariants({ parentOfVariant }: ImageDefinition): string[] {
 }
 
 function imageTable(): string {
-  const rows = definitions.map((image) => [
+  const rows = readDefinitions().map((image) => [
     `\`${image.name}\``,
     [image.parent, ...parentsOfVariants(image)].join("; "),
     image.variants.join(", "),
