@@ -1,4 +1,5 @@
 /** A speech-to-subtitles application as one Pulumi program: settings, images, volumes, services, outputs. */
+import { reportingChanges } from "./changes/report";
 import { Engine } from "./host/engine";
 import { staysOnMachine } from "./host/machine";
 import { preflight } from "./host/preflight";
@@ -13,7 +14,7 @@ import { readIdentities } from "./volumes/identities";
 import { ModelCache } from "./volumes/model-cache";
 import { hubArgs } from "./volumes/prefetch";
 
-export = async () => {
+export = () => reportingChanges(async () => {
   const settings = readSettings();
   await staysOnMachine(settings);
   const engineFacts = await preflight(settings);
@@ -64,4 +65,4 @@ export = async () => {
     /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
     films: films.paths,
   };
-};
+});

@@ -30,6 +30,7 @@ interface Registration {
 
 interface Monitor {
   registerResource(request: Registration, answer: unknown): Promise<void>;
+  registerResourceHook(request: unknown, answer: (error: null, value: unknown) => void): void;
 }
 
 /** The manifest digest that a build of these inputs would have: a function of sources and references. */
@@ -45,6 +46,9 @@ const outputs: Readonly<Record<string, (inputs: Record<string, unknown>) => Reco
 
 const nameIn = (urn: string): string => urn.split("::")[3] ?? "";
 
+/** The root of every stack, which goes without saying. */
+const STACK_TYPE = "pulumi:pulumi:Stack";
+
 function isSet(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : Boolean(value);
 }
@@ -52,7 +56,7 @@ function isSet(value: unknown): boolean {
 function optionsOf(request: Registration): Record<string, unknown> {
   const timeouts = Object.entries(request.getCustomtimeouts()?.toObject() ?? {}).filter(([, value]) => value !== "");
   const options = {
-    parent: nameIn(request.getParent()),
+    parent: request.getParent().includes(`::${STACK_TYPE}::`) ? "" : nameIn(request.getParent()),
     provider: nameIn(request.getProvider()),
     dependsOn: request.getDependenciesList().map(nameIn).sort(),
     protect: request.getProtect(),
@@ -82,6 +86,7 @@ export async function mockPulumi(
     {
       newResource: ({ type, name, inputs }) => {
         const values = inputs as Record<string, unknown>;
+        if (type === STACK_TYPE) return { id: name, state: values };
         const made = outputs[type]?.(values) ?? {};
         recorded.push({ type, name, inputs: values, digest: made.digest, options: options.get(`${type} ${name}`) ?? {} });
         return { id: `${name}-id`, state: { ...values, ...made } };
@@ -108,6 +113,8 @@ export async function mockPulumi(
     options.set(`${request.getType()} ${request.getName()}`, optionsOf(request));
     return register(request, answer);
   };
+  // The engine alone calls hooks, for what it changes; mocks change nothing.
+  monitor.registerResourceHook = (_, answer) => { answer(null, {}); };
   return recorded;
 }
 
