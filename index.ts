@@ -61,7 +61,7 @@ export = () => reportingChanges(async () => {
     services: runServices({ settings, engine, images: hierarchy, modelCache, films, identities }),
     volumes: { modelCache: modelCache.volumeName },
     /** Machine whose engine runs the services, as ssh://user@machine; left out where it is this one. */
-    host: settings.host,
+    ...(settings.host === undefined ? {} : { host: settings.host }),
     /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
     films: films.paths,
   };

@@ -23,17 +23,16 @@ export function meets(deployed: unknown, asked: unknown): boolean {
   }
   if (typeof asked !== "object") return deployed === asked;
   if (typeof deployed !== "object" || deployed === null) return false;
-  return Object.entries(asked).every(([key, value]) => meets((deployed as Inputs)[key], value));
+  return differences(deployed as Inputs, asked as Inputs).length === 0;
 }
 
-/** The names of the inputs that differ. What the new ones leave out the provider chooses. */
+/** The names of the inputs that differ. What the new ones leave out the provider chooses, and notes as __defaults. */
 export function differences(deployed: Inputs, asked: Inputs): string[] {
   return Object.keys(asked).filter((key) => key !== "__defaults" && !meets(deployed[key], asked[key]));
 }
 
 /** A value for people; short. */
 export function shown(value: unknown): string {
-  if (isOpen(value)) return "known when it is deployed";
   if (value === undefined) return "unset";
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;

@@ -38,18 +38,20 @@ describe("an image is rebuilt for", () => {
 const container = {
   name: "cp-whisperx-dev-asr",
   image: "r:5000/n/asr@sha256:1",
-  envs: ["B=2", "A=1"],
+  envs: ["B=2", "CP_WHISPERX_IMAGE=r:5000/n/asr@sha256:1"],
   memory: 4096,
+  healthcheck: { retries: 5, startInterval: "0s" },
   mounts: [{ type: "volume", target: "/models", source: "models", readOnly: true, bindOptions: null }],
 };
 
 describe("a container is replaced for", () => {
   it.each([
     ["its image", { image: pulumi.unknown }, ["image"]],
-    ["settings, by their names", { envs: ["A=1", "B=3", "C=4"] }, ["setting B", "setting C"]],
+    ["settings, by their names", { envs: ["CP_WHISPERX_IMAGE=r:5000/n/asr@sha256:1", "B=3", "C=4"] }, ["setting B", "setting C"]],
+    ["its image, which it is also told", { image: pulumi.unknown, envs: ["B=2", pulumi.unknown] }, ["image"]],
     ["its memory limit", { memory: 2048 }, ["memory limit"]],
     ["its mounts", { mounts: [{ type: "volume", target: "/models", source: "others" }] }, ["mounts"]],
-    ["nothing where the provider filled in defaults and sorted", { envs: ["A=1", "B=2"], mounts: [{ type: "volume", target: "/models", source: "models", readOnly: true }] }, []],
+    ["nothing where the provider filled in defaults and sorted", { envs: ["CP_WHISPERX_IMAGE=r:5000/n/asr@sha256:1", "B=2"], healthcheck: { retries: 5, __defaults: ["x"] }, mounts: [{ type: "volume", target: "/models", source: "models", readOnly: true }] }, []],
   ])("%s", (_, asked, expected) => {
     expect(reasons("containers", container, { ...container, ...asked }).map(({ text }) => text)).toEqual(expected);
   });

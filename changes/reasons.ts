@@ -3,6 +3,9 @@ import type { Inputs, Kind, Reason } from "./change";
 import { differences, isOpen, meets, shown } from "./differences";
 import { sourceDetails } from "./sources";
 
+/** The variable that tells a container its own image. */
+const IMAGE_VARIABLE = "CP_WHISPERX_IMAGE";
+
 type Explain = (deployed: Inputs, asked: Inputs, key: string) => Reason[];
 
 const record = (value: unknown): Inputs => (typeof value === "object" && value !== null ? (value as Inputs) : {});
@@ -13,7 +16,8 @@ function imageIn(reference: unknown): string | undefined {
 }
 
 function changeOf(text: string, deployed: unknown, asked: unknown): Reason {
-  return { text, certain: !isOpen(asked), details: [`${shown(deployed)} -> ${shown(asked)}`] };
+  if (isOpen(asked)) return { text, certain: false };
+  return { text, certain: true, details: [`${shown(deployed)} -> ${shown(asked)}`] };
 }
 
 /** The build arguments: those that end in _IMAGE name another image, BASE_IMAGE the parent. */
@@ -33,26 +37,26 @@ const explainSources: Explain = (deployed, asked, key) => {
   return [{ text: "own sources", certain: true, details: sourceDetails(String(before), String(after)) }];
 };
 
-/** The environment, as `NAME=value` each: names are the settings'. */
+/** The environment, as `NAME=value` each: names are the settings'. What is gone may be one whose value is not known yet. */
 const explainEnvironment: Explain = (deployed, asked, key) => {
-  const values = (inputs: Inputs): Map<string, string> =>
-    new Map((Array.isArray(inputs[key]) ? inputs[key] : []).map((line) => {
-      const [name = "", ...value] = String(line).split("=");
-      return [name, value.join("=")];
-    }));
+  const lines = ({ [key]: list }: Inputs): unknown[] => (Array.isArray(list) ? list : []);
+  const values = (inputs: Inputs): Map<string, unknown> =>
+    new Map(lines(inputs).filter((line) => typeof line === "string").map((line) => [line.replace(/=.*$/s, ""), line.replace(/^[^=]*=/, "")]));
   const [before, after] = [values(deployed), values(asked)];
+  const open = lines(asked).find(isOpen);
   return [...new Set([...before.keys(), ...after.keys()])]
     .filter((name) => before.get(name) !== after.get(name))
-    .map((name) => changeOf(`setting ${name}`, before.get(name), after.get(name)));
+    .map((name) => changeOf(name === IMAGE_VARIABLE ? "image" : `setting ${name}`, before.get(name), after.get(name) ?? open));
 };
 
 const nothing: Explain = () => [];
 
-/** Inputs that say more than their names. Tags follow from the sources and from where images are kept. */
+/** Inputs that say more than their names, or nothing that others do not say. */
 const EXPLAINED: Readonly<Record<string, Explain>> = {
   buildArgs: explainArguments,
   context: explainSources,
   envs: explainEnvironment,
+  dockerfile: nothing,
   cacheFrom: nothing,
   cacheTo: nothing,
 };

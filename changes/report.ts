@@ -49,8 +49,7 @@ class ChangeReport {
   async print(): Promise<void> {
     await Promise.all(this.declared.values());
     const preview = pulumi.runtime.isDryRun();
-    const changes = [...this.changes].map(([key, change]) => ({ ...change, failed: !this.finished.has(key) }));
-    const told = [...changes, ...(await this.removed())];
+    const told = [...this.begun(), ...(await this.removed())];
     const lines = process.env.CP_WHISPERX_DETAIL === "yes" ? details(told) : [];
     await pulumi.log.info([...lines, summary(told, this.totals(), preview)].join("\n"));
   }
@@ -67,6 +66,14 @@ class ChangeReport {
 
   private finish({ type, name }: pulumi.ResourceHookArgs): void {
     this.finished.add(keyOf(type, name));
+  }
+
+  /** What was begun, in the order of the program. */
+  private begun(): Change[] {
+    return [...this.declared.keys()].flatMap((key) => {
+      const change = this.changes.get(key);
+      return change === undefined ? [] : [{ ...change, failed: !this.finished.has(key) }];
+    });
   }
 
   /** What is deployed and no longer declared. */
