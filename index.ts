@@ -1,8 +1,9 @@
 /** A speech-to-subtitles application as one Pulumi program: settings, images, volumes, services, outputs. */
 import { reportingChanges } from "./changes/report";
 import { Engine } from "./host/engine";
-import { staysOnMachine } from "./host/machine";
+import { deployedOutputs, staysOnMachine } from "./host/machine";
 import { preflight } from "./host/preflight";
+import { buildsOnly } from "./host/purpose";
 import { MODEL_IMAGES } from "./images/catalog";
 import { readCertificates } from "./images/certificates";
 import { buildHierarchy, imageNamed } from "./images/hierarchy";
@@ -52,7 +53,7 @@ export = () => reportingChanges(async () => {
     image: imageNamed(hierarchy, "base").reference,
   });
 
-  return {
+  const outputs = {
     /** Every image: what to pull it by, its digest, and the tag that names its sources. */
     images: Object.fromEntries(
       Object.entries(hierarchy.images).map(([name, { reference, digest, tag }]) => [name, { reference, digest, tag }]),
@@ -65,4 +66,6 @@ export = () => reportingChanges(async () => {
     /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
     films: films.paths,
   };
+  // Images that are only built are deployed by the next up.
+  return buildsOnly() ? deployedOutputs(settings.stack) : outputs;
 });

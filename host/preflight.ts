@@ -9,6 +9,7 @@ import { wantedHubModels } from "../settings/hub-models";
 import { cardProblems, readCard } from "./cards";
 import { diskFindings, readDisk } from "./disks";
 import { nativeFolder } from "./native-folder";
+import { buildsOnly } from "./purpose";
 
 const PACKAGED_MODELS_MEGABYTES = 300;
 
@@ -104,11 +105,12 @@ async function ask(settings: Settings): Promise<string> {
 
 /**
  * Asks before any resource is declared; where a stack wants nothing special, for its engine alone. A preview warns of what is
- * missing and goes on, since it may run where the host cannot be reached.
+ * missing and goes on, since it may run where the host cannot be reached. Where images alone are built, nothing need be there.
  * @throws RunError that says what is missing, one line for each thing with its way out.
  */
 export async function preflight(settings: Settings): Promise<EngineFacts> {
   const { problems, warnings, engine } = findings(await ask(settings), settings);
+  if (buildsOnly()) return engine;
   const report = (what: string, lines: readonly string[]): string =>
     `Stack ${settings.stack} ${what}:\n\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
   if (warnings.length > 0) await pulumi.log.warn(report("may lack room", warnings));

@@ -7,6 +7,7 @@ PASSPHRASE_FILE="$CP_WHISPERX_HOME/passphrase"
 # backend, which only holds for the default home.
 export_pulumi_environment() {
   export PULUMI_SKIP_UPDATE_CHECK=true
+  export CP_WHISPERX_DETAIL="${DETAIL:-${CP_WHISPERX_DETAIL:-}}"
   export PATH="$BIN_FOLDER:$PATH"
   if [[ -z ${PULUMI_CONFIG_PASSPHRASE+set}${PULUMI_CONFIG_PASSPHRASE_FILE+set} ]]; then
     export PULUMI_CONFIG_PASSPHRASE_FILE=$PASSPHRASE_FILE
@@ -62,6 +63,16 @@ ask_stack() {
 # it is killed. Its own lock is looked after in recovery.sh.
 pulumi_here() {
   pulumi --cwd "$PROJECT_FOLDER" --non-interactive "$@" 8>&- 9>&-
+}
+
+# show_pulumi COMMAND ARGUMENT...: Pulumi with its own display where a terminal shows it. Elsewhere without the lines of the
+# builds, which are in a log; the status is Pulumi's.
+show_pulumi() {
+  if [[ -t 1 ]]; then
+    pulumi --cwd "$PROJECT_FOLDER" "$@" 8>&- 9>&-
+  else
+    pulumi_here "$@" | python3 "$TOOLCHAIN_FOLDER/quiet.py" "$LOG_FOLDER/pulumi-$1-$STACK_NAME.log" 8>&- 9>&-
+  fi
 }
 
 # configure_stack CONFIGURATION: gives the program this machine's base image and registry, unless the user has set others.

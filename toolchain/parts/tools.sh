@@ -1,8 +1,9 @@
 # All parts together: what a bare machine lacks, made side by side where two cores permit.
 # shellcheck shell=bash
 
-# ensure_tools: returns with the engine, the builder, the registry with the base image, Pulumi, its plugins and the npm
-# packages. The long builds that need no engine run beside the rest; one that fails ends the command.
+# ensure_tools [builds]: returns with the engine, the builder, the registry with the base image, Pulumi, its plugins and the npm
+# packages. The long builds that need no engine run beside the rest; one that fails ends the command. Where images are only
+# to be built, an engine is needed for no more than to run builder and registry.
 ensure_tools() {
   local beside status=0
   check_space "$CP_WHISPERX_HOME" 3
@@ -14,7 +15,7 @@ ensure_tools() {
   beside=$!
   trap 'end_beside "$beside"' EXIT
   ensure_node_modules
-  ensure_engine
+  { [[ ${1:-} == builds ]] && builds_without_engine; } || ensure_engine
   ensure_registry
   ensure_buildx
   ensure_builder
@@ -22,6 +23,11 @@ ensure_tools() {
   wait "$beside" || status=$?
   trap - EXIT
   ((status == 0)) || exit "$status"
+}
+
+# builds_without_engine: whether builder and registry run outside the engine.
+builds_without_engine() {
+  [[ "$(builder_driver)" == remote ]] && registry_answers 5
 }
 
 # end_beside PROCESS: ends the builds beside us where another part has failed.
