@@ -18,19 +18,21 @@ _ROW = re.compile(
     r"^(?P<row> *[ +~<>=-]* *(?P<type>[\w-]+:[\w/-]+:[\w-]+) (?P<name>\S+) (?P<state>[a-z ]+?) \([\d.]+s\))"
     r"(?: \[diff: [^]]*\];?)?(?: (?P<message>.*))?$"
 )
-_COMPONENT = re.compile(r"^ *[ +~<>=-]* *cp-whisperx:\S+ ")
+# What the stack says stands again under Diagnostics.
+_NO_NEWS = re.compile(r"^@ \w+ing\b|^ *[ +~<>=-]* *(?:cp-whisperx:\S+|pulumi:pulumi:Stack) [^(]")
 _FAILED = re.compile(r"^ *[ +~<>=-]* *[\w-]+:[\w/-]+:Image (?P<name>\S+) \*\*[a-z ]+\*\*")
-_SIGN_OF_LIFE = re.compile(r"^@ \w+ing\b")
 # What BuildKit says of a step, by its number.
 _STEP = re.compile(r"^#(\d+) \[[^]]*\d/\d+\] (?:RUN|COPY|ADD)\b")
 _ERROR = re.compile(r"^#(\d+) ERROR: (?!failed to configure registry cache)")
 _QUOTED = 15
 
 
-def is_cached(build: list[str]) -> bool:
-    """Whether BuildKit took every step of a build from its cache."""
+def how_built(build: list[str]) -> str:
+    """Whether BuildKit took every step of a build from its cache; empty where it named none."""
     steps = {found[1] for line in build if (found := _STEP.match(line))}
-    return bool(steps) and all(f"#{step} CACHED" in build for step in steps)
+    if not steps:
+        return ""
+    return " cached" if all(f"#{step} CACHED" in build for step in steps) else " built"
 
 
 def last_words(build: list[str]) -> list[str]:
@@ -45,7 +47,7 @@ def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
     builds: dict[str, list[str]] = defaultdict(list)
     said: set[str] = set()
     for line in lines:
-        if _SIGN_OF_LIFE.match(line) or _COMPONENT.match(line):
+        if _NO_NEWS.match(line):
             continue
         if failure := _FAILED.match(line):
             yield line
@@ -64,8 +66,7 @@ def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
         if key in said or (begins and not is_image):
             continue
         said.add(key)
-        how = f" {'cached' if is_cached(builds[row['name']]) else 'built'}" if is_image and not begins else ""
-        yield row["row"] + how
+        yield row["row"] + ("" if begins else how_built(builds[row["name"]] if is_image else []))
 
 
 def copied(lines: Iterable[str], log: TextIO) -> Iterator[str]:

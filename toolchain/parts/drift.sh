@@ -1,12 +1,11 @@
 # Drift: what the engine lost since the last deployment, because of a reboot or of a docker rm.
 # shellcheck shell=bash
 
-# repair_drift: tells Pulumi what is gone. Only where something is, because asking the engine for everything takes long,
-# and never about images, which a registry without TLS cannot answer.
+# repair_drift OUTPUTS: tells Pulumi what is gone, by the outputs of the last deployment. Only where something is, because
+# asking the engine for everything takes long, and never about images, which a registry without TLS cannot answer.
 repair_drift() {
-  local outputs lost service targets=()
-  outputs=$(stack_outputs)
-  lost=$(lost_services "$outputs")
+  local lost service targets=()
+  lost=$(lost_services "$1")
   [[ -n $lost ]] || return 0
   say "state: not running: ${lost//$'\n'/, }; looking at the engine again"
   for service in $lost; do
