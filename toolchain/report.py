@@ -1,6 +1,6 @@
 """Tables of a deployment: its images and its services. Reads `pulumi stack output --json` from standard input.
 
-report.py snapshot REGISTRY FILE    remember the tags of the local registry and the sizes of the images before a deployment
+report.py snapshot REGISTRY FILE    remember what the local registry has, and what the images weigh, before a deployment
 report.py healthy                   wait until every service is healthy
 report.py tables REGISTRY FILE      print the tables; FILE is the snapshot
 """
