@@ -109,7 +109,7 @@ const edits: Readonly<Record<string, () => void>> = {
 
 it("any edits together: nothing changes that the preview did not name, and the up names what it changed", async () => {
   const some = fc.subarray(Object.keys(edits), { minLength: 2 });
-  for (const names of fc.sample(some, { seed: 9, numRuns: 2 })) {
+  for (const names of fc.sample(some, { seed: 5, numRuns: 2 })) {
     for (const name of names) edits[name]?.();
     const before = await stack.deployment();
     const { closing } = await stack.preview();
