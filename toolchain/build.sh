@@ -17,7 +17,7 @@ main() {
   begin_deployment
   say "building ${IMAGE:-the images} of the stack $STACK_NAME"
   mapfile -t targets <<<"$patterns"
-  CP_WHISPERX_BUILD=yes update_stack "not every image is built" --continue-on-error --suppress-outputs "${targets[@]/#/--target=}"
+  CP_WHISPERX_BUILD=yes update_stack "not every image is built" --continue-on-error "${targets[@]/#/--target=}"
 }
 
 main

@@ -28,11 +28,13 @@ _QUOTED = 15
 
 
 def how_built(build: list[str]) -> str:
-    """Whether BuildKit took every step of a build from its cache; empty where it named none."""
+    """Whether BuildKit took every step of a build from its cache; empty where its last words came too late to tell."""
     steps = {found[1] for line in build if (found := _STEP.match(line))}
-    if not steps:
-        return ""
-    return " cached" if all(f"#{step} CACHED" in build for step in steps) else " built"
+    cached = {step for step in steps if f"#{step} CACHED" in build}
+    done = {line.split()[0] for line in build if " DONE " in line}
+    if any(f"#{step}" in done for step in steps - cached):
+        return " built"
+    return " cached" if steps and steps == cached else ""
 
 
 def last_words(build: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ end_deployment() {
 update_stack() {
   local problem=$1 status=0
   shift
-  show_pulumi up --yes --skip-preview --stack "$STACK_NAME" "$@" || status=$?
+  show_pulumi up --yes --skip-preview --suppress-outputs --stack "$STACK_NAME" "$@" || status=$?
   # Where it was killed, its state may lack what it was doing.
   was_killed "$status" || end_deployment
   ((status == 0)) || fail "$problem" "mend what the messages above name and run the command again: it goes on where it stopped"

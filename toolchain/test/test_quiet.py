@@ -46,6 +46,12 @@ def test_an_image_has_a_line_when_it_starts_and_one_when_it_ends() -> None:
     ]
 
 
+def test_a_build_whose_last_words_came_too_late_is_called_neither_built_nor_cached() -> None:
+    row = " +  docker-build:index:Image mux creating (1s) "
+    lines = [row + line for line in ("#3 [2/3] RUN true", "#3 CACHED", "#4 [3/3] COPY a b")]
+    assert list(quiet([*lines, " +  docker-build:index:Image mux created (1s)"], "log"))[-1].endswith("created (1s)")
+
+
 def test_a_failed_build_is_quoted_from_the_step_that_failed() -> None:
     row = " +  docker-build:index:Image tmdb creating (1s) "
     build = ["#4 ERROR: failed to configure registry cache importer", "#7 [2/3] RUN false", "#8 CACHED", "#7 0.1 no"]
