@@ -1,11 +1,11 @@
 # The everyday commands. What each needs is installed or started by toolchain/.
 STACK ?= dev
-export STACK STAGE FOLLOW DATA KEY
+export STACK STAGE FOLLOW DATA IMAGE DETAIL KEY
 # The film's name as it was typed, with any characters.
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down destroy ps logs restart film preview env secret builder sizes models native-environment check test test-busy test-torch
+.PHONY: help up down destroy ps logs restart film preview build env secret builder sizes models native-environment check test test-busy test-torch
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -31,8 +31,11 @@ restart: ## Restart a service: make restart STAGE=asr
 film: ## Subtitle a film: make film FILM=path
 	@toolchain/film.sh
 
-preview: ## Show what make up would change, and why
+preview: ## Show what make up would change and why: make preview [DETAIL=yes]
 	@toolchain/preview.sh
+
+build: ## Build and push the images, or one with its ancestors, and deploy nothing: make build [IMAGE=asr]
+	@toolchain/build.sh
 
 env: ## Print the environment for plain Pulumi commands: eval "$(make --silent env)"
 	@toolchain/env.sh

@@ -1,9 +1,11 @@
 /** A speech-to-subtitles application as one Pulumi program: settings, host, images, volumes, services, outputs. */
 import { MODEL_IMAGES } from "./catalog";
+import { reportingChanges } from "./changes/report";
 import { readCertificates } from "./host/certificates";
 import { Engine } from "./host/engine";
-import { staysOnMachine } from "./host/machine";
+import { deployedOutputs, staysOnMachine } from "./host/machine";
 import { preflight } from "./host/preflight";
+import { buildsOnly } from "./host/purpose";
 import { Images } from "./images";
 import { Services } from "./services";
 import { readSettings } from "./settings";
@@ -11,7 +13,7 @@ import { Volumes } from "./volumes";
 import { filmPaths } from "./volumes/film-paths";
 import { readIdentities } from "./volumes/identities";
 
-export = async () => {
+export = () => reportingChanges(async () => {
   const settings = readSettings();
   await staysOnMachine(settings);
   const engineFacts = await preflight(settings);
@@ -23,7 +25,7 @@ export = async () => {
   const volumes = new Volumes("volumes", { settings, engine, images, identities, certificates });
   const services = new Services("services", { settings, engine, images, volumes });
 
-  return {
+  const outputs = {
     /** The images from outside that all others are built on; they may differ from machine to machine. */
     baseImages: settings.baseImages,
     /** Every image: what to pull it by, its digest, and the tag that names its sources. */
@@ -36,4 +38,6 @@ export = async () => {
     /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
     films: filmPaths(settings.films),
   };
-};
+  // Images that are only built are deployed by the next up.
+  return buildsOnly() ? deployedOutputs(settings.stack) : outputs;
+});

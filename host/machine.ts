@@ -3,7 +3,15 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
 
 interface Deployed {
-  readonly outputs?: { readonly host?: string; readonly services?: unknown };
+  readonly host?: string;
+  readonly services?: unknown;
+}
+
+/** The outputs of the stack's last deployment; none where it was never deployed. */
+export async function deployedOutputs(stack: string): Promise<Deployed> {
+  const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
+  const { outputs = {} } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as { outputs?: Deployed };
+  return outputs;
 }
 
 const named = (host: string | undefined): string => host ?? "the machine that deploys it";
@@ -14,9 +22,8 @@ const named = (host: string | undefined): string => host ?? "the machine that de
  * @throws RunError with both fixes.
  */
 export async function staysOnMachine({ stack, host }: Pick<Settings, "stack" | "host">): Promise<void> {
-  const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
-  const { outputs } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as Deployed;
-  if (outputs?.services === undefined || outputs.host === host) return;
+  const outputs = await deployedOutputs(stack);
+  if (outputs.services === undefined || outputs.host === host) return;
   const back = outputs.host === undefined ? `pulumi config rm host` : `pulumi config set host ${outputs.host}`;
   throw new pulumi.RunError(
     `Stack ${stack} is deployed on ${named(outputs.host)}, and host names ${named(host)}.\n\n` +

@@ -10,6 +10,7 @@ import { VARIANTS } from "../variants";
 import { cardProblems, readCard } from "./cards";
 import { diskFindings, readDisk } from "./disks";
 import { nativeFolder } from "./native-folder";
+import { buildsOnly } from "./purpose";
 
 const PACKAGED_MODELS_MEGABYTES = 300;
 
@@ -110,11 +111,12 @@ async function ask(settings: Settings): Promise<string> {
 
 /**
  * Checks the host before any resource is declared; for a stack without special needs only its engine. A preview warns of what
- * is missing and continues, because it may run where the host cannot be reached.
+ * is missing and continues, because it may run where the host cannot be reached. Where images alone are built, nothing is needed.
  * @throws RunError in an `up`, with one line for each missing thing and its fix.
  */
 export async function preflight(settings: Settings): Promise<EngineFacts> {
   const { problems, warnings, engine } = findings(await ask(settings), settings);
+  if (buildsOnly()) return engine;
   const report = (what: string, lines: readonly string[]): string =>
     `Stack ${settings.stack} ${what}:\n\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
   if (warnings.length > 0) await pulumi.log.warn(report("may lack disk space", warnings));

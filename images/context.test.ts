@@ -139,11 +139,11 @@ describe("stageContext", () => {
     expect(filesIn(staged)).toEqual(["Dockerfile", "package/module.py", "run.sh"]);
   });
 
-  it("removes what was not staged for a day", () => {
+  it("removes what was not staged for a month", () => {
     const old = stage();
     write("run.sh", "false\n");
     const current = stage();
-    utimesSync(old, new Date(), new Date(Date.now() - 25 * 3600 * 1000));
+    utimesSync(old, new Date(), new Date(Date.now() - 31 * 24 * 3600 * 1000));
     removeOldContexts(staging);
     expect(readdirSync(staging)).toEqual([path.basename(current)]);
   });

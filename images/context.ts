@@ -143,13 +143,13 @@ export function stageContext(files: readonly ContextFile[], staging: string, nam
   return folder;
 }
 
-const DAY = 24 * 3600 * 1000;
+const MONTH = 30 * 24 * 3600 * 1000;
 
-/** Removes what no program has staged for a day: no build takes that long. */
+/** Removes what no program has staged for a month: what is deployed is there to compare with, and no build takes that long. */
 export function removeOldContexts(staging: string): void {
   for (const entry of readdirSync(staging)) {
     const folder = path.join(staging, entry);
     const stat = statSync(folder, { throwIfNoEntry: false });
-    if (stat !== undefined && Date.now() - stat.mtimeMs > DAY) rmSync(folder, { recursive: true, force: true });
+    if (stat !== undefined && Date.now() - stat.mtimeMs > MONTH) rmSync(folder, { recursive: true, force: true });
   }
 }

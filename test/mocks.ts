@@ -44,6 +44,7 @@ interface AliasSpec {
 
 interface Monitor {
   registerResource(request: Registration, answer: unknown): Promise<void>;
+  registerResourceHook(request: unknown, answer: (error: null, value: unknown) => void): void;
 }
 
 /** The manifest digest that a build of these inputs would have: a function of sources and references. */
@@ -67,6 +68,9 @@ function aliasesOf(request: Registration): Alias[] {
 
 const nameIn = (urn: string): string => urn.split("::")[3] ?? "";
 
+/** The root of every stack, which goes without saying. */
+const STACK_TYPE = "pulumi:pulumi:Stack";
+
 function isSet(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : Boolean(value);
 }
@@ -74,7 +78,7 @@ function isSet(value: unknown): boolean {
 function optionsOf(request: Registration): Record<string, unknown> {
   const timeouts = Object.entries(request.getCustomtimeouts()?.toObject() ?? {}).filter(([, value]) => value !== "");
   const options = {
-    parent: nameIn(request.getParent()),
+    parent: request.getParent().includes(`::${STACK_TYPE}::`) ? "" : nameIn(request.getParent()),
     provider: nameIn(request.getProvider()),
     dependsOn: request.getDependenciesList().map(nameIn).sort(),
     protect: request.getProtect(),
@@ -104,6 +108,7 @@ export async function mockPulumi(
     {
       newResource: ({ type, name, inputs }) => {
         const values = inputs as Record<string, unknown>;
+        if (type === STACK_TYPE) return { id: name, state: values };
         const made = outputs[type]?.(values) ?? {};
         const request = requests.get(`${type} ${name}`);
         recorded.push({
@@ -136,6 +141,8 @@ export async function mockPulumi(
     requests.set(`${request.getType()} ${request.getName()}`, request);
     return register(request, answer);
   };
+  // The engine alone calls hooks, for what it changes; mocks change nothing.
+  monitor.registerResourceHook = (_, answer) => { answer(null, {}); };
   return recorded;
 }
 

@@ -15,7 +15,14 @@ export async function runProgram(config: Record<string, string>, secretKeys: str
   process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
   pulumi.runtime.setAllConfig(config, secretKeys);
   const { default: program } = await import("../index");
-  return program();
+  let outcome: Promise<unknown> | undefined;
+  // What it throws is the caller's: Pulumi would also report it as unhandled.
+  await pulumi.runtime.runInPulumiStack(async () => {
+    outcome = program();
+    await outcome.catch(() => undefined);
+    return {};
+  });
+  return outcome;
 }
 
 /** What a machine answers that has all a stack needs, and on which it was deployed before. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make preview: what make up would change, with nothing changed.
+# make preview [DETAIL=yes]: what make up would change and why, with nothing changed.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
@@ -8,7 +8,7 @@ main() {
   ensure_passphrase
   ensure_node_modules
   ensure_stack >/dev/null
-  pulumi_here preview --diff=false --stack "$STACK_NAME"
+  show_pulumi preview --diff=false --stack "$STACK_NAME"
 }
 
 main

@@ -1,6 +1,6 @@
 """Tables of a deployment: its images and its services. Reads `pulumi stack output --json` from standard input.
 
-report.py snapshot REGISTRY FILE    remember which tags the local registry has before a deployment
+report.py snapshot REGISTRY FILE    remember what the local registry has, and what the images weigh, before a deployment
 report.py healthy                   wait until every service is healthy
 report.py tables REGISTRY FILE      print the tables; FILE is the snapshot
 """
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 # Seconds until what lives and does not answer counts as broken.
 _PATIENCE = float(os.environ.get("CP_WHISPERX_PATIENCE", "600"))
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     """Does what the first argument says; the exit status is 1 where it cannot be done."""
     match arguments:
         case ["snapshot", registry, file]:
-            Path(file).write_text(json.dumps(registry_tags(registry)), encoding="utf-8")
+            Path(file).write_text(json.dumps(snapshot(json.load(sys.stdin), registry)), encoding="utf-8")
         case ["healthy"]:
             return wait_until_healthy(json.load(sys.stdin)["services"])
         case ["tables", registry, file]:
@@ -154,26 +154,51 @@ def image_size(registry: str, reference: str, sizes: Mapping[str, int]) -> str:
     return f"{registry_size(registry, reference) / 1e6:.1f} MB (registry)"
 
 
-def image_table(images: Mapping[str, Mapping[str, str]], registry: str, before: set[str]) -> str:
-    """Every image. Cached: the registry had one of the same sources before this deployment.
+class Snapshot(TypedDict):
+    """What there was before a deployment."""
+
+    tags: list[str]
+    # Both by the images' names.
+    references: dict[str, str]
+    sizes: dict[str, str]
+
+
+def snapshot(outputs: Mapping[str, Any], registry: str) -> Snapshot:
+    """What there is now, by the outputs of the last deployment; none of a stack that was never deployed."""
+    references = {name: facts["reference"] for name, facts in outputs.get("images", {}).items()}
+    sizes = engine_sizes(list(references.values())) if references else {}
+    return {
+        "tags": registry_tags(registry),
+        "references": references,
+        "sizes": {name: image_size(registry, reference, sizes) for name, reference in references.items()},
+    }
+
+
+def image_table(images: Mapping[str, Mapping[str, str]], registry: str, before: Snapshot) -> str:
+    """Every image; beside the size of one that changed what it was. Cached: the registry had the sources before.
 
     Only the local registry is asked: another one may want TLS and a login. What it had before is left out.
     """
     sizes = engine_sizes([facts["reference"] for facts in images.values()])
     header = ["image", "size", "digest"]
-    rows = [[name, image_size(registry, facts["reference"], sizes), facts["digest"]] for name, facts in images.items()]
+    rows = []
+    for name, facts in images.items():
+        size = image_size(registry, facts["reference"], sizes)
+        if before["references"].get(name, facts["reference"]) != facts["reference"]:
+            size += f", was {before['sizes'][name]}"
+        rows.append([name, size, facts["digest"]])
     tags = [facts["tag"] for facts in images.values()]
     if all(tag.startswith(f"{registry}/") for tag in tags):
         header.append("this time")
         for row, tag in zip(rows, tags, strict=True):
-            row.append("cached" if tag.removeprefix(f"{registry}/") in before else "built")
+            row.append("cached" if tag.removeprefix(f"{registry}/") in before["tags"] else "built")
     return table(header, rows)
 
 
-def print_tables(outputs: Mapping[str, Any], registry: str, before: Sequence[str]) -> None:
+def print_tables(outputs: Mapping[str, Any], registry: str, before: Snapshot) -> None:
     """Both tables, a blank line before each."""
     services = outputs["services"]
-    print("\n" + image_table(outputs["images"], registry, set(before)))
+    print("\n" + image_table(outputs["images"], registry, before))
     found = containers(services)
     rows = [[name, found[name].state, facts["logs"]] for name, facts in services.items()]
     print("\n" + table(["service", "health", "log"], rows) + "\n")

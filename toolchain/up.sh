@@ -42,9 +42,10 @@ main() {
   # This machine's own engine came with the tools.
   [[ -z $STACK_HOST ]] || ensure_stack_engine
   snapshot="$RUN_FOLDER/registry-tags-$STACK_NAME.json"
-  python3 "$TOOLCHAIN_FOLDER/report.py" snapshot "$REGISTRY_ADDRESS" "$snapshot"
   begin_deployment
-  repair_drift
+  outputs=$(stack_outputs)
+  on_engine python3 "$TOOLCHAIN_FOLDER/report.py" snapshot "$REGISTRY_ADDRESS" "$snapshot" <<<"$outputs"
+  repair_drift "$outputs"
   deploy
   outputs=$(pulumi_here stack output --json --stack "$STACK_NAME")
   on_engine python3 "$TOOLCHAIN_FOLDER/report.py" healthy <<<"$outputs"

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../host/engine";
+import { startsServices } from "../host/purpose";
 import type { Settings } from "../settings";
 import { filmPaths } from "./film-paths";
 
@@ -35,7 +36,7 @@ async function ask(what: string, script: string, environment: Record<string, str
     return (await command.local.run({ command: script, environment, logging: command.local.Logging.None })).stdout;
   } catch (error) {
     const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;
-    if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(message);
+    if (startsServices()) throw new pulumi.RunError(message);
     await pulumi.log.warn(`${message}\nThis preview takes them for unchanged.`);
     return undefined;
   }
@@ -52,8 +53,8 @@ export async function readIdentities(
     const volumeName = `cp-whisperx-${stack}-${name}`;
     return { volumeName, identity: volumes && (volumes[volumeName] ?? randomUUID()) };
   };
-  const make = pulumi.runtime.isDryRun() ? "" : "yes";
   const { in: IN, out: OUT, config: CONFIG } = filmPaths(films);
+  const make = startsServices() ? "yes" : "";
   const folders = engine.isLocal ? await ask("films: the folders cannot be made", LIST_FOLDERS, { IN, OUT, CONFIG, MAKE: make }) : "";
   return { volume, films: folders };
 }

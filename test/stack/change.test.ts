@@ -1,9 +1,11 @@
 /** Each test edits on top of what is deployed; `each.ts` puts everything back for the next file. */
 import { appendFileSync } from "node:fs";
+import fc from "fast-check";
 import { expect, it } from "vitest";
+import { parse, stringify } from "yaml";
 import { descendants } from "../../images/plan";
 import { docker, expectSays } from "./command";
-import { images as built, services, Stack, type Deployment } from "./stack";
+import { closingLine, images as built, services, Stack, STACK, type Deployment } from "./stack";
 
 const stack = new Stack();
 
@@ -17,13 +19,24 @@ function changed(before: Readonly<Record<string, string>>, after: Readonly<Recor
 async function previewAndUp(): Promise<{ images: string[]; containers: string[]; before: Deployment }> {
   const before = await stack.deployment();
   const preview = await stack.preview();
-  await stack.up();
+  const up = await stack.up();
   const after = await stack.deployment();
   const images = changed(before.digests, after.digests);
   const containers = changed(before.containers, after.containers);
   expect(preview.images).toEqual(images);
   expect(preview.containers).toEqual(containers);
+  for (const line of [preview.closing, closingLine(up.output)]) {
+    expect(named(line, "images", /rebuil[dt]/)).toEqual(preview.images);
+    expect(named(line, "containers", /replaced/)).toEqual(containers);
+  }
   return { images, containers, before };
+}
+
+/** The names that a closing line says something of, such as the images that it calls rebuilt. */
+function named(line: string, kind: string, word: RegExp): string[] {
+  const clause = new RegExp(`(?:^|; )${kind}: (.*?)(?=; [a-z]+: (?:unchanged|at most|\\d)|$)`).exec(line)?.[1] ?? "";
+  const [, inside = ""] = new RegExp(`${word.source} \\(([^)]*)\\)`).exec(clause) ?? [];
+  return inside.split("; ").flatMap((part) => part.replace(/: .*/, "").split(", ")).filter((name) => name !== "").sort();
 }
 
 /** The layers of an image, as its configuration in the engine lists them. */
@@ -73,6 +86,42 @@ it("a comment in a Dockerfile changes nothing at all, and a file that no build r
   const { images, containers } = await previewAndUp();
   expect([...images, ...containers]).toEqual([]);
   await stack.pulumi(["preview", "--expect-no-changes"]);
+});
+
+/** Puts a setting into the stack's file. */
+function set(key: string, value: unknown): void {
+  stack.edit(`Pulumi.${STACK}.yaml`, (content) => {
+    const { config, ...rest } = parse(content) as { config: Record<string, unknown> };
+    return stringify({ ...rest, config: { ...config, [`cp-whisperx:${key}`]: value } });
+  });
+}
+
+let edition = 0;
+/** Edits of every kind; each may be made again, and leaves another content. */
+const edits: Readonly<Record<string, () => void>> = {
+  comment: () => { stack.edit("docker/mux/Dockerfile", (content) => `${content}\n# edition ${++edition}\n`); },
+  source: () => { stack.edit("docker/mux/mux.py", (content) => `${content}\nEDITION = ${++edition}\n`); },
+  "parent's source": () => { stack.edit("docker/base-ffmpeg/Dockerfile", (content) => `${content}\nENV EDITION=${++edition}\n`); },
+  "lock's line": () => { stack.edit("docker/tmdb/requirements.lock", (content) => `${content}\n# edition ${++edition}\n`); },
+  setting: () => { set("stages", { "pre-ner": { PRE_NER_MAX_NAMES: 50 + ++edition } }); },
+  "memory limit": () => { set("memoryMegabytes", { tmdb: 300 + ++edition }); },
+};
+
+it("any edits together: nothing changes that the preview did not name, and the up names what it changed", async () => {
+  const some = fc.subarray(Object.keys(edits), { minLength: 2 });
+  for (const names of fc.sample(some, { seed: 5, numRuns: 2 })) {
+    for (const name of names) edits[name]?.();
+    const before = await stack.deployment();
+    const { closing } = await stack.preview();
+    const done = closingLine((await stack.up()).output);
+    const after = await stack.deployment();
+    const rebuilt = named(done, "images", /rebuilt/);
+    expect(named(closing, "images", /rebuild/), names.join()).toEqual(expect.arrayContaining(rebuilt));
+    expect(rebuilt, names.join()).toEqual(expect.arrayContaining(changed(before.digests, after.digests)));
+    const replaced = named(done, "containers", /replaced/);
+    expect(named(closing, "containers", /replaced/), names.join()).toEqual(expect.arrayContaining(replaced));
+    expect(replaced, names.join()).toEqual(changed(before.containers, after.containers));
+  }
 });
 
 it("a failed build leaves the others deployed, and the next up resumes", async () => {

@@ -57,12 +57,19 @@ export interface Changes {
   readonly containers: string[];
   /** Every other resource that changes, as `type name`. */
   readonly others: string[];
+  /** The line that it ends with. */
+  readonly closing: string;
 }
 
 /** What is deployed: image digests and container ids by name. */
 export interface Deployment {
   readonly digests: Readonly<Record<string, string>>;
   readonly containers: Readonly<Record<string, string>>;
+}
+
+/** What a preview or a deployment says at its end; empty where it says nothing. */
+export function closingLine(output: string): string {
+  return /^\s*(images: .*; volumes: .*)$/m.exec(output)?.[1] ?? "";
 }
 
 export class Stack {
@@ -145,7 +152,7 @@ export class Stack {
   /** What a preview says will change. */
   async preview(options: CommandOptions = {}): Promise<Changes> {
     const { stdout } = await this.pulumi(["preview", "--json"], options);
-    const { steps } = JSON.parse(stdout) as { steps: { op: string; urn: string }[] };
+    const { steps, diagnostics = [] } = JSON.parse(stdout) as { steps: { op: string; urn: string }[]; diagnostics?: { message: string }[] };
     const changed = steps
       .filter(({ op }) => !["same", "read"].includes(op))
       .map(({ urn }) => {
@@ -159,6 +166,7 @@ export class Stack {
       images: named(image),
       containers: named(container),
       others: changed.filter(({ type }) => ![image, container].includes(type)).map(({ type, name }) => `${type} ${name}`),
+      closing: closingLine(diagnostics.map(({ message }) => message).join("\n")),
     };
   }
 

@@ -1,12 +1,11 @@
 # Drift: what the engine lost since the last deployment, by a reboot or a docker rm.
 # shellcheck shell=bash
 
-# repair_drift: refreshes Pulumi's state of what is gone. Only if something is, because a full refresh takes long, and never of
-# images, because refreshing those fails for a registry without TLS.
+# repair_drift OUTPUTS: tells Pulumi what is gone, by the outputs of the last deployment. Only where something is, because
+# asking the engine for everything takes long, and never about images, which a registry without TLS cannot answer.
 repair_drift() {
-  local outputs lost service targets=()
-  outputs=$(stack_outputs)
-  lost=$(lost_services "$outputs")
+  local lost service targets=()
+  lost=$(lost_services "$1")
   [[ -n $lost ]] || return 0
   say "state: not running: ${lost//$'\n'/, }; refreshing the state"
   for service in $lost; do

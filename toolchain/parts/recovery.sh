@@ -19,7 +19,7 @@ end_deployment() {
 update_stack() {
   local problem=$1 status=0
   shift
-  pulumi_here up --yes --skip-preview --stack "$STACK_NAME" "$@" || status=$?
+  show_pulumi up --yes --skip-preview --suppress-outputs --stack "$STACK_NAME" "$@" || status=$?
   # After a kill the state may lack the operation under way.
   was_killed "$status" || end_deployment
   ((status == 0)) || fail "$problem" "fix what the messages above name and run the command again: it resumes where it stopped"

@@ -7,6 +7,7 @@ PASSPHRASE_FILE="$CP_WHISPERX_HOME/passphrase"
 # backend, which only holds for the default home. A stack file without an encryption salt gets that of the state.
 export_pulumi_environment() {
   export PULUMI_SKIP_UPDATE_CHECK=true PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
+  export CP_WHISPERX_DETAIL="${DETAIL:-${CP_WHISPERX_DETAIL:-}}"
   export PATH="$BIN_FOLDER:$PATH"
   if [[ -z ${PULUMI_CONFIG_PASSPHRASE+set}${PULUMI_CONFIG_PASSPHRASE_FILE+set} ]]; then
     export PULUMI_CONFIG_PASSPHRASE_FILE=$PASSPHRASE_FILE
@@ -68,6 +69,16 @@ pulumi_on_copy() (
   export PULUMI_OPTION_CONFIG_FILE="$STACK_COPY/Pulumi.$STACK_NAME.yaml"
   pulumi --cwd "$PROJECT_FOLDER" "$@" 8>&- 9>&-
 )
+
+# show_pulumi COMMAND ARGUMENT...: Pulumi with its own display where a terminal shows it. Elsewhere without the lines of the
+# builds, which are in a log; the status is Pulumi's.
+show_pulumi() {
+  if [[ -t 1 ]]; then
+    pulumi_on_copy "$@"
+  else
+    pulumi_here "$@" | python3 "$TOOLCHAIN_FOLDER/quiet.py" "$LOG_FOLDER/pulumi-$1-$STACK_NAME.log" 8>&- 9>&-
+  fi
+}
 
 # init_stack: stack init writes the salt beside the project file that it reads.
 init_stack() (

@@ -36,10 +36,14 @@ def test_tables_show_sizes_and_what_was_built(
 ) -> None:
     monkeypatch.setattr(report, "docker", fake_docker)
     monkeypatch.setattr(report, "ask_registry", lambda *_: {"layers": [{"size": 1_500_000}]})
-    report.print_tables(OUTPUTS, "r:5000", ["n/asr:cpu-1"])
+    monkeypatch.setattr(report, "registry_tags", lambda _: ["n/asr:cpu-1"])
+    older = {"asr": OUTPUTS["images"]["asr"], "mux": {"reference": "r:5000/n/mux@sha256:0"}}
+    before = report.snapshot({"images": older}, "r:5000")
+    assert report.snapshot({}, "r:5000")["sizes"] == {}
+    report.print_tables(OUTPUTS, "r:5000", before)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["asr", "724", "MB", "sha256:1", "cached"] in rows
-    assert ["mux", "1.5", "MB", "(registry)", "sha256:2", "built"] in rows
+    assert ["mux", "1.5", "MB", "(registry),", "was", "1.5", "MB", "(registry)", "sha256:2", "built"] in rows
     assert ["asr", "healthy", "docker", "logs", "c-asr"] in rows
 
 
@@ -48,7 +52,7 @@ def test_another_registry_than_the_local_one_is_not_asked(
 ) -> None:
     monkeypatch.setattr(report, "docker", fake_docker)
     monkeypatch.setattr(report, "ask_registry", lambda *_: pytest.fail("the registry was asked"))
-    report.print_tables(OUTPUTS, "127.0.0.1:5000", ["n/asr:cpu-1"])
+    report.print_tables(OUTPUTS, "127.0.0.1:5000", {"tags": ["n/asr:cpu-1"], "references": {}, "sizes": {}})
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["image", "size", "digest"] in rows
     assert ["asr", "724", "MB", "sha256:1"] in rows

@@ -169,7 +169,7 @@ def test_a_disk_that_is_nearly_full_is_said_before_anything_begins(shell: Shell)
 def test_only_what_is_lost_is_looked_for(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}, "mux": {"container": "c-mux"}}}'""")
     shell.double("docker", "echo c-mux; echo c-other")
-    assert shell.run("repair_drift").returncode == 0
+    assert shell.run('repair_drift "$(stack_outputs)"').returncode == 0
     refresh = next(call for call in shell.calls if "refresh" in call)
     assert "Container::asr" in refresh
     assert "Container::mux" not in refresh
@@ -179,14 +179,14 @@ def test_only_what_is_lost_is_looked_for(shell: Shell) -> None:
 def test_nothing_is_looked_for_where_all_run(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
     shell.double("docker", "echo c-asr")
-    assert shell.run("repair_drift").returncode == 0
+    assert shell.run('repair_drift "$(stack_outputs)"').returncode == 0
     assert not [call for call in shell.calls if "refresh" in call]
 
 
 def test_an_engine_that_does_not_say_what_runs_loses_nothing(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
     shell.double("docker", "echo no space left on device >&2; exit 1")
-    result = shell.run("repair_drift")
+    result = shell.run('repair_drift "$(stack_outputs)"')
     assert result.returncode == 1
     assert "the engine does not list its containers" in result.stderr
     assert not [call for call in shell.calls if "refresh" in call]

@@ -1,0 +1,93 @@
+/** Why an image is rebuilt or a container replaced, read from its old and new inputs. */
+import type { Inputs, Kind, Reason } from "./change";
+import { differences, isOpen, meets, shown } from "./differences";
+import { sourceDetails } from "./sources";
+
+/** The variable that tells a container its own image. */
+const IMAGE_VARIABLE = "CP_WHISPERX_IMAGE";
+
+type Explain = (deployed: Inputs, asked: Inputs, key: string) => Reason[];
+
+const record = (value: unknown): Inputs => (typeof value === "object" && value !== null ? (value as Inputs) : {});
+
+/** The image in a reference such as `127.0.0.1:5000/name/cp-whisperx-app-base@sha256:...`; undefined where it is not one of ours. */
+function imageIn(reference: unknown): string | undefined {
+  return typeof reference === "string" ? /\/cp-whisperx-app-([^@:/]+)/.exec(reference)?.[1] : undefined;
+}
+
+function changeOf(text: string, deployed: unknown, asked: unknown): Reason {
+  if (isOpen(asked)) return { text, certain: false };
+  return { text, certain: true, details: [`${shown(deployed)} -> ${shown(asked)}`] };
+}
+
+/** The build arguments: those that end in _IMAGE name another image, BASE_IMAGE the parent. */
+const explainArguments: Explain = (deployed, asked, key) => {
+  const [before, after] = [record(deployed[key]), record(asked[key])];
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => !meets(before[name], after[name])).map((name) => {
+    const image = imageIn(isOpen(after[name]) ? before[name] : after[name]);
+    const used = name.replace(/_IMAGE$/, "").toLowerCase().replaceAll("_", "-");
+    const base = image === undefined ? "base image" : `parent ${image}`;
+    const text = name === "BASE_IMAGE" ? base : name.endsWith("_IMAGE") ? `copies from ${used}` : name.toLowerCase();
+    return changeOf(text, before[name], after[name]);
+  });
+};
+
+const explainSources: Explain = (deployed, asked, key) => {
+  const [before, after] = [deployed, asked].map((inputs) => record(inputs[key]).location);
+  return [{ text: "own sources", certain: true, details: sourceDetails(String(before), String(after)) }];
+};
+
+/** The environment, as `NAME=value` each: names are the settings'. What is gone may be one whose value is not known yet. */
+const explainEnvironment: Explain = (deployed, asked, key) => {
+  const lines = ({ [key]: list }: Inputs): unknown[] => (Array.isArray(list) ? list : []);
+  const values = (inputs: Inputs): Map<string, unknown> =>
+    new Map(lines(inputs).filter((line) => typeof line === "string").map((line) => [line.replace(/=.*$/s, ""), line.replace(/^[^=]*=/, "")]));
+  const [before, after] = [values(deployed), values(asked)];
+  const open = lines(asked).find(isOpen);
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((name) => before.get(name) !== after.get(name))
+    .map((name) => changeOf(name === IMAGE_VARIABLE ? "image" : `setting ${name}`, before.get(name), after.get(name) ?? open));
+};
+
+const nothing: Explain = () => [];
+
+/** Inputs that say more than their names, or nothing that others do not say. */
+const EXPLAINED: Readonly<Record<string, Explain>> = {
+  buildArgs: explainArguments,
+  context: explainSources,
+  envs: explainEnvironment,
+  dockerfile: nothing,
+  cacheFrom: nothing,
+  cacheTo: nothing,
+};
+
+/** The words for inputs that people know by other names. */
+const WORDS: Readonly<Record<string, string>> = {
+  memory: "memory limit",
+  memorySwap: "memory limit",
+  deviceRequests: "GPUs",
+  gpus: "GPUs",
+  healthcheck: "health check",
+  networksAdvanced: "networks",
+  destroyGraceSeconds: "stop timeout",
+  stopTimeout: "stop timeout",
+  waitTimeout: "start timeout",
+  platforms: "platform",
+  registries: "registry login",
+};
+
+/** What of an image the tags name beside its sources: registry and namespace. */
+function movedFrom(deployed: Inputs, asked: Inputs): Reason[] {
+  const [before, after] = [deployed, asked].map(({ tags }) => (Array.isArray(tags) ? String(tags[0]) : ""));
+  return before === after ? [] : [changeOf("registry or namespace", before, after)];
+}
+
+/** The reasons for a change of inputs, each text once; empty where none of them differs. */
+export function reasons(kind: Kind, deployed: Inputs, asked: Inputs): Reason[] {
+  const found = differences(deployed, asked).flatMap((key) => {
+    if (kind === "images" && key === "tags") return movedFrom(deployed, asked);
+    const explain = EXPLAINED[key];
+    return explain === undefined ? [changeOf(WORDS[key] ?? key, deployed[key], asked[key])] : explain(deployed, asked, key);
+  });
+  return [...new Map(found.toReversed().map((reason) => [reason.text, reason])).values()].toReversed();
+}

@@ -1,0 +1,106 @@
+/** Has Pulumi say what it changes while it does, and closes each preview and each deployment with that. */
+import * as pulumi from "@pulumi/pulumi";
+import { kindOf, type Change, type Inputs, type Kind } from "./change";
+import { reasons } from "./reasons";
+import { details, summary } from "./summary";
+
+/** The outputs of a resource as the state has them, by `type::name`: parents change, and a deployment may have ended half-way. */
+type Deployed = ReadonlyMap<string, Inputs>;
+
+const keyOf = (type: string, name: string): string => `${type}::${name}`;
+
+/** What is deployed. It is asked for before anything changes. */
+async function readDeployed(): Promise<Deployed> {
+  const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
+  const { outputs = {} } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName })) as {
+    outputs?: Record<string, { type: string; outputs: Inputs }>;
+  };
+  return new Map(Object.entries(outputs).map(([urn, found]) => [keyOf(found.type, urn.split("::").at(-1) ?? ""), found.outputs]));
+}
+
+/** Resolves when Pulumi has dealt with a resource, well or badly. */
+async function registered(resource: pulumi.Resource): Promise<void> {
+  await Promise.resolve(); // it has its URN once its constructor has returned
+  await new Promise((resolve) => pulumi.recover(resource.urn, () => "").apply(resolve));
+}
+
+/** What a program declares, and what Pulumi does about it. */
+class ChangeReport {
+  private readonly declared = new Map<string, Promise<void>>();
+  private readonly changes = new Map<string, Change>();
+  private readonly finished = new Set<string>();
+  private readonly deployed = readDeployed();
+  /** Only hooks of a program that runs are called: a removal, as of `pulumi destroy`, runs none. */
+  private readonly hooks: pulumi.ResourceHookBinding = {
+    beforeCreate: [new pulumi.ResourceHook("changes-create", (args) => this.begin(args), { onDryRun: true })],
+    beforeUpdate: [new pulumi.ResourceHook("changes-update", (args) => this.begin(args), { onDryRun: true })],
+    afterCreate: [new pulumi.ResourceHook("changes-created", (args) => { this.finish(args); }, { onDryRun: true })],
+    afterUpdate: [new pulumi.ResourceHook("changes-updated", (args) => { this.finish(args); }, { onDryRun: true })],
+  };
+
+  /** A stack transformation: every resource that people ask about gets the hooks. */
+  readonly watch: pulumi.ResourceTransformation = ({ resource, type, name, props, opts }) => {
+    if (kindOf(type) === undefined) return undefined;
+    this.declared.set(keyOf(type, name), registered(resource));
+    return { props, opts: { ...opts, hooks: this.hooks } };
+  };
+
+  /** Prints the closing line, after the details where they are asked for. */
+  async print(): Promise<void> {
+    await Promise.all(this.declared.values());
+    const preview = pulumi.runtime.isDryRun();
+    const told = [...this.begun(), ...(await this.removed())];
+    const lines = process.env.CP_WHISPERX_DETAIL === "yes" ? details(told) : [];
+    await pulumi.log.info([...lines, summary(told, this.totals(), preview)].join("\n"));
+  }
+
+  private async begin({ type, name, oldInputs, newInputs = {} }: pulumi.ResourceHookArgs): Promise<void> {
+    const [kind, key] = [kindOf(type), keyOf(type, name)];
+    // The update of a command does nothing: see volumes/one-shot.ts.
+    if (kind === undefined || (kind === "commands" && oldInputs !== undefined)) return;
+    // A replacement comes as a creation, with no old inputs.
+    const deployed: Inputs | undefined = oldInputs ?? (await this.deployed).get(key);
+    const operation = deployed === undefined ? "create" : oldInputs === undefined ? "replace" : "update";
+    this.changes.set(key, { kind, name, operation, reasons: deployed === undefined || kind === "commands" ? [] : reasons(kind, deployed, newInputs) });
+  }
+
+  private finish({ type, name }: pulumi.ResourceHookArgs): void {
+    this.finished.add(keyOf(type, name));
+  }
+
+  /** What was begun, in the order of the program. */
+  private begun(): Change[] {
+    return [...this.declared.keys()].flatMap((key) => {
+      const change = this.changes.get(key);
+      return change === undefined ? [] : [{ ...change, failed: !this.finished.has(key) }];
+    });
+  }
+
+  /** What is deployed and no longer declared. */
+  private async removed(): Promise<Change[]> {
+    const gone = [...(await this.deployed).keys()].filter((key) => !this.declared.has(key));
+    return gone.flatMap((key) => {
+      const [type = "", name = ""] = key.split("::");
+      const kind = kindOf(type);
+      return kind === undefined || kind === "commands" ? [] : [{ kind, name, operation: "remove" as const, reasons: [] }];
+    });
+  }
+
+  private totals(): Partial<Record<Kind, number>> {
+    const totals: Partial<Record<Kind, number>> = {};
+    for (const key of this.declared.keys()) {
+      const kind = kindOf(key.split("::")[0] ?? "");
+      if (kind !== undefined) totals[kind] = (totals[kind] ?? 0) + 1;
+    }
+    return totals;
+  }
+}
+
+/** Runs a program; a preview then ends with what would change and why, a deployment with what it changed. */
+export async function reportingChanges<T>(program: () => Promise<T>): Promise<T> {
+  const report = new ChangeReport();
+  pulumi.runtime.registerStackTransformation(report.watch);
+  const outputs = await program();
+  await report.print();
+  return outputs;
+}

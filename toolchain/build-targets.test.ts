@@ -1,0 +1,36 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { dependencies } from "../images/plan";
+import { VARIANT_NAMES } from "../variants";
+import { buildTargets, imagesOf } from "./build-targets";
+
+const name = (target: string): string => target.split("::").at(-1) ?? "";
+
+it("are every image of the stack, where none is named", () => {
+  for (const variant of VARIANT_NAMES) {
+    const images = imagesOf({ "cp-whisperx:variant": { value: variant } });
+    expect(buildTargets(images, "").slice(1).map(name)).toEqual(images.map((image) => image.name));
+  }
+  expect(imagesOf({ "cp-whisperx:models": { objectValue: { source: "hub" } } }).map((image) => image.name)).toContain("prefetch");
+});
+
+it("are an image with all that its build reads, and nothing else", () => {
+  for (const variant of VARIANT_NAMES) {
+    const images = imagesOf({ "cp-whisperx:variant": { value: variant } });
+    fc.assert(
+      fc.property(fc.constantFrom(...images), (wanted) => {
+        const targets = new Set(buildTargets(images, wanted.definition.name).slice(1).map(name));
+        expect(targets).toContain(wanted.name);
+        for (const image of images.filter((one) => targets.has(one.name))) {
+          for (const dependency of dependencies(image)) expect(targets).toContain(dependency);
+          const reader = images.some((one) => targets.has(one.name) && dependencies(one).includes(image.name));
+          expect(reader || image.definition.name === wanted.definition.name).toBe(true);
+        }
+      }),
+    );
+  }
+});
+
+it("of an image that is not there name the nearest", () => {
+  expect(() => buildTargets(imagesOf({}), "ars")).toThrow("there is no image ars; the nearest is asr");
+});

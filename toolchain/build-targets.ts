@@ -1,0 +1,47 @@
+/**
+ * The resources that `make build` targets, one URN pattern a line: `build-targets.ts [IMAGE]`, with the stack's configuration
+ * (`pulumi config --json`) on standard input. Without IMAGE they are all images of the stack.
+ */
+import { readFileSync } from "node:fs";
+import { closest } from "fastest-levenshtein";
+import { MODEL_IMAGES } from "../catalog";
+import { readDefinitions } from "../images/definitions";
+import { dependencies, stackNodes, type ImageNode } from "../images/plan";
+import { DEFAULT_VARIANT, VARIANT_NAMES } from "../variants";
+
+/** Their parents, under whatever they stand themselves: Pulumi makes no resource whose parent is left out. */
+const PARENTS = "**cp-whisperx:images:*::*";
+
+/** What `pulumi config --json` says of a setting. */
+interface Setting {
+  readonly value?: string;
+  readonly objectValue?: { readonly source?: string };
+}
+
+/** The images that a stack with this configuration builds. What its settings do not allow the program itself refuses. */
+export function imagesOf(configuration: Readonly<Record<string, Setting>>): ImageNode[] {
+  const variant = VARIANT_NAMES.find((one) => one === configuration["cp-whisperx:variant"]?.value) ?? DEFAULT_VARIANT;
+  const source = configuration["cp-whisperx:models"]?.objectValue?.source === "hub" ? "hub" : "packaged";
+  return stackNodes(readDefinitions(), { variant, images: MODEL_IMAGES[source] });
+}
+
+/** Patterns for the image and all that it is built from. @throws Error that names the nearest image, where there is none of that name. */
+export function buildTargets(images: readonly ImageNode[], wanted: string): string[] {
+  const named = images.filter(({ name, definition }) => wanted === "" || name === wanted || definition.name === wanted);
+  if (named.length === 0) throw new Error(`there is no image ${wanted}; the nearest is ${closest(wanted, images.map(({ name }) => name))}`);
+  const needed = new Set(named.map(({ name }) => name));
+  for (const image of images.toReversed()) {
+    if (needed.has(image.name)) for (const dependency of dependencies(image)) needed.add(dependency);
+  }
+  return [PARENTS, ...images.filter(({ name }) => needed.has(name)).map(({ name }) => `**docker-build:index:Image::${name}`)];
+}
+
+if (require.main === module) {
+  try {
+    const configuration = JSON.parse(readFileSync(0, "utf8")) as Record<string, Setting>;
+    console.log(buildTargets(imagesOf(configuration), process.argv[2] ?? "").join("\n"));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

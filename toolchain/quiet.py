@@ -1,0 +1,94 @@
+"""Pulumi's output for somebody who reads it later: `pulumi up | quiet.py LOG`.
+
+Pulumi without a terminal prints a row for each line of a build. Here an image has a row when it starts and one when it
+ends, any other resource one when it ends; LOG has every row. A build that fails is quoted where it ended.
+"""
+
+import re
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+# " ~  docker-build:index:Image asr updating (1s) [diff: ~context]; #5 DONE 0.0s"
+_ROW = re.compile(
+    r"^(?P<row> *[ +~<>=-]* *(?P<type>[\w-]+:[\w/-]+:[\w-]+) (?P<name>\S+) (?P<state>[a-z ]+?) \([\d.]+s\))"
+    r"(?: \[diff: [^]]*\];?)?(?: (?P<message>.*))?$"
+)
+# What the stack says stands again under Diagnostics.
+_NO_NEWS = re.compile(r"^@ \w+ing\b|^ *[ +~<>=-]* *(?:cp-whisperx:\S+|pulumi:pulumi:Stack) [^(]")
+_FAILED = re.compile(r"^ *[ +~<>=-]* *[\w-]+:[\w/-]+:Image (?P<name>\S+) \*\*[a-z ]+\*\*")
+# What BuildKit says of a step, by its number.
+_STEP = re.compile(r"^#(\d+) \[[^]]*\d/\d+\] (?:RUN|COPY|ADD)\b")
+_ERROR = re.compile(r"^#(\d+) ERROR: (?!failed to configure registry cache)")
+_QUOTED = 15
+
+
+def how_built(build: list[str]) -> str:
+    """Whether BuildKit took every step of a build from its cache; empty where its last words came too late to tell."""
+    steps = {found[1] for line in build if (found := _STEP.match(line))}
+    cached = {step for step in steps if f"#{step} CACHED" in build}
+    done = {line.split()[0] for line in build if " DONE " in line}
+    if any(f"#{step}" in done for step in steps - cached):
+        return " built"
+    return " cached" if steps and steps == cached else ""
+
+
+def last_words(build: list[str]) -> list[str]:
+    """The last lines of the step that failed; of the whole build where no step says so."""
+    failed = next((found[1] for line in reversed(build) if (found := _ERROR.match(line))), None)
+    lines = [line for line in build if line.startswith(f"#{failed} ")] if failed else build
+    return lines[-_QUOTED:]
+
+
+def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
+    """The lines that a reader wants, as they come."""
+    builds: dict[str, list[str]] = defaultdict(list)
+    said: set[str] = set()
+    for line in lines:
+        if _NO_NEWS.match(line):
+            continue
+        if failure := _FAILED.match(line):
+            yield line
+            yield f"    the end of its build, all of which is in {log_name}:"
+            yield from (f"    | {words}" for words in last_words(builds[failure["name"]]))
+            continue
+        row = _ROW.match(line)
+        if row is None:
+            yield line
+            continue
+        is_image = row["type"].endswith(":Image")
+        if is_image and row["message"]:
+            builds[row["name"]].append(row["message"])
+        begins = row["state"].split()[0].endswith("ing")
+        key = f"{row['type']} {row['name']} {row['state']}"
+        if key in said or (begins and not is_image):
+            continue
+        said.add(key)
+        yield row["row"] + ("" if begins else how_built(builds[row["name"]] if is_image else []))
+
+
+def copied(lines: Iterable[str], log: TextIO) -> Iterator[str]:
+    """The lines, each written to the log first."""
+    for line in lines:
+        log.write(line)
+        log.flush()
+        yield line.rstrip("\n")
+
+
+def main(log_name: str) -> None:
+    """Ends when Pulumi has, which writes until it has let go of its state, also after Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with Path(log_name).open("w", encoding="utf-8") as log:
+        for line in quiet(copied(sys.stdin, log), log_name):
+            # Whoever reads may have gone; Pulumi must still be able to write.
+            with suppress(BrokenPipeError):
+                print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,105 @@
+"""What a deployment says where no terminal shows it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from shell import TOOLCHAIN, Shell
+
+sys.path.insert(0, str(TOOLCHAIN))
+
+from quiet import quiet
+
+UPDATE = """\
+Updating (dev):
+@ updating....
+ ~  docker-build:index:Image asr updating (0s) [diff: ~context,tags]
+ +  cp-whisperx:images:StageImage mux creating (0s)
+ ~  docker-build:index:Image asr updating (0s) [diff: ~context,tags]; #4 ERROR: failed to configure registry cache
+ ~  docker-build:index:Image asr updating (1s) [diff: ~context,tags]; #5 [stage-1 2/2] COPY *.py /opt/
+ +  docker-build:index:Image mux creating (0s)
+ +  docker-build:index:Image mux creating (1s) #3 [2/2] RUN true
+ +  docker-build:index:Image mux creating (1s) #3 CACHED
+ ~  docker-build:index:Image asr updating (1s) [diff: ~context,tags]; #5 DONE 0.1s
+ ~  docker-build:index:Image asr updated (2s) [diff: ~context,tags];
+ +  docker-build:index:Image mux created (1s) #9 exporting
+ +  docker-build:index:Image mux created (1s)
+ +- docker:index:Container asr replacing (0s)
+ ++ docker:index:Container asr created replacement (5s)
+    pulumi:pulumi:Stack cp-whisperx-dev running images: 1 rebuilt
+Diagnostics:
+  pulumi:pulumi:Stack (cp-whisperx-dev):
+    images: 1 rebuilt (asr: own sources), 20 unchanged; containers: unchanged; volumes: unchanged
+""".splitlines()
+
+
+def test_an_image_has_a_line_when_it_starts_and_one_when_it_ends() -> None:
+    assert list(quiet(UPDATE, "log")) == [
+        "Updating (dev):",
+        " ~  docker-build:index:Image asr updating (0s)",
+        " +  docker-build:index:Image mux creating (0s)",
+        " ~  docker-build:index:Image asr updated (2s) built",
+        " +  docker-build:index:Image mux created (1s) cached",
+        " ++ docker:index:Container asr created replacement (5s)",
+        *UPDATE[-3:],
+    ]
+
+
+def test_a_build_whose_last_words_came_too_late_is_called_neither_built_nor_cached() -> None:
+    row = " +  docker-build:index:Image mux creating (1s) "
+    lines = [row + line for line in ("#3 [2/3] RUN true", "#3 CACHED", "#4 [3/3] COPY a b")]
+    assert list(quiet([*lines, " +  docker-build:index:Image mux created (1s)"], "log"))[-1].endswith("created (1s)")
+
+
+def test_a_failed_build_is_quoted_from_the_step_that_failed() -> None:
+    row = " +  docker-build:index:Image tmdb creating (1s) "
+    build = ["#4 ERROR: failed to configure registry cache importer", "#7 [2/3] RUN false", "#8 CACHED", "#7 0.1 no"]
+    failure = " +  docker-build:index:Image tmdb **creating failed** error: failed to solve"
+    lines = [row + line for line in [*build, '#7 ERROR: process "false" failed', "#9 CANCELED"]]
+    assert list(quiet([*lines, failure], "pulumi.log"))[1:] == [
+        failure,
+        "    the end of its build, all of which is in pulumi.log:",
+        "    | #7 [2/3] RUN false",
+        "    | #7 0.1 no",
+        '    | #7 ERROR: process "false" failed',
+    ]
+
+
+def test_the_log_has_every_line_and_the_end_is_pulumis(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with subprocess.Popen(
+        [sys.executable, str(TOOLCHAIN / "quiet.py"), str(log)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(UPDATE[0] + "\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        # Ctrl-C reaches everybody; Pulumi then still writes. A reader may have gone.
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.stdout.close()
+        process.stdin.write("\n".join(UPDATE[1:]) + "\n")
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+    assert log.read_text() == "\n".join(UPDATE) + "\n"
+
+
+def test_the_status_is_pulumis(shell: Shell) -> None:
+    shell.double("pulumi", "echo ' +  docker-build:index:Image asr created (1s)'; exit 255")
+    result = shell.run("show_pulumi up --yes")
+    assert result.returncode == 255
+    assert "Image asr created (1s)\n" in result.stdout
+    assert (shell.home / "log" / "pulumi-up-dev.log").exists()
+
+
+def test_a_terminal_has_pulumis_own_display(shell: Shell) -> None:
+    shell.double("pulumi", '[[ -t 1 && "$*" != *--non-interactive* ]] && exit 7')
+    result = shell.run(
+        f"""script --quiet --return --command 'bash -c "source {TOOLCHAIN}/load.sh; show_pulumi up"' /dev/null"""
+    )
+    assert result.returncode == 7
