@@ -19,6 +19,8 @@ _SHORTEST_MS: Final = 100
 """What a cue is shown at least where several people speak at once."""
 _LATEST_MS: Final = 200
 """How much later than its voice a cue may begin, so that the one before can be read."""
+_UNHURRIED: Final = 17 / 20
+"""The speed that is wanted, as a share of the fastest that can still be read."""
 _ENDS_SENTENCE: Final = (".", "?", "!", "…", "।", "。", "؟")
 _ENDS_CLAUSE: Final = (",", ";", ":", "-", "–", "،", "、")  # noqa: RUF001 - a dash is what it looks for
 _MOST_LABEL: Final = 0.5
@@ -41,7 +43,7 @@ class Limits:
     speed: float
     """Graphemes that are read in a second."""
 
-    def seconds_for(self, graphemes: int) -> float:
+    def seconds_for(self, graphemes: float) -> float:
         """How long a text must be shown to be read."""
         return min(self.longest, max(self.shortest, graphemes / self.speed))
 
@@ -230,12 +232,16 @@ def _badness(cue: Cue, following: Token | None, limits: Limits) -> float:
     return cost + ending - min(1.0, following.start - last.end) + 4 * max(0.0, missing)
 
 
-def with_dashes(cues: Sequence[Cue], limits: Limits) -> Iterator[tuple[float, float, str]]:
-    """Start, end and text of cues; a short reply shares a cue with what it follows or what follows it."""
+def with_replies(cues: Sequence[Cue], limits: Limits, mark: str) -> Iterator[tuple[float, float, str]]:
+    """Start, end and text of cues; a reply too short for one shares its neighbour's, a line each after `mark`."""
     waiting: Cue | None = None
     for cue in cues:
         if waiting is not None and _belong_together(waiting, cue, limits):
-            yield waiting.start, max(waiting.end, cue.end), f"-{' '.join(waiting.words)}\n-{' '.join(cue.words)}"
+            yield (
+                waiting.start,
+                max(waiting.end, cue.end),
+                "\n".join(mark + " ".join(each.words) for each in (waiting, cue)),
+            )
             waiting = None
             continue
         if waiting is not None:
@@ -246,8 +252,8 @@ def with_dashes(cues: Sequence[Cue], limits: Limits) -> Iterator[tuple[float, fl
 
 
 def _belong_together(first: Cue, second: Cue, limits: Limits) -> bool:
-    """Whether two cues are question and answer, a line each, of which one is too short to stand alone."""
-    if first.speaker == second.speaker or first.sung or second.sung or limits.lines == 1:
+    """Whether two cues are of two speakers, a line each, and one of them is too short to stand alone."""
+    if first.speaker == second.speaker or first.sung or second.sung or first.label or limits.lines == 1:
         return False
     lines = [length_of_line(cue.words) + 1 for cue in (first, second)]
     close = second.start - first.end <= limits.pause and second.end - first.start <= limits.longest
@@ -286,7 +292,7 @@ def _joined(spans: Iterable[Span]) -> list[tuple[float, float]]:
 def timed(texts: Iterable[tuple[float, float, str]], limits: Limits) -> list[TimedText]:
     """Texts with start and end in seconds, in order: two frames apart, and each as long as it takes to read it.
 
-    Where the next one follows too soon, that one begins a little later, and then the time there is must do.
+    Where the next one follows too soon to read this one at all, that one begins a little later.
     """
     ordered = sorted(texts, key=lambda text: text[0])
     starts: list[int] = []
@@ -297,7 +303,7 @@ def timed(texts: Iterable[tuple[float, float, str]], limits: Limits) -> list[Tim
             readable = min(starts[-1] + needed + _BETWEEN_MS, voice + _LATEST_MS)
             voice = max(voice, readable, starts[-1] + _SHORTEST_MS + _BETWEEN_MS)
         starts.append(voice)
-        needed = round(limits.seconds_for(length_of(text)) * 1000)
+        needed = round(limits.seconds_for(length_of(text) * _UNHURRIED) * 1000)
     longest = round(limits.longest * 1000)
     cues: list[TimedText] = []
     for (_, end, text), start, following in zip_longest(ordered, starts, starts[1:]):

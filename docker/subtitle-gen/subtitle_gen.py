@@ -20,7 +20,7 @@ from cp_whisperx.contract import (
     TranslationResult,
 )
 from cp_whisperx.stage import Context, Stage, StageError, StageSettings
-from cues import NOTE, Limits, cues_of, music_cues, timed, with_dashes
+from cues import NOTE, Limits, cues_of, music_cues, timed, with_replies
 
 
 class SubtitleSettings(StageSettings):
@@ -42,8 +42,8 @@ class SubtitleSettings(StageSettings):
     )
     subtitle_speakers: Literal["none", "dash", "name"] = Field(
         default="none",
-        description="How speakers are marked. dash: a short reply shares a cue with its question, each with a dash; "
-        "name: each cue begins with its speaker, by DIARIZATION_SPEAKER_NAMES or a number.",
+        description="How speakers are marked. dash: where two share a cue, each line begins with one; name: each cue "
+        "begins with its speaker, by DIARIZATION_SPEAKER_NAMES or a number.",
     )
     subtitle_music_min_duration: float = Field(
         default=15.0, ge=1, le=600, description="Seconds of music without words that get a cue of their own, at least."
@@ -124,10 +124,7 @@ def make_subtitles(
     """The subtitles: the words, and the music between them."""
     songs = [span for span in music if span.kind == "song"]
     cues = cues_of(segments, songs, limits, named=settings.subtitle_speakers == "name")
-    if settings.subtitle_speakers == "dash":
-        texts = list(with_dashes(cues, limits))
-    else:
-        texts = [(cue.start, cue.end, cue.text(limits)) for cue in cues]
+    texts = list(with_replies(cues, limits, "-" if settings.subtitle_speakers == "dash" else ""))
     passages = music_cues(music, cues, settings.subtitle_music_min_duration, limits.longest)
     label = f"{NOTE} {settings.subtitle_music_label} {NOTE}"
     texts += [(start, end, label) for start, end in passages]

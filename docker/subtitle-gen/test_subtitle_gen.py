@@ -219,7 +219,8 @@ def test_a_short_reply_shares_a_cue_with_its_question() -> None:
         "-Did you see him?\\N-Yes.",
         "I saw him at the old house by the river.",
     ]
-    assert texts(question, reply) == ["Did you see him?", "Yes."]
+    assert texts(question, reply) == ["Did you see him?\\NYes."]
+    assert texts(question, reply, style=NAMED) == ["Speaker 1: Did you see him?", "Speaker 2: Yes."]
 
 
 def test_sentences_share_a_cue_unless_a_pause_parts_them() -> None:
