@@ -34,7 +34,7 @@ from cp_whisperx.ml.whisper_weights import weights_name, weights_version
 from cp_whisperx.stage import Context, Stage
 from cp_whisperx.whisper_choice import WhisperStep
 from speakers import speakers_of_words
-from word_times import WordTimesSettings, aligned, aligner_version, load_aligner
+from word_times import WordTimesSettings, aligned, aligner_version, load_aligner, within_speech
 
 
 class AsrSettings(WordTimesSettings):
@@ -84,7 +84,7 @@ def run(context: Context[AsrSettings]) -> AsrResult:
         models.extend([aligner] if aligner else [])
     return AsrResult(
         language=language,
-        segments=spoken(heard, context.read(DiarizationResult).segments),
+        segments=spoken(within_speech(heard, speech), context.read(DiarizationResult).segments),
         model=" + ".join(models),
     )
 
