@@ -5,7 +5,7 @@ export STACK STAGE FOLLOW DATA
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down destroy ps logs restart film preview env builder sizes models native-environment check test test-busy test-torch
+.PHONY: help up down destroy ps logs restart film preview env builder sizes quality models native-environment check test test-busy test-torch
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ builder: ## Start the builder anew, with what registries.toml in ~/.cp-whisperx 
 
 sizes: ## Write what the deployed stack's images weigh into docs/sizes.md
 	@toolchain/sizes.sh
+
+quality: ## Subtitle clips shaped like films, and print what is wrong: words, speakers, songs, cues
+	@toolchain/quality.sh
 
 models: ## Fill the model cache anew: after a licence was accepted, or a model damaged
 	@toolchain/models.sh
