@@ -17,8 +17,8 @@ _BETWEEN_MS: Final = 84
 """Two frames of 24 a second."""
 _SHORTEST_MS: Final = 100
 """What a cue is shown at least where several people speak at once."""
-_LATEST_MS: Final = 200
-"""How much later than its voice a cue may begin, so that the one before can be read."""
+_SHIFT_MS: Final = 200
+"""How much later or earlier than its voice a cue may begin, so that it and its neighbours can be read."""
 _UNHURRIED: Final = 17 / 20
 """The speed that is wanted, as a share of the fastest that can still be read."""
 _ENDS_SENTENCE: Final = (".", "?", "!", "…", "।", "。", "؟")
@@ -292,21 +292,36 @@ def _joined(spans: Iterable[Span]) -> list[tuple[float, float]]:
 def timed(texts: Iterable[tuple[float, float, str]], limits: Limits) -> list[TimedText]:
     """Texts with start and end in seconds, in order: two frames apart, and each as long as it takes to read it.
 
-    Where the next one follows too soon to read this one at all, that one begins a little later.
+    Where the next one follows too soon, both give way a little; then the time there is must do.
     """
     ordered = sorted(texts, key=lambda text: text[0])
-    starts: list[int] = []
-    needed = 0
-    for start, _, text in ordered:
-        voice = round(start * 1000)
-        if starts:
-            readable = min(starts[-1] + needed + _BETWEEN_MS, voice + _LATEST_MS)
-            voice = max(voice, readable, starts[-1] + _SHORTEST_MS + _BETWEEN_MS)
-        starts.append(voice)
-        needed = round(limits.seconds_for(length_of(text) * _UNHURRIED) * 1000)
+    voices = [round(start * 1000) for start, _, _ in ordered]
+    needed = [round(limits.seconds_for(length_of(text) * _UNHURRIED) * 1000) for _, _, text in ordered]
+    starts = _earlier(_later(voices, needed), voices, needed)
     longest = round(limits.longest * 1000)
     cues: list[TimedText] = []
     for (_, end, text), start, following in zip_longest(ordered, starts, starts[1:]):
         until = min(max(round(end * 1000), start + round(limits.seconds_for(length_of(text)) * 1000)), start + longest)
         cues.append(TimedText(start, until if following is None else min(until, following - _BETWEEN_MS), text))
     return cues
+
+
+def _later(voices: Sequence[int], needed: Sequence[int]) -> list[int]:
+    """When cues begin: with their voice, or a little later where the one before cannot be read else."""
+    starts: list[int] = []
+    for voice, before in zip(voices, [0, *needed], strict=False):
+        start = voice
+        if starts:
+            readable = min(starts[-1] + before + _BETWEEN_MS, voice + _SHIFT_MS)
+            start = max(voice, readable, starts[-1] + _SHORTEST_MS + _BETWEEN_MS)
+        starts.append(start)
+    return starts
+
+
+def _earlier(starts: list[int], voices: Sequence[int], needed: Sequence[int]) -> list[int]:
+    """The same, a little earlier where a cue is still too short and the one before can spare the time."""
+    for index in range(1, len(starts) - 1):
+        missing = starts[index] + needed[index] + _BETWEEN_MS - starts[index + 1]
+        spare = starts[index] - starts[index - 1] - needed[index - 1] - _BETWEEN_MS
+        starts[index] -= max(0, min(missing, spare, starts[index] - voices[index] + _SHIFT_MS))
+    return starts

@@ -223,6 +223,15 @@ def test_a_short_reply_shares_a_cue_with_its_question() -> None:
     assert texts(question, reply, style=NAMED) == ["Speaker 1: Did you see him?", "Speaker 2: Yes."]
 
 
+def test_a_short_reply_between_long_lines_is_given_time_by_both() -> None:
+    question = spoken(0, 4, "Was he alone when he came back to the house in the morning?", "SPEAKER_00")
+    answer = spoken(4.2, 4.4, "No.", "SPEAKER_01")
+    further = spoken(4.75, 9, "Then there must have been somebody else with him in the garden.", "SPEAKER_00")
+    events = make_subtitles([question, answer, further], [], LIMITS, SETTINGS).events
+    assert [event.end - event.start >= 830 for event in events] == [True, True, True]
+    assert [event.start for event in events] == pytest.approx([0, 4200, 4750], abs=201)
+
+
 def test_sentences_share_a_cue_unless_a_pause_parts_them() -> None:
     assert texts(spoken(0, 1, "Good."), spoken(1.5, 3, "Call Doctor Mehta.")) == ["Good. Call Doctor Mehta."]
     assert texts(spoken(0, 1, "Good."), spoken(2.6, 4, "Call Doctor Mehta.")) == ["Good.", "Call Doctor Mehta."]
