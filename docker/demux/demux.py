@@ -84,7 +84,7 @@ def _to_mono(stream: SourceStream) -> list[str]:
     Surround sound has the dialogue in its centre and the score around it. A little of the front keeps dialogue that is
     mixed there; ffmpeg ignores channels that the film lacks, and scales what is left.
     """
-    return ["pan=mono|c0<FC+0.1FL+0.1FR"] if (stream.channels or 0) > _STEREO else []
+    return ["pan=mono|c0<FC+0.05FL+0.05FR"] if (stream.channels or 0) > _STEREO else []
 
 
 def _extract(context: Context[DemuxSettings], facts: FilmFacts, stream: SourceStream, audio: Path) -> None:
