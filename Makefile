@@ -5,7 +5,7 @@ export STACK STAGE FOLLOW DATA IMAGE DETAIL KEY
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down destroy ps logs restart film preview build env secret builder sizes models native-environment check test test-busy test-torch
+.PHONY: help up down destroy ps logs restart film preview build env secret builder sizes quality models native-environment check test test-busy test-torch
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ builder: ## Restart the builder after an edit of ~/.cp-whisperx/registries.toml
 
 sizes: ## Write the sizes of the deployed stack's images into docs/sizes.md
 	@toolchain/sizes.sh
+
+quality: ## Subtitle clips shaped like films, and print what is wrong: words, speakers, songs, cues
+	@toolchain/quality.sh
 
 models: ## Refill the model cache: after you accepted a licence, or a model is damaged
 	@toolchain/models.sh

@@ -27,13 +27,14 @@ from cp_whisperx.contract import (
 )
 from cp_whisperx.ml.intervals import Interval
 from cp_whisperx.ml.sound import Sound, open_sound
+from cp_whisperx.ml.stock_phrases import is_stock_phrase
 from cp_whisperx.ml.whisper import Heard, HeardWord, Hearing, find_language, transcribe
 from cp_whisperx.ml.whisper_models import load_first, model_for, steps_for, within_memory
 from cp_whisperx.ml.whisper_weights import weights_name, weights_version
 from cp_whisperx.stage import Context, Stage
 from cp_whisperx.whisper_choice import WhisperStep
 from speakers import speakers_of_words
-from word_times import WordTimesSettings, aligned, aligner_version, load_aligner
+from word_times import WordTimesSettings, aligned, aligner_version, load_aligner, within_speech
 
 
 class AsrSettings(WordTimesSettings):
@@ -74,6 +75,7 @@ def run(context: Context[AsrSettings]) -> AsrResult:
     if not speech:
         return AsrResult(language=settings.whisper_language or "und", segments=(), model=weights_name(steps[0].model))
     heard, language, step = within_memory(context, steps, lambda step: _hear(context, sound, speech, step))
+    heard = _without_stock_phrases(context, heard)
     models = [weights_name(step.model)]
     if settings.whisper_task == "translate":
         language = "en"
@@ -82,7 +84,7 @@ def run(context: Context[AsrSettings]) -> AsrResult:
         models.extend([aligner] if aligner else [])
     return AsrResult(
         language=language,
-        segments=spoken(heard, context.read(DiarizationResult).segments),
+        segments=spoken(within_speech(heard, speech), context.read(DiarizationResult).segments),
         model=" + ".join(models),
     )
 
@@ -106,6 +108,17 @@ def _hear(
         model, sound, speech, hearing, lambda done: context.progress(done, f"turning speech ({language}) into text")
     )
     return heard, language, step
+
+
+def _without_stock_phrases(context: Context[AsrSettings], heard: Sequence[Heard]) -> list[Heard]:
+    """What is left without the phrases that Whisper invents; the user is warned of what is left out."""
+    invented = [stretch for stretch in heard if is_stock_phrase(stretch.text)]
+    if invented:
+        first = f"{invented[0].text!r} at {invented[0].interval[0]:.0f} s"
+        context.warn(
+            f"{len(invented)} phrases that Whisper invents where nobody speaks were left out, such as {first}."
+        )
+    return [stretch for stretch in heard if stretch not in invented]
 
 
 def _speech(context: Context[AsrSettings]) -> list[Interval]:

@@ -1,4 +1,4 @@
-"""Who spoke each word: the diarization's turns laid over the words, mended where the two disagree by a little."""
+"""Who spoke each word: the diarization's turns laid over the words, corrected where they disagree by a little."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def speakers_of_words(words: Sequence[HeardWord], turns: Sequence[SpeakerSpan]) 
     """The speaker of each word of a stretch of text; None where nobody is near. Turns are in order of time."""
     ends = [turn.end for turn in turns]
     speakers = [_speaker(word, turns, ends) for word in words]
-    return at_sentence_ends(words, without_islands(speakers))
+    return at_sentence_ends(words, without_islands(words, speakers))
 
 
 def _speaker(word: HeardWord, turns: Sequence[SpeakerSpan], ends: Sequence[float]) -> str | None:
@@ -36,13 +36,15 @@ def _speaker(word: HeardWord, turns: Sequence[SpeakerSpan], ends: Sequence[float
     return speaker
 
 
-def without_islands(speakers: Sequence[str | None]) -> list[str | None]:
-    """Single words between two words of one other speaker go to that speaker."""
-    mended = list(speakers)
-    for index in range(1, len(mended) - 1):
-        if mended[index - 1] == mended[index + 1]:
-            mended[index] = mended[index - 1]
-    return mended
+def without_islands(words: Sequence[HeardWord], speakers: Sequence[str | None]) -> list[str | None]:
+    """Single words between two words of one other speaker go to that speaker, unless they are a sentence: a reply."""
+    ends = [word.text.strip().endswith(_SENTENCE_ENDS) for word in words]
+    result = list(speakers)
+    for index in range(1, len(result) - 1):
+        is_reply = ends[index - 1] and ends[index]
+        if result[index - 1] == result[index + 1] and not is_reply:
+            result[index] = result[index - 1]
+    return result
 
 
 def at_sentence_ends(words: Sequence[HeardWord], speakers: Sequence[str | None]) -> list[str | None]:

@@ -73,13 +73,23 @@ def test_a_turn_long_before_does_not_hide_the_one_that_holds_the_word() -> None:
     assert found == [A]
 
 
+def test_a_reply_of_one_word_within_a_stretch_keeps_its_speaker() -> None:
+    words = heard("Did he come? No. Was he ill?").words
+    found = speakers_of_words(words, turns((0, 1.5, A), (1.5, 2, B), (2, 3.5, A)))
+    assert found == [A, A, A, B, A, A, A]
+
+
+def test_a_word_in_mid_sentence_goes_to_who_says_the_sentence() -> None:
+    assert speakers_of_words(heard("Did he come?").words, turns((0, 0.5, A), (0.5, 1, B), (1, 1.5, A))) == [A, A, A]
+
+
 SPEAKERS = st.lists(st.sampled_from([A, B, None]), max_size=20)
 
 
 @given(SPEAKERS)
 def test_mending_invents_no_speaker_and_loses_no_word(speakers: list[str | None]) -> None:
     words = heard(" ".join("end." if index % 3 == 2 else "word" for index in range(len(speakers)))).words
-    mended = at_sentence_ends(words, without_islands(speakers))
+    mended = at_sentence_ends(words, without_islands(words, speakers))
     assert len(mended) == len(words)
     assert set(mended) <= set(speakers)
     assert mended[:1] == speakers[:1]
@@ -123,6 +133,25 @@ def test_only_speech_is_heard_and_the_names_are_told(tmp_path: Path, given_to_wh
     assert hearing.hotwords == "Victoria, Priya, Rao"
     assert (hearing.language, result.language, result.model) == ("hi", "hi", "base")
     assert [(segment.speaker, segment.text) for segment in result.segments] == [(A, "Hello Priya.")]
+
+
+def test_what_whisper_invents_is_left_out_and_counted(
+    tmp_path: Path, given_to_whisper: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invented = [
+        heard("Thanks for watching!", start=4.0),
+        heard("Hello Priya."),
+        heard("Thank you for watching.", start=9.0),
+    ]
+    monkeypatch.setattr(asr, "transcribe", lambda *_arguments: invented)
+    folder, demuxed = job_with_sound(tmp_path / "job", silence(10))
+    warnings: list[str] = []
+    result = run(context_for(folder, AsrSettings(), (demuxed, *results((1, 3))), warn=warnings.append))
+    assert given_to_whisper == []
+    assert [segment.text for segment in result.segments] == ["Hello Priya."]
+    assert warnings == [
+        "2 phrases that Whisper invents where nobody speaks were left out, such as 'Thanks for watching!' at 4 s."
+    ]
 
 
 def test_the_result_names_the_commit_of_a_model_of_the_hub(

@@ -1,5 +1,6 @@
 """The times of words: who finds them, and that aligned ones fit."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 from asr import STAGE, AsrSettings
 from cp_whisperx.ml.hub import ModelAbsent
 from cp_whisperx.ml.intervals import Interval
-from cp_whisperx.ml.whisper import HeardWord
+from cp_whisperx.ml.whisper import Heard, HeardWord
 from cp_whisperx.stage import StageError
-from word_times import MODELS, fitted, open_aligner
+from word_times import MODELS, fitted, open_aligner, within_speech
 
 
 def words(*spans: Interval) -> tuple[HeardWord, ...]:
@@ -110,3 +111,31 @@ def test_the_result_depends_on_the_model_that_aligns(said: list[str], monkeypatc
     assert depends
     assert depends(AsrSettings()) == f"base 1 {MODELS['en']}@absent"
     assert depends(AsrSettings(whisper_align="never")) == "base 1"
+
+
+@pytest.mark.parametrize(
+    ("word", "clipped"),
+    [
+        ((0.5, 2.5), (1.0, 2.5)),
+        ((1.5, 3.5), (1.5, 3.0)),
+        ((0.5, 6.5), (1.0, 6.0)),
+        ((2.5, 5.5), (2.5, 5.5)),
+        ((3.2, 4.8), (3.2, 4.8)),
+        ((8.0, 9.0), (8.0, 9.0)),
+    ],
+)
+def test_a_word_does_not_reach_into_silence(word: tuple[float, float], clipped: tuple[float, float]) -> None:
+    (stretch,) = within_speech([Heard((HeardWord(*word, " word", 0.9),))], [(1.0, 3.0), (5.0, 6.0)])
+    assert stretch.interval == clipped
+
+
+TIMES = st.lists(st.floats(0, 100), max_size=20).map(sorted)
+
+
+@given(TIMES, TIMES)
+def test_clipped_words_stay_in_order(times: list[float], edges: list[float]) -> None:
+    words = tuple(HeardWord(start, end, " word", 0.9) for start, end in pairwise(times))
+    speech = list(zip(edges[::2], edges[1::2], strict=False))
+    for stretch in within_speech([Heard(words)], speech) if words else []:
+        assert all(word.start <= word.end for word in stretch.words)
+        assert all(before.start <= after.start for before, after in pairwise(stretch.words))

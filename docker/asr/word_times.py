@@ -1,6 +1,7 @@
 """The times of words: whisperx finds them in the sound, where it has a model for the language; else Whisper's stand."""
 
 import logging
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,22 @@ def aligned(
         context.warn(_stand(full))
         return heard, ""
     return result, hub_version(MODELS[language])
+
+
+def within_speech(heard: Sequence[Heard], speech: Sequence[Interval]) -> list[Heard]:
+    """The same text with no word reaching into the silence before or after the speech that it is part of.
+
+    Whisper lets the word beside a pause begin or end in the pause. `speech` is in order, and nothing overlaps in it.
+    """
+    return [Heard(tuple(_clipped(word, speech) for word in stretch.words)) for stretch in heard]
+
+
+def _clipped(word: HeardWord, speech: Sequence[Interval]) -> HeardWord:
+    first = bisect_right(speech, word.start, key=lambda span: span[1])
+    last = bisect_left(speech, word.end, key=lambda span: span[0]) - 1
+    if first > last:
+        return word
+    return replace(word, start=max(word.start, speech[first][0]), end=min(word.end, speech[last][1]))
 
 
 def fitted(words: Sequence[HeardWord], found: Sequence[Interval | None]) -> tuple[HeardWord, ...]:

@@ -14,6 +14,7 @@ from cp_whisperx.jobs import check_film
 from cp_whisperx.stage import Context, Stage, StageError, StageSettings
 
 SAMPLE_RATE: Final = 16_000
+_STEREO: Final = 2
 _TOLERATED_SECONDS: Final = 2.0
 _TOLERATED_SHARE: Final = 0.02
 """So much of its stated length the sound may lack before the film counts as cut short."""
@@ -25,7 +26,8 @@ class DemuxSettings(StageSettings):
     demux_audio_language: str = Field(
         default="",
         pattern=r"^([a-z]{3})?$",
-        description="Language of the sound to take where the film has several, as ISO 639-2 (hin); empty: the first.",
+        description="Language of the sound to take, as ISO 639-2 (hin); empty: the first sound. A film that "
+        "states other languages only is refused.",
     )
 
 
@@ -54,7 +56,10 @@ def run(context: Context[DemuxSettings]) -> DemuxResult:
 
 
 def choose_sound(facts: FilmFacts, name: str, language: str) -> SourceStream:
-    """The sound of the wanted language, else the first; StageError for a film without sound or picture."""
+    """The first sound of the wanted language, else the first that states none.
+
+    StageError for a film without sound or picture, and for one that has the sound in other languages only.
+    """
     if not facts.of_kind("video"):
         raise StageError(f"{name!r} has no picture.", "Give it a film: sound alone cannot carry subtitles.")
     sounds = facts.of_kind("audio")
@@ -62,7 +67,24 @@ def choose_sound(facts: FilmFacts, name: str, language: str) -> SourceStream:
         raise StageError(
             f"The film {name!r} has no sound.", "Subtitles are made from speech: give it a film with sound."
         )
-    return next((sound for sound in sounds if language and sound.language == language), sounds[0])
+    wanted = [sound for sound in sounds if not language or sound.language == language]
+    unstated = [sound for sound in sounds if sound.language in (None, "und")]
+    if not wanted and not unstated:
+        there = ", ".join(dict.fromkeys(str(sound.language) for sound in sounds))
+        raise StageError(
+            f"The film {name!r} has no sound in {language}, only in {there}.",
+            f"Set DEMUX_AUDIO_LANGUAGE to one of {there}, or to nothing for the first.",
+        )
+    return (wanted or unstated)[0]
+
+
+def _to_mono(stream: SourceStream) -> list[str]:
+    """How the channels become one.
+
+    Surround sound has the dialogue in its centre and the score around it. A little of the front keeps dialogue that is
+    mixed there; ffmpeg ignores channels that the film lacks, and scales what is left.
+    """
+    return ["pan=mono|c0<FC+0.05FL+0.05FR"] if (stream.channels or 0) > _STEREO else []
 
 
 def _extract(context: Context[DemuxSettings], facts: FilmFacts, stream: SourceStream, audio: Path) -> None:
@@ -76,7 +98,8 @@ def _extract(context: Context[DemuxSettings], facts: FilmFacts, stream: SourceSt
         *input_arguments(context.film),
         *("-map", f"0:{stream.index}", "-map_metadata", "-1", "-fflags", "+bitexact"),
         # Sound that begins after the picture, or has gaps, is filled with silence: times stay those of the film.
-        *("-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", str(SAMPLE_RATE), "-c:a", "pcm_s16le"),
+        *("-af", ",".join([*_to_mono(stream), "aresample=async=1:first_pts=0"])),
+        *("-ac", "1", "-ar", str(SAMPLE_RATE), "-c:a", "pcm_s16le"),
         *("-f", "wav", f"file:{audio}"),
     ]
     try:

@@ -5,6 +5,7 @@ import subprocess
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cp_whisperx.cli import schema_text
@@ -71,7 +72,56 @@ def test_the_language_of_the_sound_can_be_chosen(film: Path, tmp_path: Path) -> 
     languages = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=hin")
     ffmpeg("-i", film, "-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy", *languages, two)
     assert demux(two, tmp_path / "1", DemuxSettings(demux_audio_language="hin")).audio_stream == 2
-    assert demux(two, tmp_path / "2", DemuxSettings(demux_audio_language="tam")).audio_stream == 1
+    assert demux(two, tmp_path / "2").audio_stream == 1
+    with pytest.raises(StageError, match="no sound in tam, only in eng, hin"):
+        demux(two, tmp_path / "3", DemuxSettings(demux_audio_language="tam"))
+
+
+def test_sound_of_an_unknown_language_is_taken_where_there_is_no_other(film: Path, tmp_path: Path) -> None:
+    assert demux(film, tmp_path, DemuxSettings(demux_audio_language="tam")).audio_stream == 1
+
+
+CENTRE, LEFT, BACK = 300, 500, 700
+
+
+@pytest.mark.parametrize(
+    ("layout", "tones"),
+    [
+        ("5.1", (LEFT, 0, CENTRE, 0, BACK, 0)),
+        ("5.1(side)", (LEFT, 0, CENTRE, 0, BACK, 0)),
+        ("7.1", (LEFT, 0, CENTRE, 0, BACK, 0, BACK, 0)),
+        ("3.0", (LEFT, 0, CENTRE)),
+    ],
+)
+def test_dialogue_is_taken_from_the_centre_channel(tmp_path: Path, layout: str, tones: tuple[int, ...]) -> None:
+    levels = levels_of(surround_film(tmp_path, layout, tones), tmp_path)
+    assert levels[CENTRE] > 15 + levels[LEFT]
+    assert levels[CENTRE] > 40 + levels[BACK]
+
+
+@pytest.mark.parametrize(
+    ("layout", "tones"), [("5.1", (LEFT, LEFT, 0, 0, 0, 0)), ("quad", (LEFT, LEFT, 0, 0)), ("stereo", (LEFT, LEFT))]
+)
+def test_dialogue_outside_the_centre_channel_is_not_lost(tmp_path: Path, layout: str, tones: tuple[int, ...]) -> None:
+    assert levels_of(surround_film(tmp_path, layout, tones), tmp_path)[LEFT] > -45
+
+
+def surround_film(folder: Path, layout: str, tones: tuple[int, ...]) -> Path:
+    """A film with a tone of -20 dB in each channel; 0 is silence."""
+    film = folder / "surround.mkv"
+    channels = "|".join(f"0.14*sin(2*PI*{tone}*t)" for tone in tones)
+    sound = ("-f", "lavfi", "-i", f"aevalsrc={channels}:channel_layout={layout}:duration=2:sample_rate=48000")
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x90:r=12:d=2", *sound, "-c:v", "mpeg4", "-c:a", "flac", film)
+    return film
+
+
+def levels_of(film: Path, folder: Path) -> dict[int, float]:
+    """How loud each tone is in the sound that demux takes, in decibels."""
+    demux(film, folder)
+    with wave.open(str(folder / "job/output/audio.wav")) as sound:
+        samples = np.frombuffer(sound.readframes(16_000), np.int16) / 32_768
+    strengths = np.abs(np.fft.rfft(samples)) * np.sqrt(2) / len(samples)
+    return {tone: 20 * float(np.log10(strengths[tone] + 1e-9)) for tone in (CENTRE, LEFT, BACK)}
 
 
 def test_a_film_without_sound_or_picture_says_so(film: Path, tmp_path: Path) -> None:

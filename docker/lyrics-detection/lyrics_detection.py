@@ -1,13 +1,17 @@
-"""lyrics-detection: finds music, and songs: music over which somebody uses his voice.
+"""lyrics-detection: finds music, and songs: music over which words are drawn out.
 
 Music holds its tones for a while and seldom falls silent; speech glides and pauses with every syllable. Two measures of
 a window tell them apart: the continuous frequency activation (Seyerlehner, Pohle, Schedl and Widmer: Automatic music
 detection in television productions, DAFx 2007), and the share of quiet frames (Saunders: Real-time discrimination of
 broadcast speech/music, ICASSP 1996).
+
+A voice over music is no song yet: most dialogue of a film has a score under it. Singers hold their vowels: their
+words last much longer than those of the rest of the film, whatever its language.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -17,8 +21,8 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import ShortTimeFFT
 
 from cp_whisperx.cli import main
-from cp_whisperx.contract import DemuxResult, LyricsResult, MusicSpan, PyannoteVadResult
-from cp_whisperx.ml.intervals import Interval, at_least, covered, joined
+from cp_whisperx.contract import AsrResult, DemuxResult, LyricsResult, MusicSpan, SpokenSegment
+from cp_whisperx.ml.intervals import Interval, at_least, covered, joined, without
 from cp_whisperx.ml.sound import SAMPLE_RATE, Samples, Sound, open_sound
 from cp_whisperx.stage import Context, Skip, Stage, StageSettings
 
@@ -38,6 +42,11 @@ _QUIET: Final = 4.0
 """Natural logarithms by which a quiet frame's energy is below that of the loudest frame of its window."""
 _SILENT: Final = 1e-3
 """Greatest amplitude (-60 dB) of a window that counts as silence."""
+
+_OVER_MUSIC: Final = 0.8
+"""Share of a stretch of words that lies over music where it is sung."""
+_BREATH: Final = 4.0
+"""Seconds between two lines of one song."""
 
 Numbers = NDArray[np.float32]
 
@@ -59,8 +68,11 @@ class LyricsSettings(StageSettings):
     lyric_merge_gap: float = Field(
         default=2.0, ge=0, le=60, description="Seconds between two stretches of music that are made one."
     )
-    lyric_song_voice: float = Field(
-        default=0.4, ge=0, le=1, description="Share of the music, 0 to 1, over which a voice makes it a song."
+    lyric_song_pace: float = Field(
+        default=1.6, ge=1.1, le=5, description="How many times as long as the film's usual words those of a song last."
+    )
+    lyric_song_min_duration: float = Field(
+        default=6.0, ge=1, le=60, description="Seconds that somebody must sing to count."
     )
 
 
@@ -80,9 +92,22 @@ def run(context: Context[LyricsSettings]) -> LyricsResult:
     if not settings.lyric_detection_enabled:
         raise Skip("LYRIC_DETECTION_ENABLED is off.")
     sound = open_sound(context.path(context.read(DemuxResult).audio))
-    voices = [(span.start, span.end) for span in context.read(PyannoteVadResult).segments]
     measures = list(measured(sound, lambda done: context.progress(done, "listening for music")))
-    return LyricsResult(segments=tuple(music_in(measures, sound.duration, voices, settings)))
+    music = music_in(measures, sound.duration, settings)
+    heard = context.read_if_done(AsrResult)
+    songs = songs_in(heard.segments if heard else (), music, settings)
+    spans = sorted([(span, "music") for span in without(music, songs)] + [(span, "song") for span in songs])
+    return LyricsResult(
+        segments=tuple(
+            MusicSpan(
+                start=round(start, 3),
+                end=round(end, 3),
+                kind=kind,
+                confidence=confidence(_between(measures, start, end), settings.lyric_threshold),
+            )
+            for (start, end), kind in spans
+        )
+    )
 
 
 def measured(sound: Sound, progress: Callable[[float], None]) -> Iterator[Measure]:
@@ -116,22 +141,46 @@ def quiet_share(window: Samples) -> float:
     return float((energy < energy.max() - _QUIET).mean())
 
 
-def music_in(
-    measures: Sequence[Measure], duration: float, voices: Sequence[Interval], settings: LyricsSettings
-) -> Iterator[MusicSpan]:
+def music_in(measures: Sequence[Measure], duration: float, settings: LyricsSettings) -> list[Interval]:
     """The stretches of music: windows that are like it, made one where they meet, long enough to count."""
     found = [
         (index * _STEP / SAMPLE_RATE, min(duration, (index * _STEP + _WINDOW) / SAMPLE_RATE))
         for index, window in enumerate(measures)
         if window.activation >= settings.lyric_threshold and window.quiet <= settings.lyric_max_quiet
     ]
-    for start, end in at_least(joined(found, settings.lyric_merge_gap), settings.lyric_min_duration):
-        yield MusicSpan(
-            start=round(start, 3),
-            end=round(end, 3),
-            kind="song" if covered((start, end), voices) >= settings.lyric_song_voice else "music",
-            confidence=confidence(_between(measures, start, end), settings.lyric_threshold),
-        )
+    return at_least(joined(found, settings.lyric_merge_gap), settings.lyric_min_duration)
+
+
+def songs_in(segments: Sequence[SpokenSegment], music: Sequence[Interval], settings: LyricsSettings) -> list[Interval]:
+    """Where somebody sings: drawn out words over music, line after line, with nothing said between them."""
+    slow = usual_pace(segments) * settings.lyric_song_pace
+
+    def is_sung(segment: SpokenSegment) -> bool:
+        return pace(segment) >= slow and covered((segment.start, segment.end), music) >= _OVER_MUSIC
+
+    lines = [
+        joined(((segment.start, segment.end) for segment in run_of_lines), _BREATH)
+        for sung, run_of_lines in groupby((segment for segment in segments if letters(segment)), key=is_sung)
+        if sung
+    ]
+    return at_least((song for run_of_lines in lines for song in run_of_lines), settings.lyric_song_min_duration)
+
+
+def letters(segment: SpokenSegment) -> int:
+    """How many letters its words have."""
+    return sum(len(word.text) for word in segment.words)
+
+
+def pace(segment: SpokenSegment) -> float:
+    """Seconds a letter, pauses between words left out; the segment has letters."""
+    return sum(word.end - word.start for word in segment.words) / letters(segment)
+
+
+def usual_pace(segments: Iterable[SpokenSegment]) -> float:
+    """Seconds a letter in the middle of all letters of the film; 0 where nobody says a word."""
+    paces = sorted((pace(segment), letters(segment)) for segment in segments if letters(segment))
+    total = np.cumsum([count for _, count in paces])
+    return paces[int(np.searchsorted(total, total[-1] / 2))][0] if paces else 0.0
 
 
 def _between(measures: Sequence[Measure], start: float, end: float) -> Iterable[Measure]:
@@ -149,7 +198,7 @@ STAGE: Final = Stage(
     name="lyrics-detection",
     settings=LyricsSettings,
     result=LyricsResult,
-    reads=(DemuxResult, PyannoteVadResult),
+    reads=(DemuxResult, AsrResult),
     run=run,
     never_on_gpu="it measures the sound with numpy, without a model",
 )

@@ -1,16 +1,26 @@
-"""From timed segments of speech to cues: split where they are too long, merged where they may be, never overlapping."""
+"""From timed segments of speech to cues that can be read: broken where the speech breaks, never overlapping.
 
-from collections.abc import Iterable, Sequence
+The figures are those of Netflix's Timed Text Style Guide (42 characters, 2 lines, 5/6 s to 7 s, two frames apart, 17 to
+20 characters a second) and of the BBC's Subtitle Guidelines (breaks at clauses, in step with the speech).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import groupby, pairwise, zip_longest
 from typing import Final
 
 from cp_whisperx.contract import Span, SpokenSegment
-from wrapping import break_long, tokens_of, wrap
+from wrapping import break_long, fits, length_of, length_of_line, tokens_of, wrap
 
 NOTE: Final = "♪"
+_BETWEEN_MS: Final = 84
+"""Two frames of 24 a second."""
 _SHORTEST_MS: Final = 100
-"""Cues that begin at the same moment are set so far apart."""
+"""What a cue is shown at least where several people speak at once."""
+_SHIFT_MS: Final = 200
+"""How much later or earlier than its voice a cue may begin, so that it and its neighbours can be read."""
+_UNHURRIED: Final = 17 / 20
+"""The speed that is wanted, as a share of the fastest that can still be read."""
 _ENDS_SENTENCE: Final = (".", "?", "!", "…", "।", "。", "؟")
 _ENDS_CLAUSE: Final = (",", ";", ":", "-", "–", "،", "、")  # noqa: RUF001 - a dash is what it looks for
 _MOST_LABEL: Final = 0.5
@@ -22,11 +32,20 @@ class Limits:
     """What a cue may be."""
 
     width: int
+    """Graphemes in a line."""
     lines: int
     longest: float
+    """Seconds."""
     shortest: float
-    merge_gap: float
-    """Seconds of silence over which cues of one speaker are still merged."""
+    """Seconds, where the next cue leaves them."""
+    pause: float
+    """Seconds of silence that end a cue."""
+    speed: float
+    """Graphemes that are read in a second."""
+
+    def seconds_for(self, graphemes: float) -> float:
+        """How long a text must be shown to be read."""
+        return min(self.longest, max(self.shortest, graphemes / self.speed))
 
 
 @dataclass(frozen=True)
@@ -40,13 +59,13 @@ class Token:
 
 @dataclass(frozen=True)
 class Cue:
-    """Words of one speaker that are shown together; music has no words."""
+    """Words of one speaker that are shown together."""
 
     tokens: tuple[Token, ...]
+    speaker: str | None = None
     label: str = ""
-    """What stands before the words: the speaker."""
+    """What stands before the words: the speaker's name."""
     sung: bool = False
-    """Whether there is music under it."""
 
     @property
     def start(self) -> float:
@@ -58,19 +77,29 @@ class Cue:
         """Seconds."""
         return max(token.end for token in self.tokens)
 
-    def text(self, limits: Limits) -> str | None:
-        """The text in its lines; None where it does not fit."""
-        opening = self.label + (f"{NOTE} " if self.sung else "")
-        closing = f" {NOTE}" if self.sung else ""
-        words = tuple(token.text for token in self.tokens)
-        lines = wrap(words, limits.width, limits.lines, len(opening), len(closing))
-        return None if lines is None else opening + "\n".join(lines) + closing
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is said."""
+        return tuple(token.text for token in self.tokens)
+
+    @property
+    def frame(self) -> tuple[str, str]:
+        """What stands before the words and after them."""
+        return (f"{self.label}{NOTE} ", f" {NOTE}") if self.sung else (self.label, "")
 
     def fits(self, limits: Limits) -> bool:
-        """Whether it may be shown as it is; a single word always may."""
-        if len(self.tokens) == 1:
-            return True
-        return self.end - self.start <= limits.longest and self.text(limits) is not None
+        """Whether it is short enough, in its lines and in its time."""
+        before, after = (length_of(text) for text in self.frame)
+        lasts = self.end - self.start
+        return lasts <= limits.longest and fits(self.words, limits.width, limits.lines, before, after)
+
+    def text(self, limits: Limits) -> str:
+        """The words in their lines."""
+        before, after = self.frame
+        lines = wrap(self.words, limits.width, limits.lines, length_of(before), length_of(after)) or [
+            " ".join(self.words)
+        ]
+        return before + "\n".join(lines) + after
 
 
 @dataclass(frozen=True)
@@ -82,13 +111,17 @@ class TimedText:
     text: str
 
 
-def cues_of(segments: Iterable[SpokenSegment], music: Sequence[Span], limits: Limits) -> list[Cue]:
-    """The cues of all segments in the order of their start: split, marked where there is music, and merged."""
+def cues_of(segments: Iterable[SpokenSegment], songs: Sequence[Span], limits: Limits, *, named: bool) -> list[Cue]:
+    """The cues of all segments in the order of their start; with the names of the speakers where that is asked for."""
     ordered = sorted(segments, key=lambda segment: segment.start)
-    labels = _labels(ordered, limits)
-    whole = [_cue_of(segment, labels.get(segment.speaker or "", ""), music, limits) for segment in ordered]
-    parts = [part for cue in whole if cue.tokens for part in _split(cue, limits)]
-    return _merge(sorted(parts, key=lambda part: part.start), limits)
+    labels = _labels(ordered, limits) if named else {}
+    whole = [_cue_of(segment, labels.get(segment.speaker or "", ""), songs, limits) for segment in ordered]
+    runs = groupby((cue for cue in whole if cue.tokens), key=lambda cue: (cue.speaker, cue.label, cue.sung))
+    cues: list[Cue] = []
+    for (speaker, label, sung), run in runs:
+        for tokens in _at_pauses(_forward([token for cue in run for token in cue.tokens]), limits.pause):
+            cues.extend(_best_parts(Cue(tokens, speaker, label, sung), limits))
+    return sorted(cues, key=lambda cue: cue.start)
 
 
 def _labels(segments: Iterable[SpokenSegment], limits: Limits) -> dict[str, str]:
@@ -106,19 +139,20 @@ def _name(speaker: str) -> str:
     return f"Speaker {int(number) + 1}" if number != speaker and number.isdecimal() else " ".join(tokens_of(speaker))
 
 
-def _cue_of(segment: SpokenSegment, label: str, music: Sequence[Span], limits: Limits) -> Cue:
-    sung = _share_under(segment, music) >= 0.5  # noqa: PLR2004 - more with music than without
-    room = limits.width - len(label) - (4 if sung else 0)
-    tokens = [
-        Token(piece, token.start, token.end)
-        for token in timed_tokens(segment)
-        for piece in break_long(token.text, room)
-    ]
-    return Cue(tuple(tokens), label, sung=sung)
+def _cue_of(segment: SpokenSegment, label: str, songs: Sequence[Span], limits: Limits) -> Cue:
+    sung = _share_under(segment, songs) >= 0.5  # noqa: PLR2004 - more with song than without
+    room = limits.width - length_of(label) - (4 if sung else 0)
+    tokens = tuple(piece for token in timed_tokens(segment) for piece in _pieces(token, room))
+    return Cue(tokens, segment.speaker, label, sung)
 
 
-def _share_under(segment: Span, music: Sequence[Span]) -> float:
-    under = sum(max(0.0, min(segment.end, span.end) - max(segment.start, span.start)) for span in music)
+def _pieces(token: Token, room: int) -> list[Token]:
+    """A word that is longer than a line in pieces, which share its time by their length."""
+    return _shared_out(break_long(token.text, room), token.start, token.end)
+
+
+def _share_under(segment: Span, songs: Sequence[Span]) -> float:
+    under = sum(max(0.0, min(segment.end, span.end) - max(segment.start, span.start)) for span in songs)
     return under / (segment.end - segment.start) if segment.end > segment.start else 0.0
 
 
@@ -131,14 +165,18 @@ def timed_tokens(segment: SpokenSegment) -> list[Token]:
     texts = tokens_of(segment.text)
     if len(texts) == len(segment.words):
         return _forward([Token(text, word.start, word.end) for text, word in zip(texts, segment.words, strict=True)])
-    letters = sum(len(text) + 1 for text in texts)
-    seconds = (segment.end - segment.start) / letters if letters else 0.0
+    return _shared_out(texts, segment.start, segment.end)
+
+
+def _shared_out(texts: Sequence[str], start: float, end: float) -> list[Token]:
+    """The texts one after the other, each with a share of the time by its length."""
+    letters = sum(length_of(text) + 1 for text in texts)
     tokens: list[Token] = []
-    at = segment.start
     for text in texts:
-        until = at + seconds * (len(text) + 1)
-        tokens.append(Token(text, at, until))
-        at = until
+        until = start + (end - start) * (length_of(text) + 1) / letters
+        tokens.append(Token(text, start, until))
+        letters -= length_of(text) + 1
+        start = until
     return tokens
 
 
@@ -153,39 +191,75 @@ def _forward(tokens: list[Token]) -> list[Token]:
     return moved
 
 
-def _split(cue: Cue, limits: Limits) -> list[Cue]:
-    """The cue in parts that fit, broken at the best places."""
-    if cue.fits(limits):
-        return [cue]
-    middle = min(range(1, len(cue.tokens)), key=lambda index: _cost_of_break(cue, index))
-    halves = (replace(cue, tokens=cue.tokens[:middle]), replace(cue, tokens=cue.tokens[middle:]))
-    return [part for half in halves for part in _split(half, limits)]
+def _at_pauses(tokens: Sequence[Token], pause: float) -> Iterator[tuple[Token, ...]]:
+    """The words, cut where nobody speaks for longer than `pause` seconds."""
+    cuts = [index for index in range(1, len(tokens)) if tokens[index].start - tokens[index - 1].end > pause]
+    for start, end in pairwise((0, *cuts, len(tokens))):
+        yield tuple(tokens[start:end])
 
 
-def _cost_of_break(cue: Cue, index: int) -> float:
-    """How bad a break before this word is: 0 in the very middle, less after a sentence, a clause or a pause."""
-    lengths = [len(token.text) + 1 for token in cue.tokens]
-    balance = abs(sum(lengths[:index]) - sum(lengths[index:])) / sum(lengths)
-    last, following = cue.tokens[index - 1], cue.tokens[index]
-    bonus = 0.5 if last.text.endswith(_ENDS_SENTENCE) else 0.25 if last.text.endswith(_ENDS_CLAUSE) else 0.0
-    return balance - bonus - min(0.5, max(0.0, following.start - last.end))
+def _best_parts(run: Cue, limits: Limits) -> list[Cue]:
+    """The words in cues that fit, broken so that the sum of what is bad about each is least."""
+    tokens = run.tokens
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for end in range(1, len(tokens) + 1):
+        following = tokens[end] if end < len(tokens) else None
+        ways: list[tuple[float, int]] = []
+        for start in range(end - 1, -1, -1):
+            part = replace(run, tokens=tokens[start:end])
+            if ways and not part.fits(limits):
+                break
+            ways.append((best[start][0] + _badness(part, following, limits), start))
+        best.append(min(ways))
+    parts: list[Cue] = []
+    end = len(tokens)
+    while end:
+        start = best[end][1]
+        parts.insert(0, replace(run, tokens=tokens[start:end]))
+        end = start
+    return parts
 
 
-def _merge(cues: list[Cue], limits: Limits) -> list[Cue]:
-    """Neighbours of the same speaker as one cue, where that still fits and they follow each other closely."""
-    merged: list[Cue] = []
+def _badness(cue: Cue, following: Token | None, limits: Limits) -> float:
+    """How bad a cue is: each costs 1, and more where it is full, ends in mid-sentence or cannot be read in its time."""
+    length = length_of_line(cue.words)
+    cost = 1 + (length / (limits.width * limits.lines)) ** 2
+    if following is None:
+        return cost
+    last = cue.tokens[-1]
+    ending = 0.0 if last.text.endswith(_ENDS_SENTENCE) else 0.5 if last.text.endswith(_ENDS_CLAUSE) else 1.5
+    missing = 1 - (following.start - cue.start) / limits.seconds_for(length)
+    return cost + ending - min(1.0, following.start - last.end) + 4 * max(0.0, missing)
+
+
+def with_replies(cues: Sequence[Cue], limits: Limits, mark: str) -> Iterator[tuple[float, float, str]]:
+    """Start, end and text of cues; a reply too short for one shares its neighbour's, a line each after `mark`."""
+    waiting: Cue | None = None
     for cue in cues:
-        joined = replace(merged[-1], tokens=merged[-1].tokens + cue.tokens) if merged else cue
-        if merged and _belong_together(merged[-1], cue, limits) and joined.fits(limits):
-            merged[-1] = joined
-        else:
-            merged.append(cue)
-    return merged
+        if waiting is not None and _belong_together(waiting, cue, limits):
+            yield (
+                waiting.start,
+                max(waiting.end, cue.end),
+                "\n".join(mark + " ".join(each.words) for each in (waiting, cue)),
+            )
+            waiting = None
+            continue
+        if waiting is not None:
+            yield waiting.start, waiting.end, waiting.text(limits)
+        waiting = cue
+    if waiting is not None:
+        yield waiting.start, waiting.end, waiting.text(limits)
 
 
 def _belong_together(first: Cue, second: Cue, limits: Limits) -> bool:
-    same = (first.label, first.sung) == (second.label, second.sung)
-    return same and 0 <= second.start - first.end <= limits.merge_gap
+    """Whether two cues are of two speakers, a line each, and one of them is too short to stand alone."""
+    if first.speaker == second.speaker or first.sung or second.sung or first.label or limits.lines == 1:
+        return False
+    lines = [length_of_line(cue.words) + 1 for cue in (first, second)]
+    close = second.start - first.end <= limits.pause and second.end - first.start <= limits.longest
+    return (
+        close and max(lines) <= limits.width and min(cue.end - cue.start for cue in (first, second)) < limits.shortest
+    )
 
 
 def music_cues(music: Iterable[Span], speech: Iterable[Cue], least: float, longest: float) -> list[tuple[float, float]]:
@@ -216,14 +290,38 @@ def _joined(spans: Iterable[Span]) -> list[tuple[float, float]]:
 
 
 def timed(texts: Iterable[tuple[float, float, str]], limits: Limits) -> list[TimedText]:
-    """Texts with start and end in seconds, in order: none overlaps another, none is shown too shortly or too long."""
+    """Texts with start and end in seconds, in order: two frames apart, and each as long as it takes to read it.
+
+    Where the next one follows too soon, both give way a little; then the time there is must do.
+    """
     ordered = sorted(texts, key=lambda text: text[0])
-    starts: list[int] = []
-    for start, _, _ in ordered:
-        starts.append(max(round(start * 1000), starts[-1] + _SHORTEST_MS if starts else 0))
-    longest, shortest = round(limits.longest * 1000), round(limits.shortest * 1000)
+    voices = [round(start * 1000) for start, _, _ in ordered]
+    needed = [round(limits.seconds_for(length_of(text) * _UNHURRIED) * 1000) for _, _, text in ordered]
+    starts = _earlier(_later(voices, needed), voices, needed)
+    longest = round(limits.longest * 1000)
     cues: list[TimedText] = []
     for (_, end, text), start, following in zip_longest(ordered, starts, starts[1:]):
-        until = min(max(round(end * 1000), start + shortest), start + longest)
-        cues.append(TimedText(start, until if following is None else min(until, following), text))
+        until = min(max(round(end * 1000), start + round(limits.seconds_for(length_of(text)) * 1000)), start + longest)
+        cues.append(TimedText(start, until if following is None else min(until, following - _BETWEEN_MS), text))
     return cues
+
+
+def _later(voices: Sequence[int], needed: Sequence[int]) -> list[int]:
+    """When cues begin: with their voice, or a little later where the one before cannot be read else."""
+    starts: list[int] = []
+    for voice, before in zip(voices, [0, *needed], strict=False):
+        start = voice
+        if starts:
+            readable = min(starts[-1] + before + _BETWEEN_MS, voice + _SHIFT_MS)
+            start = max(voice, readable, starts[-1] + _SHORTEST_MS + _BETWEEN_MS)
+        starts.append(start)
+    return starts
+
+
+def _earlier(starts: list[int], voices: Sequence[int], needed: Sequence[int]) -> list[int]:
+    """The same, a little earlier where a cue is still too short and the one before can spare the time."""
+    for index in range(1, len(starts) - 1):
+        missing = starts[index] + needed[index] + _BETWEEN_MS - starts[index + 1]
+        spare = starts[index] - starts[index - 1] - needed[index - 1] - _BETWEEN_MS
+        starts[index] -= max(0, min(missing, spare, starts[index] - voices[index] + _SHIFT_MS))
+    return starts

@@ -1,7 +1,7 @@
 """subtitle-gen: writes the subtitles."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import pysubs2
 from langcodes import Language
@@ -20,23 +20,33 @@ from cp_whisperx.contract import (
     TranslationResult,
 )
 from cp_whisperx.stage import Context, Stage, StageError, StageSettings
-from cues import NOTE, Limits, cues_of, music_cues, timed
+from cues import NOTE, Limits, cues_of, music_cues, timed, with_replies
 
 
 class SubtitleSettings(StageSettings):
     """How the subtitles look."""
 
-    subtitle_max_line_length: int = Field(default=42, ge=24, le=80, description="Characters in a line, at most.")
+    subtitle_max_line_length: int = Field(
+        default=42, ge=24, le=80, description="Characters, as readers count them, in a line, at most."
+    )
     subtitle_max_lines: int = Field(default=2, ge=1, le=3, description="Lines of a cue, at most.")
     subtitle_max_duration: float = Field(default=7.0, ge=2, le=15, description="Seconds a cue is shown, at most.")
     subtitle_min_duration: float = Field(
-        default=1.0, ge=0.2, le=2, description="Seconds a cue is shown, at least, unless the next one follows sooner."
+        default=0.83, ge=0.2, le=2, description="Seconds a cue is shown, at least, unless the next one follows sooner."
     )
-    subtitle_merge_gap: float = Field(
-        default=0.8, ge=0, le=5, description="Seconds of silence over which cues of one speaker become one."
+    subtitle_max_pause: float = Field(
+        default=1.5, ge=0.2, le=5, description="Seconds of silence after which a new cue begins."
+    )
+    subtitle_reading_speed: float = Field(
+        default=17, ge=8, le=40, description="Characters a second at which a cue is read, where the speech permits."
+    )
+    subtitle_speakers: Literal["none", "dash", "name"] = Field(
+        default="none",
+        description="How speakers are marked. dash: where two share a cue, each line begins with one; name: each cue "
+        "begins with its speaker, by DIARIZATION_SPEAKER_NAMES or a number.",
     )
     subtitle_music_min_duration: float = Field(
-        default=3.0, ge=1, le=60, description="Seconds of music without words that get a cue of their own, at least."
+        default=15.0, ge=1, le=600, description="Seconds of music without words that get a cue of their own, at least."
     )
     subtitle_music_label: str = Field(
         default="music", pattern=r"^[^\r\n\\]{1,16}$", description="The word between the notes of such a cue."
@@ -55,7 +65,8 @@ def run(context: Context[SubtitleSettings]) -> SubtitleResult:
         lines=settings.subtitle_max_lines,
         longest=settings.subtitle_max_duration,
         shortest=settings.subtitle_min_duration,
-        merge_gap=settings.subtitle_merge_gap,
+        pause=settings.subtitle_max_pause,
+        speed=settings.subtitle_reading_speed,
     )
     language, segments = choose_text(
         context.read(AsrResult), context.read_if_done(TranslationResult), context.read_if_done(PostNerResult)
@@ -111,8 +122,9 @@ def make_subtitles(
     segments: Sequence[SpokenSegment], music: Sequence[MusicSpan], limits: Limits, settings: SubtitleSettings
 ) -> pysubs2.SSAFile:
     """The subtitles: the words, and the music between them."""
-    cues = cues_of(segments, music, limits)
-    texts = [(cue.start, cue.end, cue.text(limits) or "") for cue in cues]
+    songs = [span for span in music if span.kind == "song"]
+    cues = cues_of(segments, songs, limits, named=settings.subtitle_speakers == "name")
+    texts = list(with_replies(cues, limits, "-" if settings.subtitle_speakers == "dash" else ""))
     passages = music_cues(music, cues, settings.subtitle_music_min_duration, limits.longest)
     label = f"{NOTE} {settings.subtitle_music_label} {NOTE}"
     texts += [(start, end, label) for start, end in passages]

@@ -1,8 +1,10 @@
-"""Words in lines: as few lines as will do, as even as can be, and nothing dropped."""
+"""Words in lines: as few lines as will do, as even as can be, and nothing dropped. Lengths count what a reader sees."""
 
 import unicodedata
 from functools import lru_cache
-from itertools import pairwise
+from itertools import combinations, pairwise
+
+import regex
 
 
 def tokens_of(text: str) -> list[str]:
@@ -15,49 +17,57 @@ def tokens_of(text: str) -> list[str]:
     return spaced.split()
 
 
+@lru_cache(maxsize=65_536)
+def length_of(text: str) -> int:
+    """How many graphemes a text has: हिन्दी has two, of six code points."""
+    return len(regex.findall(r"\X", text))
+
+
+def length_of_line(tokens: tuple[str, ...]) -> int:
+    """How many graphemes the words have with one space between them."""
+    return sum(length_of(token) for token in tokens) + len(tokens) - 1
+
+
 def break_long(token: str, width: int) -> list[str]:
-    """A word in pieces of at most `width` characters: for addresses, and for scripts without spaces."""
-    return [token[start : start + width] for start in range(0, len(token), width)] or [token]
+    """A word in pieces of at most `width` graphemes: for addresses, and for scripts without spaces."""
+    letters = regex.findall(r"\X", token)
+    return ["".join(letters[start : start + width]) for start in range(0, len(letters), width)] or [token]
+
+
+def fits(tokens: tuple[str, ...], width: int, lines: int, before: int = 0, after: int = 0) -> bool:
+    """Whether the words have room in at most `lines` lines; `before` and `after` as for `wrap`."""
+    used, line = before, 1
+    for index, token in enumerate(tokens):
+        length = length_of(token) + (after if index == len(tokens) - 1 else 0)
+        if index and used + 1 + length > width:
+            used, line = length, line + 1
+        else:
+            used += length + (1 if index else 0)
+        if used > width or line > lines:
+            return False
+    return True
 
 
 def wrap(tokens: tuple[str, ...], width: int, lines: int, before: int = 0, after: int = 0) -> list[str] | None:
-    """The words in at most `lines` lines of at most `width` characters; None where they do not fit.
+    """The words in at most `lines` lines of at most `width` graphemes; None where they do not fit.
 
-    `before` and `after` are characters to keep free in the first line and in the last. Of the ways with the fewest
+    `before` and `after` are graphemes to keep free in the first line and in the last. Of the ways with the fewest
     lines, the one with the most even lines is taken.
     """
     for count in range(1, lines + 1):
-        breaks = _best_breaks(tokens, width, count, before, after)
-        if breaks is not None:
-            edges = (0, *breaks, len(tokens))
-            return [" ".join(tokens[start:end]) for start, end in pairwise(edges)]
+        if not fits(tokens, width, count, before, after):
+            continue
+        ways = [(0, *breaks, len(tokens)) for breaks in combinations(range(1, len(tokens)), count - 1)]
+        edges = min(ways, key=lambda edges: _unevenness(tokens, edges, width, before, after))
+        return [" ".join(tokens[start:end]) for start, end in pairwise(edges)]
     return None
 
 
-@lru_cache(maxsize=4096)
-def _best_breaks(tokens: tuple[str, ...], width: int, lines: int, before: int, after: int) -> tuple[int, ...] | None:
-    """Where to break into exactly so many lines with the least sum of squared lengths; None where it cannot be."""
-    if lines == 1:
-        length = before + len(" ".join(tokens)) + after
-        return () if length <= width else None
-    best: tuple[int, tuple[int, ...]] | None = None
-    length = before - 1
-    for end in range(1, len(tokens)):
-        length += 1 + len(tokens[end - 1])
-        if length > width:
-            break
-        rest = _best_breaks(tokens[end:], width, lines - 1, 0, after)
-        if rest is None:
-            continue
-        breaks = (end, *(end + further for further in rest))
-        cost = sum(used**2 for used in _lengths(tokens, breaks, before, after))
-        if best is None or cost < best[0]:
-            best = (cost, breaks)
-    return best[1] if best else None
-
-
-def _lengths(tokens: tuple[str, ...], breaks: tuple[int, ...], before: int, after: int) -> list[int]:
-    lengths = [len(" ".join(tokens[start:end])) for start, end in pairwise((0, *breaks, len(tokens)))]
+def _unevenness(
+    tokens: tuple[str, ...], edges: tuple[int, ...], width: int, before: int, after: int
+) -> tuple[bool, int]:
+    """Whether a line is too long, and the sum of squared lengths."""
+    lengths = [length_of_line(tokens[start:end]) for start, end in pairwise(edges)]
     lengths[0] += before
     lengths[-1] += after
-    return lengths
+    return max(lengths) > width, sum(length**2 for length in lengths)

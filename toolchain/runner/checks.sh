@@ -16,7 +16,7 @@ run_ruff() {
     && "$ruff" format --check toolchain samples test
 }
 
-run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.py ../test/hosts/*.py); }
+run_mypy() { (cd docker && "$DEVELOPMENT_ENVIRONMENT/bin/mypy" . ../toolchain/*.py ../test/hosts/*.py ../samples/quality/*.py); }
 
 # run_pytest ENVIRONMENT FOLDER FILE...: the tests in these files and folders below FOLDER.
 run_pytest() {

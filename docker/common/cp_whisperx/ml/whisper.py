@@ -9,6 +9,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from cp_whisperx.ml.intervals import Interval, at_least, grouped, widened, without
 from cp_whisperx.ml.sound import Sound
+from cp_whisperx.ml.stock_phrases import is_stock_phrase
 
 _PAD: Final = 0.1
 """Seconds around a stretch of speech, so that its first and last sound are whole."""
@@ -41,6 +42,11 @@ class Heard:
     """A stretch of text as Whisper cuts it."""
 
     words: tuple[HeardWord, ...]
+
+    @property
+    def text(self) -> str:
+        """The words as one text."""
+        return "".join(word.text for word in self.words).strip()
 
     @property
     def interval(self) -> Interval:
@@ -90,12 +96,13 @@ def transcribe(
     """The text of all stretches of speech, in order of time.
 
     The pieces are heard in batches, which is fast and sometimes passes over a sentence or falls into a loop. What came
-    out so is found by its figures and heard again by itself.
+    out so is found by its figures, and by phrases that nobody says in a film, and heard again by itself.
     """
     pieces = grouped(widened(speech, _PAD, sound.duration), hearing.piece_seconds, _PAUSE)
     result: list[Heard] = []
     for block in _blocks(pieces):
-        heard = list(_hear_batched(model, sound, block, hearing))
+        batched = _hear_batched(model, sound, block, hearing)
+        heard = [stretch for stretch in batched if not is_stock_phrase(stretch.text)]
         missed = passed_over([span for span in speech if _within(span, block)], heard)
         for piece in grouped(widened(missed, _PAD, sound.duration), hearing.piece_seconds, _PAUSE):
             heard.extend(_hear_alone(model, sound, piece, hearing))

@@ -17,8 +17,10 @@ def heard(*times: tuple[float, float]) -> Heard:
     return Heard(tuple(HeardWord(start, end, " word", 0.9) for start, end in times))
 
 
-def segment(start: float, end: float, *, compression: float = 1.0, log_probability: float = -0.2) -> SimpleNamespace:
-    word = SimpleNamespace(start=start, end=end, word=" word", probability=0.9)
+def segment(
+    start: float, end: float, *, compression: float = 1.0, log_probability: float = -0.2, text: str = " word"
+) -> SimpleNamespace:
+    word = SimpleNamespace(start=start, end=end, word=text, probability=0.9)
     return SimpleNamespace(words=[word], compression_ratio=compression, avg_logprob=log_probability)
 
 
@@ -73,12 +75,19 @@ def test_what_was_passed_over_is_heard_again_by_itself(pipeline: type[FakePipeli
 
 
 @pytest.mark.parametrize("doubtful", [{"compression": 3.0}, {"log_probability": -1.5}])
-def test_a_loop_or_a_guess_is_heard_again(pipeline: type[FakePipeline], doubtful: dict[str, float]) -> None:
+def test_a_loop_or_a_guess_is_heard_again(pipeline: type[FakePipeline], doubtful: dict[str, Any]) -> None:
     pipeline.segments = (segment(0.0, 4.0, **doubtful),)
     model: Any = FakeModel(segment(0.0, 4.0))
     found = transcribe(model, sound_of(silence(10)), [(2.0, 6.0)], HEARING, lambda _done: None)
     assert len(model.lengths) == 1
     assert len(found) == 1
+
+
+def test_an_invented_phrase_is_heard_again(pipeline: type[FakePipeline]) -> None:
+    pipeline.segments = (segment(0.0, 4.0, text=" Thanks for watching!"),)
+    model: Any = FakeModel(segment(0.0, 4.0))
+    found = transcribe(model, sound_of(silence(10)), [(2.0, 6.0)], HEARING, lambda _done: None)
+    assert [stretch.text for stretch in found] == ["word"]
 
 
 def test_a_long_film_is_heard_in_blocks_that_fit_in_memory(pipeline: type[FakePipeline]) -> None:
