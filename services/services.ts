@@ -89,7 +89,6 @@ function containerArgs({ settings, prefix, images, inside, outside }: Place, { n
     user: settings.user,
     memoryMegabytes: settings.memoryMegabytes[name] ?? service.memoryMegabytes,
     networks: [inside, ...(service.internet && outside ? [outside] : [])].map((network) => ({ name: network.name })),
-    healthcheckSeconds: settings.healthcheckSeconds,
     startSeconds: settings.startSeconds,
     stopSeconds: settings.stopSeconds,
     labels: { "cp-whisperx.stack": settings.stack, "cp-whisperx.service": name },
