@@ -14,7 +14,7 @@ export interface Accelerator {
 }
 
 /** Seconds for which the card's answer stands; to ask it takes a Python and a start of NVIDIA's driver. */
-const PROBE_SECONDS = 15;
+const PROBE_SECONDS = 45;
 
 /** Asks NVIDIA's driver for the card that the worker has noted, and notes the answer; docker/common/cp_whisperx/devices.py. */
 const PROBE =

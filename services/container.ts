@@ -21,32 +21,17 @@ export interface ContainerArgs {
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
   /** What it gets of the host's GPUs. */
   readonly accelerator?: Accelerator;
-  /** Shell command that succeeds while the service is well. */
+  /** Shell command that succeeds while the service is well, for `healthcheck.sh` in its image. */
   readonly healthcheck: string;
   /** What runs before it, beside what makes its access ready. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
 
 /**
- * Whole seconds as the engine writes them, `3m0s` for 180: it answers in this form, and any other one would show as a
- * change in every preview.
+ * Above the ten minutes that a probe lasts (docker/base/healthcheck.sh). Without a period or an interval for the start, of
+ * which engines before and after version 25 make different things: the probe waits by itself.
  */
-export function goDuration(seconds: number): string {
-  const parts = [
-    [Math.floor(seconds / 3600), "h"],
-    [Math.floor((seconds % 3600) / 60), "m"],
-    [seconds % 60, "s"],
-  ] as const;
-  const first = parts.findIndex(([count]) => count > 0);
-  return parts.slice(first < 0 ? 2 : first).map(([count, unit]) => `${count}${unit}`).join("");
-}
-
-/**
- * Seconds of one health check, and of the start in which failed ones do not count. Generous, for a busy machine is slow: a
- * process that died needs no check, as the engine restarts it. Not settings, for a change of them replaces the container.
- */
-const CHECK_SECONDS = 30;
-const START_PERIOD_SECONDS = 600;
+const PROBE_TIMEOUT = "15m0s";
 
 /**
  * Pulls the image and runs it as a service with no more rights than it needs: unprivileged user, no capabilities, no
@@ -86,11 +71,10 @@ export function hardenedContainer(
       logDriver: "json-file",
       logOpts: { "max-size": "10m", "max-file": "3" },
       healthcheck: {
-        tests: ["CMD-SHELL", healthcheck],
-        interval: goDuration(settings.healthcheckSeconds),
-        timeout: goDuration(CHECK_SECONDS),
-        startPeriod: goDuration(START_PERIOD_SECONDS),
-        retries: 5,
+        tests: ["CMD", "healthcheck.sh", healthcheck],
+        interval: "1s",
+        timeout: PROBE_TIMEOUT,
+        retries: 1,
       },
       wait: true,
       waitTimeout: settings.startSeconds,

@@ -5,7 +5,7 @@ import { accelerator } from "./accelerator";
 import { hardenedContainer, type ContainerArgs, type Shared } from "./container";
 import { QUEUE_URL } from "./queue";
 
-/** The worker touches the file at each answer of the queue, two a second, once its models are loaded. */
+/** Once its models are loaded, the worker touches the file at each answer of the queue, which comes every 30 s or earlier. */
 const HEALTHCHECK = `test -n "$(find /tmp/healthy -newermt '-120 seconds' 2>/dev/null)"`;
 
 /** One stage of the application: a worker that takes one job at a time and keeps its model loaded between jobs. */

@@ -91,7 +91,7 @@ describe("parseSettings", () => {
     const report = reportOf(
       raw({
         logLevel: "loud",
-        healthcheckSeconds: '"soon"',
+        stopSeconds: '"soon"',
         colour: "red",
         baseImages: '{"cpu":"python:3.11-slim"}',
         stages: '{"asr":{"WHISPER_BEAM_SIZE":0,"WHISPER_BEEM":1}}',
@@ -104,7 +104,7 @@ describe("parseSettings", () => {
       'value:   "loud"',
       "one of DEBUG, INFO, WARNING, ERROR",
       "pulumi config set 'cp-whisperx:logLevel' \"INFO\" --stack dev",
-      "cp-whisperx:healthcheckSeconds:",
+      "cp-whisperx:stopSeconds:",
       "cp-whisperx:colour: unknown setting",
       "pulumi config rm 'cp-whisperx:colour' --stack dev",
       "cp-whisperx:baseImages.cpu: not pinned by a digest",

@@ -187,13 +187,6 @@ export const schema = z.strictObject({
   films: films.prefault({}).describe("folders on the engine's host; relative ones start at the program"),
   logLevel: z.enum(["DEBUG", "INFO", "WARNING", "ERROR"]).default("INFO").describe("least severe event that is logged"),
   logFormat: z.enum(["text", "json"]).default("text").describe("lines for people or for a log collector"),
-  healthcheckSeconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(300)
-    .default(3)
-    .describe("seconds between two health checks of a container; a start waits for the first"),
   startSeconds: z
     .number()
     .int()

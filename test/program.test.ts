@@ -63,7 +63,7 @@ describe("the program of stack dev", () => {
         wait: true,
         memory: expect.any(Number) as number,
         destroyGraceSeconds: expect.any(Number) as number,
-        healthcheck: { tests: ["CMD-SHELL", expect.any(String)] },
+        healthcheck: { tests: ["CMD", "healthcheck.sh", expect.any(String)] },
       });
       expect(inputs).not.toHaveProperty("ports");
     }
@@ -185,7 +185,7 @@ describe("the program on a GPU host", () => {
         expected ? [{ driver: "nvidia", capabilities: ["gpu"], deviceIds: ["0"] }] : undefined,
       ]);
       expect([name, inputs.shmSize]).toEqual([name, expected ? 512 : undefined]);
-      expect(inputs.healthcheck.tests[1]?.includes("python -m cp_whisperx.devices --check")).toBe(expected);
+      expect(inputs.healthcheck.tests[2]?.includes("python -m cp_whisperx.devices --check")).toBe(expected);
       expect(inputs.envs.includes("ALLOW_CPU=false")).toBe(expected);
       expect(inputs.image).toContain(`cp-whisperx-app-${name}@`);
     }

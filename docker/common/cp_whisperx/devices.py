@@ -2,7 +2,7 @@
 
 `python -m cp_whisperx.devices` tells what is there, with `--json` for programs. With `--check` it ends with 0 while the
 device that this container's worker uses answers, else with 1 and a sentence: the health check of a GPU service.
-Starts with the standard library alone, because it runs every few seconds.
+Starts with the standard library alone, because it runs every minute.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _LEAST_CUDA: Final = (12, 0)
 _LEAST_CAPABILITY: Final = (7, 0)
 """torch 2.8 for CUDA 12.8 has instructions for cards from Volta on."""
 _CHECK_SECONDS: Final = 25.0
-"""The engine gives a health check thirty."""
+"""A driver that has not answered by then counts as one that hangs."""
 _HIDING: Final = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 _MEND_CARD: Final = (
     "See on the host what `nvidia-smi` and `dmesg` say of the GPU, or give this service another one (gpu.devices), "

@@ -6,6 +6,9 @@ silence that a worker is dead, and a slow one keeps its message.
 """
 
 import logging
+import math
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +16,9 @@ from typing import Any, Final
 
 import redis
 from dramatiq import Message
-from dramatiq.broker import Consumer
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq.broker import MessageProxy
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.common import current_millis
 from dramatiq.errors import BrokerConnectionError, ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -23,6 +27,8 @@ from cp_whisperx.errors import StageError
 
 ACTOR: Final = "run-stage"
 _LONGEST_PAUSE: Final = 5.0
+_KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+"""A worker that waits sends nothing, so the kernel asks whether Redis is still there, and gives up after a minute."""
 
 
 class QueueAway(StageError):  # noqa: N818 - reads as what happened
@@ -54,15 +60,54 @@ class _Client(redis.Redis):
         return answer
 
 
+class _Consumer(_RedisConsumer):
+    """Waits in Redis for a message. Dramatiq's own consumer polls: it asks, sleeps and asks again."""
+
+    def __init__(self, broker: RedisBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
+        self._list = f"{broker.namespace}:{queue_name}"
+        self._due: dict[str, int] = {}
+        """When the delayed messages in hand are due, in milliseconds since 1970, by their ids."""
+        self._acknowledged = threading.Event()
+
+    def __next__(self) -> MessageProxy | None:
+        """The next message; None when a delayed one is due, and at the latest after the timeout."""
+        self._wait()
+        self.misses = 0  # without a message Dramatiq sleeps for 10 ms, and for longer each time
+        message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+        if message is not None:
+            self._acknowledged.clear()
+            if "eta" in message.options:
+                self._due[message.message_id] = message.options["eta"]
+        return message
+
+    def ack(self, message: MessageProxy) -> None:
+        """Says that the message is done: there is room for the next one."""
+        self._due.pop(message.message_id, None)
+        super().ack(message)  # type: ignore[no-untyped-call]
+        self._acknowledged.set()
+
+    def _wait(self) -> None:
+        due = min(self._due.values(), default=math.inf)
+        seconds = min(self.timeout, due - current_millis()) / 1000
+        if self.message_cache or seconds <= 0:
+            return
+        if self.outstanding_message_count < self.prefetch:
+            # From the head of the list to its head: it waits for a message and leaves it where it is.
+            self.broker.client.blmove(self._list, self._list, seconds, "LEFT", "LEFT")
+        else:
+            self._acknowledged.wait(seconds)
+
+
 class _WorkerBroker(RedisBroker):
     """The broker of the one worker of a stage."""
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> _Consumer:
         """Begins to consume, at the start or after a lost connection: what this worker had is in nobody's hands."""
         taken = self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}")
         if taken:
             self.do_requeue(queue_name, *taken)
-        return super().consume(queue_name, prefetch, timeout)
+        return _Consumer(self, queue_name, prefetch, timeout)
 
 
 def open_broker(url: str) -> RedisBroker:
@@ -88,6 +133,7 @@ def _client(url: str, answer_seconds: float | None, on_answer: Callable[[], obje
         socket_connect_timeout=10,
         socket_timeout=answer_seconds,
         socket_keepalive=True,
+        socket_keepalive_options=_KEEPALIVE,
         retry=Retry(NoBackoff(), 0),
         client_name="cp-whisperx",
     )

@@ -37,7 +37,8 @@ from cp_whisperx.stages import next_stage, stage_facts
 
 _log: Final = logging.getLogger("cp_whisperx.worker")
 _TICK_SECONDS: Final = 1.0
-_IDLE_POLL_MS: Final = 500
+_LONGEST_WAIT_MS: Final = 30_000
+"""A worker that waits for a job hears of Redis this often, and is unhealthy when it did not for 120 s."""
 _PAUSE_BEFORE_AGAIN: Final = 5.0
 _PAUSE_FOR_DISK: Final = 30.0
 
@@ -110,7 +111,7 @@ def _start_dramatiq(stage: AnyStage, work: _Work, environment: Environment) -> N
         _take(stage, broker, work, environment, Path(folder))
 
     dramatiq.actor(actor_name=ACTOR, queue_name=stage.name, broker=broker)(run)
-    worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=_IDLE_POLL_MS)
+    worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=_LONGEST_WAIT_MS)
     worker.queue_prefetch = 1
     worker.start()
 

@@ -64,6 +64,7 @@ if __name__ == "__main__":
         patch("cp_whisperx.worker.stage_facts", return_value=facts),
         patch("cp_whisperx.worker._TICK_SECONDS", 0.1),
         patch("cp_whisperx.worker._PAUSE_BEFORE_AGAIN", 1.0),
+        patch("cp_whisperx.worker._LONGEST_WAIT_MS", int(os.environ.get("LONGEST_WAIT_MS", "30000"))),
         patch("cp_whisperx.devices.choose_device", side_effect=CARD * 2) if CARD else nullcontext(),
     ):
         main(

@@ -36,6 +36,10 @@ def starts(job: Path, stage: str) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
+def is_done(job: Path) -> bool:
+    return record(job, FIRST).status == "done"
+
+
 def started(job: Path, times: int) -> bool:
     return len(starts(job, FIRST)) == times
 
@@ -62,6 +66,36 @@ def test_a_job_goes_from_stage_to_stage(queue: Queue, workers: Workers, job: Pat
     assert record(job, FIRST).status == "done"
     assert record(job, FIRST).image == "registry/image@sha256:1"
     assert (job / "mux" / "film.mp4").read_text() == "x"
+
+
+def is_waiting(queue: Queue) -> bool:
+    """Whether a worker waits in Redis for its messages and for those to be tried again."""
+    return int(open_broker(queue.url).client.info("clients")["blocked_clients"]) == 2
+
+
+def test_an_idle_worker_waits_without_a_word(queue: Queue, workers: Workers) -> None:
+    workers.start(FIRST)
+    eventually(lambda: is_waiting(queue))
+    client = open_broker(queue.url).client
+    before = client.info("stats")["total_commands_processed"]
+    time.sleep(3)
+    assert client.info("stats")["total_commands_processed"] - before == 1  # this question
+
+
+def test_jobs_are_taken_at_once(queue: Queue, workers: Workers) -> None:
+    """At once, on a busy machine, is well before the half minute after which a waiting worker looks by itself."""
+    workers.start(FIRST, seconds=0.5)
+    eventually(lambda: is_waiting(queue))
+    folder = workers.environment.films_out / "2026" / "01" / "31"
+    jobs = [make_job(folder / f"film{number}") for number in range(4)]
+    asked = time.monotonic()
+    for job in jobs[:-1]:
+        ask(queue, job)
+    with locked(stage_lock(jobs[-1], FIRST)):
+        ask(queue, jobs[-1])
+        eventually(lambda: is_delayed(queue))
+    eventually(lambda: all(is_done(job) for job in jobs))
+    assert time.monotonic() - asked < 20
 
 
 def test_a_message_that_comes_three_times_is_done_once(queue: Queue, workers: Workers, job: Path) -> None:
@@ -249,7 +283,10 @@ def test_a_worker_is_told_to_stop_while_the_queue_is_slow(queue: Queue, workers:
     assert (record(job, FIRST).status, record(job, FIRST).attempts) == ("pending", 0)
 
 
-def test_a_worker_stays_healthy_in_a_long_stage(queue: Queue, workers: Workers, job: Path) -> None:
+def test_a_worker_stays_healthy_in_a_long_stage(
+    queue: Queue, workers: Workers, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGEST_WAIT_MS", "500")
     workers.start(FIRST, seconds=60)
     ask(queue, job)
     eventually(lambda: started(job, 1))
