@@ -1,13 +1,15 @@
 /** Each test edits on top of what is deployed; `each.ts` puts everything back for the next file. */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { descendants } from "../../images/plan";
+import { addStage, NEW_STAGE } from "../new-stage/add";
 import { docker, expectSays } from "./command";
-import { closingLine, images as built, services, Stack, STACK, type Deployment } from "./stack";
+import { closingLine, images as built, SAMPLE, services, Stack, STACK, type Deployment } from "./stack";
 
 const stack = new Stack();
+afterAll(() => { rmSync(stack.path("docker", NEW_STAGE), { recursive: true, force: true }); });
 
 const servicesAmong = (images: Iterable<string>): string[] => [...images].filter((name) => services.includes(name)).sort();
 
@@ -26,8 +28,8 @@ async function previewAndUp(): Promise<{ images: string[]; containers: string[];
   expect(preview.images).toEqual(images);
   expect(preview.containers).toEqual(containers);
   for (const line of [preview.closing, closingLine(up.output)]) {
-    expect(named(line, "images", /rebuil[dt]/)).toEqual(preview.images);
-    expect(named(line, "containers", /replaced/)).toEqual(containers);
+    expect(named(line, "images", /rebuil[dt]|new/)).toEqual(preview.images);
+    expect(named(line, "containers", /replaced|new/)).toEqual(containers);
   }
   return { images, containers, before };
 }
@@ -35,8 +37,8 @@ async function previewAndUp(): Promise<{ images: string[]; containers: string[];
 /** The names that a closing line says something of, such as the images that it calls rebuilt. */
 function named(line: string, kind: string, word: RegExp): string[] {
   const clause = new RegExp(`(?:^|; )${kind}: (.*?)(?=; [a-z]+: (?:unchanged|at most|\\d)|$)`).exec(line)?.[1] ?? "";
-  const [, inside = ""] = new RegExp(`${word.source} \\(([^)]*)\\)`).exec(clause) ?? [];
-  return inside.split("; ").flatMap((part) => part.replace(/: .*/, "").split(", ")).filter((name) => name !== "").sort();
+  const lists = [...clause.matchAll(new RegExp(`(?:${word.source}) \\(([^)]*)\\)`, "g"))].map(([, inside = ""]) => inside);
+  return lists.flatMap((inside) => inside.split("; ")).flatMap((part) => part.replace(/: .*/, "").split(", ")).filter((name) => name !== "").sort();
 }
 
 /** The layers of an image, as its configuration in the engine lists them. */
@@ -53,18 +55,25 @@ it("one line of one stage's program: that image alone is built, that container a
   expect(containers).toEqual(["lyrics-detection"]);
 });
 
-it("a line of the common package reinstalls no package: every stage keeps all layers but its last two", async () => {
+it("a new stage, by the steps of docs/stages.md: every stage keeps all layers but its last two, and the new one works", async () => {
   const stages = services.filter((name) => name !== "queue");
   const before = new Map(await Promise.all(stages.map(async (name) => [name, await layers(name)] as const)));
-  stack.edit("docker/common/cp_whisperx/__init__.py", (content) => `${content}\nEDITED = True\n`);
+  addStage(stack.path(), (file, change) => stack.edit(file, change));
   const { images, containers } = await previewAndUp();
-  expect(images).toEqual([...descendants(built, "common")].sort());
-  expect(containers).toEqual([...stages].sort());
+  expect(images).toEqual([...descendants(built, "common"), NEW_STAGE].sort());
+  expect(containers).toEqual([...stages, NEW_STAGE].sort());
   for (const name of stages) {
     const [old, now] = [before.get(name) ?? [], await layers(name)];
     expect(now).toHaveLength(old.length);
     expect(now.slice(0, -2), name).toEqual(old.slice(0, -2));
   }
+
+  const cut = ["ffmpeg", "-v", "error", "-ss", "8", "-i", `/films/in/${SAMPLE}`, "-t", "14", "-c", "copy", "/films/out/cut.mp4"];
+  await docker(["exec", stack.containerName("demux"), ...cut]);
+  stack.addFilm(stack.path("films", "out", "cut.mp4"), "Cut (2026).mp4");
+  await stack.application(["submit", "--wait", "Cut (2026).mp4"]);
+  const job = stack.jobs().find((folder) => folder.endsWith("cut-2026-1")) ?? "";
+  expect(stack.result(job, NEW_STAGE).words).toBeGreaterThan(10);
 });
 
 it("one more requirement rebuilds that image and its descendants alone", async () => {

@@ -234,12 +234,17 @@ export class Stack {
   }
 }
 
-/** Copies the files that git knows or would take; the packages as hard links, so both folders lie on one file system. */
-export async function copyCheckout(source: string, target: string): Promise<void> {
+/** Copies the files that git knows or would take. */
+export async function copySources(source: string, target: string): Promise<void> {
   const { stdout } = await command("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: source });
   for (const file of stdout.split("\0").filter((name) => name !== "" && existsSync(path.join(source, name)))) {
     mkdirSync(path.dirname(path.join(target, file)), { recursive: true });
     cpSync(path.join(source, file), path.join(target, file));
   }
+}
+
+/** Copies the sources, and the packages as hard links, so both folders lie on one file system. */
+export async function copyCheckout(source: string, target: string): Promise<void> {
+  await copySources(source, target);
   await command("cp", ["--archive", "--link", path.join(source, "node_modules"), target]);
 }

@@ -70,14 +70,13 @@ describe("the subtitles of the sample", () => {
     expect(track).toMatchObject({ codec_name: "mov_text", tags: { language: "eng" } });
   });
 
-  it("come from twelve stages, each of which worked or says why not", () => {
+  it("come from stages, each of which worked or says why not", () => {
     for (const [name, record] of Object.entries(stack.manifest(job))) {
       if (record.status === "done") expect(record.outputs.length, name).toBeGreaterThan(0);
       else expect([name, record.status, record.reason?.length ?? 0]).toEqual([name, "skipped", expect.any(Number)]);
     }
-    const done = Object.entries(stack.manifest(job)).filter(([, { status }]) => status === "done").map(([name]) => name);
+    const skipped = Object.entries(stack.manifest(job)).filter(([, { status }]) => status !== "done").map(([name]) => name);
     // The sample speaks English already, so there is nothing to translate.
-    expect(done).toHaveLength(11);
-    expect(done).not.toContain("second-pass-translation");
+    expect(skipped).toEqual(["second-pass-translation"]);
   });
 });
