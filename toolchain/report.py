@@ -1,6 +1,6 @@
 """Tables of a deployment: its images and its services. Reads `pulumi stack output --json` from standard input.
 
-report.py snapshot REGISTRY FILE    remember what the local registry has, and what the images weigh, before a deployment
+report.py snapshot REGISTRY FILE    remember the deployed images and their sizes, before a deployment
 report.py healthy                   wait until every service is healthy
 report.py tables REGISTRY FILE      print the tables; FILE is the snapshot
 """
@@ -13,7 +13,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -55,14 +54,6 @@ def ask_registry(registry: str, path: str) -> Any:  # noqa: ANN401 - whatever JS
         sys.exit(f"error: the registry {registry} answers {error.code} for {path}")
     except OSError as error:
         sys.exit(f"error: the registry {registry} does not answer: {error}")
-
-
-def registry_tags(registry: str) -> list[str]:
-    """Every `repository:tag` the registry has."""
-    repositories = ask_registry(registry, "_catalog?n=1000").get("repositories", [])
-    with ThreadPoolExecutor() as pool:
-        lists = pool.map(lambda name: ask_registry(registry, f"{name}/tags/list"), repositories)
-        return [f"{found['name']}:{tag}" for found in lists for tag in found.get("tags") or []]
 
 
 def docker(*arguments: str) -> str:
@@ -154,48 +145,44 @@ def image_size(registry: str, reference: str, sizes: Mapping[str, int]) -> str:
     return f"{registry_size(registry, reference) / 1e6:.1f} MB (registry)"
 
 
-class Snapshot(TypedDict):
-    """What there was before a deployment."""
+class Before(TypedDict):
+    """A deployed image, before a deployment."""
 
-    tags: list[str]
-    # Both by the images' names.
-    references: dict[str, str]
-    sizes: dict[str, str]
+    reference: str
+    size: str
 
 
-def snapshot(outputs: Mapping[str, Any], registry: str) -> Snapshot:
-    """What there is now, by the outputs of the last deployment; none of a stack that was never deployed."""
+def snapshot(outputs: Mapping[str, Any], registry: str) -> dict[str, Before]:
+    """The images of the last deployment by their names; none of a stack that was never deployed."""
     references = {name: facts["reference"] for name, facts in outputs.get("images", {}).items()}
     sizes = engine_sizes(list(references.values())) if references else {}
     return {
-        "tags": registry_tags(registry),
-        "references": references,
-        "sizes": {name: image_size(registry, reference, sizes) for name, reference in references.items()},
+        name: {"reference": reference, "size": image_size(registry, reference, sizes)}
+        for name, reference in references.items()
     }
 
 
-def image_table(images: Mapping[str, Mapping[str, str]], registry: str, before: Snapshot) -> str:
-    """Every image; beside the size of one that changed what it was. Cached: the registry had the sources before.
-
-    Only the local registry is asked: another one may want TLS and a login. What it had before is left out.
-    """
+def image_table(images: Mapping[str, Mapping[str, str]], registry: str, snapshot_before: Mapping[str, Before]) -> str:
+    """Every image, and whether it changed. Only the local registry is asked: another may want TLS and a login."""
     sizes = engine_sizes([facts["reference"] for facts in images.values()])
-    header = ["image", "size", "digest"]
     rows = []
     for name, facts in images.items():
         size = image_size(registry, facts["reference"], sizes)
-        if before["references"].get(name, facts["reference"]) != facts["reference"]:
-            size += f", was {before['sizes'][name]}"
-        rows.append([name, size, facts["digest"]])
-    tags = [facts["tag"] for facts in images.values()]
-    if all(tag.startswith(f"{registry}/") for tag in tags):
-        header.append("this time")
-        for row, tag in zip(rows, tags, strict=True):
-            row.append("cached" if tag.removeprefix(f"{registry}/") in before["tags"] else "built")
-    return table(header, rows)
+        before = snapshot_before.get(name)
+        change = "new" if before is None else "unchanged" if before["reference"] == facts["reference"] else "changed"
+        # Sizes in the engine and in the registry do not compare: only the registry compresses.
+        if before is not None and before["size"] != size and comparable(before["size"], size):
+            size += f", was {before['size']}"
+        rows.append([name, size, facts["digest"], change])
+    return table(["image", "size", "digest", "this time"], rows)
 
 
-def print_tables(outputs: Mapping[str, Any], registry: str, before: Snapshot) -> None:
+def comparable(one: str, other: str) -> bool:
+    """Whether two sizes were measured in the same place."""
+    return one.split(" ", 2)[1:] == other.split(" ", 2)[1:]
+
+
+def print_tables(outputs: Mapping[str, Any], registry: str, before: Mapping[str, Before]) -> None:
     """Both tables, a blank line before each."""
     services = outputs["services"]
     print("\n" + image_table(outputs["images"], registry, before))

@@ -41,7 +41,7 @@ main() {
   set_stack_host cp-whisperx:host value <<<"$configuration"
   # This machine's own engine came with the tools.
   [[ -z $STACK_HOST ]] || ensure_stack_engine
-  snapshot="$RUN_FOLDER/registry-tags-$STACK_NAME.json"
+  snapshot="$RUN_FOLDER/images-before-$STACK_NAME.json"
   begin_deployment
   outputs=$(stack_outputs)
   on_engine python3 "$TOOLCHAIN_FOLDER/report.py" snapshot "$REGISTRY_ADDRESS" "$snapshot" <<<"$outputs"

@@ -35,15 +35,15 @@ def test_tables_show_sizes_and_what_was_built(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(report, "docker", fake_docker)
-    monkeypatch.setattr(report, "ask_registry", lambda *_: {"layers": [{"size": 1_500_000}]})
-    monkeypatch.setattr(report, "registry_tags", lambda _: ["n/asr:cpu-1"])
+    bytes_of = {"n/mux/manifests/sha256:2": 1_500_000, "n/mux/manifests/sha256:0": 1_000_000}
+    monkeypatch.setattr(report, "ask_registry", lambda _, path: {"layers": [{"size": bytes_of[path]}]})
     older = {"asr": OUTPUTS["images"]["asr"], "mux": {"reference": "r:5000/n/mux@sha256:0"}}
     before = report.snapshot({"images": older}, "r:5000")
-    assert report.snapshot({}, "r:5000")["sizes"] == {}
+    assert report.snapshot({}, "r:5000") == {}
     report.print_tables(OUTPUTS, "r:5000", before)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["asr", "724", "MB", "sha256:1", "cached"] in rows
-    assert ["mux", "1.5", "MB", "(registry),", "was", "1.5", "MB", "(registry)", "sha256:2", "built"] in rows
+    assert ["asr", "724", "MB", "sha256:1", "unchanged"] in rows
+    assert ["mux", "1.5", "MB", "(registry),", "was", "1.0", "MB", "(registry)", "sha256:2", "changed"] in rows
     assert ["asr", "healthy", "docker", "logs", "c-asr"] in rows
 
 
@@ -52,11 +52,11 @@ def test_another_registry_than_the_local_one_is_not_asked(
 ) -> None:
     monkeypatch.setattr(report, "docker", fake_docker)
     monkeypatch.setattr(report, "ask_registry", lambda *_: pytest.fail("the registry was asked"))
-    report.print_tables(OUTPUTS, "127.0.0.1:5000", {"tags": ["n/asr:cpu-1"], "references": {}, "sizes": {}})
+    before = {"asr": {"reference": "r:5000/n/asr@sha256:0", "size": "1.0 MB (registry)"}}
+    report.print_tables(OUTPUTS, "127.0.0.1:5000", before)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["image", "size", "digest"] in rows
-    assert ["asr", "724", "MB", "sha256:1"] in rows
-    assert ["mux", "not", "in", "the", "engine", "sha256:2"] in rows
+    assert ["asr", "724", "MB", "sha256:1", "changed"] in rows
+    assert ["mux", "not", "in", "the", "engine", "sha256:2", "new"] in rows
     assert ["asr", "healthy", "docker", "logs", "c-asr"] in rows
 
 
