@@ -4,11 +4,10 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
   export_pulumi_environment
-  [[ -n "$(pulumi_version)" ]] || fail "there is no Pulumi on this machine" "make up"
   ensure_passphrase
-  ensure_node_modules
+  with_tool_lock ensure_program
   ensure_stack >/dev/null
-  show_pulumi preview --diff=false --stack "$STACK_NAME"
+  show_pulumi preview --diff=false --suppress-outputs --stack "$STACK_NAME"
 }
 
 main

@@ -25,13 +25,20 @@ ensure_tools() {
   ((status == 0)) || exit "$status"
 }
 
-# end_beside PROCESS: ends the parallel builds after another part failed.
+# ensure_program: returns with what runs the program: Pulumi, its plugins and the npm packages. It needs no engine.
+ensure_program() {
+  command -v curl >/dev/null || install_packages curl curl ca-certificates
+  ensure_pulumi
+  ensure_plugins
+  ensure_node_modules
+}
+
 # builds_without_engine: whether builder and registry run outside the engine.
 builds_without_engine() {
   [[ "$(builder_driver)" == remote ]] && registry_answers 5
 }
 
-# end_beside PROCESS: ends the builds beside us where another part has failed.
+# end_beside PROCESS: ends the parallel builds after another part failed.
 end_beside() {
   kill -- "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true

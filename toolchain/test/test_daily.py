@@ -92,7 +92,7 @@ def test_a_preview_of_a_stack_that_was_never_made_makes_it(shell: Shell) -> None
     )
     *lines, _ = (TOOLCHAIN / "preview.sh").read_text().splitlines()
     functions = "\n".join(line for line in lines if not line.startswith("source "))
-    result = shell.run(f"{functions}\nensure_node_modules() {{ :; }}\nmain", STACK="gpu")
+    result = shell.run(f"{functions}\nensure_program() {{ :; }}\nmain", STACK="gpu")
     assert result.returncode == 0, result.stderr
     assert (shell.folder / "made").exists()
-    assert shell.calls[-1].endswith("preview --diff=false --stack gpu")
+    assert shell.calls[-1].endswith("preview --diff=false --suppress-outputs --stack gpu")
