@@ -2,6 +2,7 @@
 import { MODEL_IMAGES } from "./catalog";
 import { reportingChanges } from "./changes/report";
 import { readCertificates } from "./host/certificates";
+import { warnOfLostServices } from "./host/drift";
 import { Engine } from "./host/engine";
 import { deployedOutputs, staysOnMachine } from "./host/machine";
 import { preflight } from "./host/preflight";
@@ -17,6 +18,7 @@ export = () => reportingChanges(async () => {
   const settings = readSettings();
   await staysOnMachine(settings);
   const engineFacts = await preflight(settings);
+  await warnOfLostServices(settings.stack, engineFacts.running);
   const engine = new Engine({ ...settings, ...engineFacts });
   const identities = await readIdentities(engine, engineFacts.volumes, settings);
   const certificates = readCertificates(settings.certificates);

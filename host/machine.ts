@@ -4,7 +4,7 @@ import type { Settings } from "../settings";
 
 interface Deployed {
   readonly host?: string;
-  readonly services?: unknown;
+  readonly services?: Readonly<Record<string, { readonly container: string }>>;
 }
 
 /** The outputs of the stack's last deployment; none where it was never deployed. */

@@ -6,6 +6,7 @@
 #   endpoint: ADDRESS        the engine of this environment's docker commands
 #   engine: OS/ARCHITECTURE  it answers
 #   volumes: NAME=IDENTITY ...   the stack's volumes and their labels, nothing after the colon if there are none
+#   running: NAME ...         the stack's containers that run
 #   card: INDEX, UUID, DRIVER, MIB   a GPU
 #   disk: USE MIB MOUNT FOLDER       free space, separated by tabs; USE is engine or builder
 #
@@ -141,6 +142,14 @@ tell_volumes() {
     --format 'volume {{.Name}}={{or (.Label "cp-whisperx.identity") "unlabelled"}}' || return
   found=$(sed --quiet 's/^volume//p' <<<"$ANSWER")
   printf 'volumes:%s\n' "${found//$'\n'/}"
+}
+
+# tell_running: what Pulumi's state says of containers is as old as the last deployment.
+tell_running() {
+  local found
+  ask_engine ps --filter "name=^cp-whisperx-$STACK-" --format 'running {{.Names}}' || return
+  found=$(sed --quiet 's/^running//p' <<<"$ANSWER")
+  printf 'running:%s\n' "${found//$'\n'/}"
 }
 
 # check_hook: NVIDIA's runtime, which puts devices and libraries into a container.
@@ -300,6 +309,7 @@ if check_engine; then
     cdi) check_cdi; check_cards ;;
   esac
   tell_volumes
+  tell_running
   if [[ -n $DISKS ]]; then tell_disks; fi
 fi
 if [[ -n $NATIVE_ENVIRONMENT ]]; then check_native_environment; fi

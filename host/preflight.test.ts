@@ -69,6 +69,7 @@ case "$*" in
   *CDISpecDirs*) printf '${cdiFolders}\\n' ;;
   *DockerRootDir*) printf 'root /var/lib/docker\\n${driverStatus}\\n' ;;
   *"volume ls"*^cp-whisperx-[cg]pu-\\(model-cache\\|queue\\|secrets\\)\\$*) echo '${volumes}' ;;
+  "ps --filter name=^cp-whisperx-"[cg]pu-*) ;;
   *) exit 64 ;;
 esac`,
   );
@@ -96,10 +97,10 @@ const DISK = "disk: engine\t100000\t/the disk\t/var/lib/docker";
 
 /** The lines about GPUs and disks, and those that say what is missing. */
 const asked = (environment: Record<string, string>): string[] =>
-  preflight(environment).filter((line) => !/^(endpoint|engine|volumes):/.test(line));
+  preflight(environment).filter((line) => !/^(endpoint|engine|volumes|running):/.test(line));
 /** The lines that say what is missing. */
 const lacking = (environment: Record<string, string>, password = ""): string[] =>
-  preflight(environment, password).filter((line) => !/^(endpoint|engine|volumes|card|disk):/.test(line));
+  preflight(environment, password).filter((line) => !/^(endpoint|engine|volumes|running|card|disk):/.test(line));
 const saying = (...lines: (string | RegExp)[]): string[] =>
   lines.map((line) => (typeof line === "string" ? line : (expect.stringMatching(line) as string)));
 
@@ -113,6 +114,7 @@ describe("preflight.sh", () => {
       CARD,
       `card: ${other}`,
       "volumes:",
+      "running:",
       DISK,
     ]);
   });
@@ -120,7 +122,7 @@ describe("preflight.sh", () => {
   it("asks a stack that wants nothing special for its engine alone", () => {
     host({ platform: "linux/arm64" });
     for (const program of ["nvidia-smi", "df"]) rmSync(path.join(folder, "bin", program));
-    expect(preflight({ STACK: "gpu" })).toEqual(["endpoint: unix:///run/user/1000/docker.sock", "engine: linux/arm64", "volumes:"]);
+    expect(preflight({ STACK: "gpu" })).toEqual(["endpoint: unix:///run/user/1000/docker.sock", "engine: linux/arm64", "volumes:", "running:"]);
   });
 
   it("keeps warnings apart from answers", () => {
@@ -227,6 +229,7 @@ describe("preflight.sh", () => {
       "engine: linux/amd64",
       CARD,
       "volumes:",
+      "running:",
       "disk: engine\t500\t/\t/var/lib/docker",
     ]);
     expect(new Set(read("asked").trim().split("\n"))).toEqual(new Set([remote]));
@@ -428,13 +431,13 @@ describe("findings about the engine", () => {
   const settings = settingsOf({});
 
   it("are where it is, that it answers, and what tells the model cache from another one", () => {
-    const answers = "endpoint: unix:///run/docker.sock\nengine: linux/amd64\nvolumes: v=the-identity\n";
+    const answers = "endpoint: unix:///run/docker.sock\nengine: linux/amd64\nvolumes: v=the-identity\nrunning: cp-whisperx-gpu-asr cp-whisperx-gpu-mux\n";
     expect(findings(answers, settings)).toEqual({
       problems: [],
       warnings: [],
-      engine: { endpoint: "unix:///run/docker.sock", answers: true, volumes: { v: "the-identity" } },
+      engine: { endpoint: "unix:///run/docker.sock", answers: true, volumes: { v: "the-identity" }, running: ["cp-whisperx-gpu-asr", "cp-whisperx-gpu-mux"] },
     });
-    expect(findings("volumes:", settings).engine.volumes).toEqual({});
+    expect(findings("volumes:\nrunning:", settings).engine).toMatchObject({ volumes: {}, running: [] });
   });
 
   it("refuse one of another architecture", () => {

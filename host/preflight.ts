@@ -51,6 +51,8 @@ export interface EngineFacts {
   readonly answers: boolean;
   /** Identity of each volume of the stack by its name; undefined if unknown. */
   readonly volumes?: Readonly<Record<string, string>>;
+  /** Names of the stack's containers that run; undefined if unknown. */
+  readonly running?: readonly string[];
 }
 
 export interface Findings {
@@ -75,16 +77,16 @@ export function findings(answers: string, settings: Settings): Findings {
   const { stack, host, variant } = settings;
   const lines = answers.split("\n").filter((line) => line !== "");
   const facts = (kind: string): string[] => lines.filter((line) => line.startsWith(kind)).map((line) => line.slice(kind.length));
-  const [[endpoint], [platform], [listing]] = [facts("endpoint: "), facts("engine: "), facts("volumes:")];
+  const [[endpoint], [platform], [listing], [running]] = [facts("endpoint: "), facts("engine: "), facts("volumes:"), facts("running:")];
   const volumes = listing === undefined ? undefined : readVolumes(listing);
   const cards = cardProblems(facts("card: ").map(readCard), gpuNeeds(settings), { place: host ?? "this machine", stack });
   const needs = { variant, models: modelsMegabytes(settings), deployed: volumes?.[`cp-whisperx-${stack}-model-cache`] !== undefined, host };
   const disks = diskFindings(facts("disk: ").map(readDisk), needs);
-  const missing = lines.filter((line) => !/^(endpoint|engine|volumes|card|disk):/.test(line));
+  const missing = lines.filter((line) => !/^(endpoint|engine|volumes|running|card|disk):/.test(line));
   return {
     problems: [...missing, ...platformProblems(platform, settings), ...cards, ...disks.problems],
     warnings: disks.warnings,
-    engine: { endpoint, answers: platform !== undefined, volumes },
+    engine: { endpoint, answers: platform !== undefined, volumes, running: running?.split(" ").filter((name) => name !== "") },
   };
 }
 
