@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { mockPulumi } from "../test/mocks";
-import { staysOnMachine } from "./machine";
+import { checkHostUnchanged } from "./machine";
 
 const [OLD, NEW] = ["ssh://me@gpu-1", "ssh://me@gpu-2"];
 
 async function asked(host: string | undefined, deployed: Record<string, unknown>): Promise<void> {
   await mockPulumi("gpu", {}, { deployed });
-  await staysOnMachine({ stack: "gpu", host });
+  await checkHostUnchanged({ stack: "gpu", host });
 }
 
-describe("staysOnMachine", () => {
+describe("checkHostUnchanged", () => {
   it.each([
     ["a first deployment", NEW, {}],
     ["the same machine", OLD, { services: {}, host: OLD }],

@@ -12,7 +12,7 @@ describe("wantedHubModels", () => {
     expect(names(wantedHubModels("cpu", []))).not.toContain("pyannote/segmentation-3.0");
   });
 
-  it("lack what is left out", () => {
+  it("do not include those in leaveOut", () => {
     const [first] = names(hubModels);
     expect(names(wantedHubModels("cuda", [first ?? ""]))).toEqual(names(hubModels.slice(1)));
   });
