@@ -377,7 +377,7 @@ describe("the program with the host's own environment", () => {
 describe("the program on a host that lacks something", () => {
   it("says it, and declares nothing", async () => {
     const config = { "cp-whisperx:variant": "cuda" };
-    const answers = "There is no engine; fix: start it\ncard: 0, GPU-0, 570.86.15, 1000";
+    const answers = "There is no engine; fix: start it\ngpu: 0, GPU-0, 570.86.15, 1000";
     const recorded = await mockPulumi("gpu", { "preflight.sh": answers });
     await expect(runProgram(config)).rejects.toThrow(
       /^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; fix: start it\n {2}GPU 0 of this machine has 1000 MiB, /,
