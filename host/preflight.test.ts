@@ -77,10 +77,10 @@ esac`,
 }
 
 const GPU = { STACK: "gpu", GPU_DRIVER: "nvidia", DISKS: "yes" };
-/** Limits that are over soon, and grow as the real ones do. */
+/** Short limits, which grow as the real ones do. */
 const SOON = { PREFLIGHT_LIMITS: "1 2 4" };
 
-/** The lines that the script prints, which must have asked everything; of what it says beside them, warnings alone. */
+/** The lines that the script prints. It must succeed, with nothing but warnings on standard error. */
 function preflight(environment: Record<string, string>, password = ""): string[] {
   const { status, stdout, stderr } = spawnSync("bash", [SCRIPT], {
     env: { PATH: path.join(folder, "bin"), ...environment },
@@ -94,10 +94,10 @@ function preflight(environment: Record<string, string>, password = ""): string[]
 const GPU_LINE = `gpu: ${T4}`;
 const DISK = "disk: engine\t100000\t/the disk\t/var/lib/docker";
 
-/** The lines about GPUs and disks, and those that say what is missing. */
+/** The lines about GPUs and disks, and those about what is missing. */
 const asked = (environment: Record<string, string>): string[] =>
   preflight(environment).filter((line) => !/^(endpoint|engine|volumes):/.test(line));
-/** The lines that say what is missing. */
+/** The lines about what is missing. */
 const lacking = (environment: Record<string, string>, password = ""): string[] =>
   preflight(environment, password).filter((line) => !/^(endpoint|engine|volumes|gpu|disk):/.test(line));
 const saying = (...lines: (string | RegExp)[]): string[] =>
@@ -264,11 +264,11 @@ describe("preflight.sh with slow answers", () => {
     host({ volumes: "volume cp-whisperx-gpu-model-cache=the-identity\nvolume cp-whisperx-gpu-queue=unlabelled" });
     expect(preflight(gpu)).toContain("volumes: cp-whisperx-gpu-model-cache=the-identity cp-whisperx-gpu-queue=unlabelled");
     const cannot = (body: string): void => { double("docker", `case "$*" in *"volume ls"*) ${body} ;; esac\n${read("bin/docker")}`); };
-    const told = (): string[] => preflight({ ...gpu, PREFLIGHT_LIMITS: "3" }).filter((line) => line.includes("volume"));
+    const volumeLines = (): string[] => preflight({ ...gpu, PREFLIGHT_LIMITS: "3" }).filter((line) => line.includes("volume"));
     cannot("sleep 60");
-    expect(told()).toEqual(["docker volume on this machine gave no answer in 3 s; fix: run the command again"]);
+    expect(volumeLines()).toEqual(["docker volume on this machine gave no answer in 3 s; fix: run the command again"]);
     cannot("echo 'Error response from daemon: shutting down' >&2; exit 1");
-    expect(told()).toEqual(saying(/^docker volume on this machine does not answer: Error response from daemon: shutting down/));
+    expect(volumeLines()).toEqual(saying(/^docker volume on this machine does not answer: Error response from daemon: shutting down/));
   });
 
   it("limits the time of all checks together", () => {
@@ -330,7 +330,7 @@ describe("preflight.sh and a registry", () => {
   const registry = { STACK: "cpu", REGISTRY: "registry.example.org", REGISTRY_SCHEME: "https", REPOSITORY: "me/base" };
   const login = { ...registry, REGISTRY_USER: "me" };
   const answer = (status: number, challenge = ""): string => `printf 'HTTP/2 ${status} \\r\\n${challenge}\\r\\n'`;
-  /** A double of curl that keeps what it was told, and answers as the registry or as a server of tokens. */
+  /** A double of curl that records its arguments and input, and answers as the registry or as its token server. */
   const web = (ofRegistry: string, ofTokens = "exit 64"): void => {
     double("curl", `cat >"${folder}/login"; echo "$*" >>"${folder}/arguments"
 case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://tokens.example.org*) ${ofTokens} ;; esac`);

@@ -45,7 +45,7 @@ function modelsMegabytes({ models, variant }: Settings): number {
 
 /** What the engine reports about itself and the stack. */
 export interface EngineFacts {
-  /** Address that docker commands reach; undefined where there is no docker command. */
+  /** Address that docker commands reach; undefined without a docker command. */
   readonly endpoint?: string;
   /** Whether it answers; if not, only a preview continues. */
   readonly answers: boolean;

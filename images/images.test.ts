@@ -29,7 +29,7 @@ function writeSources(folder: string, definitions: readonly ImageDefinition[], e
   }
 }
 
-/** What a catalogue says of an image: the rest stands in its Dockerfile. */
+/** An image's row in the catalogue; its Dockerfile has the rest. */
 function row({ name, description, parent, parentOfVariant, variants, service }: CatalogImage): CatalogImage {
   return { name, description, parent, parentOfVariant, variants, service };
 }

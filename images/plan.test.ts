@@ -166,7 +166,7 @@ describe("planImages", () => {
     expect(cuda.find(({ name }) => name === "base-ml-cuda")?.tags.at(-1)).toMatch(/:cuda-full$/);
   });
 
-  it("changes the source tags of the edited image alone, in all its variants", () => {
+  it("changes only the source tags of the edited image, in all its variants", () => {
     fc.assert(
       fc.property(fc.constantFrom(...VARIANT_NAMES), fc.constantFrom(...names(definitions)), (variant, edited) => {
         const [before, after] = ["", " edited"].map((change) =>

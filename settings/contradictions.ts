@@ -101,7 +101,7 @@ const overlap = (one: string, other: string): boolean => inside(one, other) || i
 const overlappingFilms: Rule = (settings) => {
   const { films } = settings;
   const place = placeOf(settings);
-  const beside = (key: "in" | "config"): Problem["fix"] => {
+  const separateFolder = (key: "in" | "config"): Problem["fix"] => {
     const value = [FILMS[key][place], `${path.resolve(films.out)}-${key}`].find((folder) => !overlap(folder, films.out));
     return value === undefined ? { path: ["films", "out"], value: FILMS.out[place] } : { path: ["films", key], value };
   };
@@ -110,7 +110,7 @@ const overlappingFilms: Rule = (settings) => {
     .map((key) => ({
       path: ["films", key],
       message: `overlaps films.out (${films.out}), which containers write to`,
-      fix: beside(key),
+      fix: separateFolder(key),
     }));
 };
 

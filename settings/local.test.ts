@@ -21,7 +21,7 @@ it("adds nothing without the machine's files", () => {
   expect(localSettings("dev", path.join(home, "nowhere"))).toEqual({});
 });
 
-it("reads the machine's settings, and the secrets of that stack alone", () => {
+it("reads the machine's settings, and only the secrets of that stack", () => {
   write("machine.json", '{"registry":"127.0.0.1:5001","models":{"leaveOut":[]}}', 0o644);
   write("secrets/dev/models.token", "mine\n");
   write("secrets/dev/tmdbApiKey", "key");

@@ -1,6 +1,5 @@
 /**
- * Settings of this machine, from its home folder (`CP_WHISPERX_HOME`, default `~/.cp-whisperx`). They apply where the stack
- * file sets nothing.
+ * Settings of this machine, from its home folder (`CP_WHISPERX_HOME`, default `~/.cp-whisperx`). The stack file overrides them.
  *
  * - `machine.json`: settings of every stack here, as `make up` writes them:
  *   `{"registry": "127.0.0.1:5000", "baseImages": {"cpu": "127.0.0.1:5000/library/python:3.11-slim@sha256:..."}}`

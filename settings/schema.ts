@@ -80,7 +80,7 @@ const models = z.strictObject({
   source: z
     .enum(["packaged", "hub"])
     .default("packaged")
-    .describe("packaged: the models of the repository; hub: models of the model hub in addition"),
+    .describe("packaged: the models in the image `models`; hub: additionally those of the model hub"),
   endpoint: z
     .string()
     .regex(/^https?:\/\/\S+$/, "not the address of a hub")
