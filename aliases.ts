@@ -1,7 +1,7 @@
-/** Where deployed stacks have their resources: Pulumi moves them from there instead of replacing them. */
+/** Aliases for resources of older stacks: Pulumi moves them instead of replacing them. */
 import * as pulumi from "@pulumi/pulumi";
 
-/** Below the component of that type and name: each image, service and volume once had one of its own. */
+/** The former parent: each image, service and volume once had its own component of this type and name. */
 export function movedFrom(type: string, name: string): pulumi.Alias {
   return { parent: pulumi.createUrn(name, type) };
 }

@@ -1,43 +1,43 @@
 /**
- * The images as pure data: the one place where an image is described. The settings, the plan, the resources, the tests, the
- * outputs and the picture in the README all derive from this table. What an image's Dockerfile says stands there alone.
+ * All images as pure data. The settings, the plan, the resources, the tests, the outputs and the tables in docs/ derive from
+ * this table. What an image's Dockerfile says is not repeated here.
  */
 import { VARIANT_NAMES, type Variant } from "./variants";
 
 /** What a service made from an image needs at run time. */
 export interface ServiceNeeds {
-  /** Memory limit of the container in MiB; beyond it the kernel ends the worker and the job is tried again. */
+  /** Memory limit of the container in MiB; above it the kernel kills the worker, and the job is retried. */
   readonly memoryMegabytes: number;
-  /** Present where its models run on a GPU; the others run on the CPU in every variant. */
+  /** Present if its models can use a GPU. Default: CPU in every variant. */
   readonly gpu?: {
-    /** GPU memory that its models take in MiB. */
+    /** GPU memory of its models in MiB. */
     readonly memoryMegabytes: number;
   };
-  /** Whether it reads the shared model cache. */
+  /** Whether it reads the shared model cache. Default: false. */
   readonly models?: boolean;
-  /** Whether it calls the internet while it runs (only with the secrets it names). */
+  /** Whether it uses the internet at run time, if the stack has its secrets. Default: false. */
   readonly internet?: boolean;
-  /** Names of the secrets that it reads as files below /run/secrets. */
+  /** Names of the secrets that it reads as files below /run/secrets. Default: none. Example: `["tmdb_api_key"]`. */
   readonly secrets?: readonly string[];
 }
 
-/** One image: its context is the folder docker/<name>. */
+/** One image: its build context is the folder docker/<name>. */
 export interface CatalogImage {
   readonly name: string;
   readonly description: string;
-  /** Image that `BASE_IMAGE` names: one of this table, `external` (settings, baseImages) or `scratch`. */
+  /** Base image (build argument `BASE_IMAGE`): one of this table, `external` (setting baseImages) or `scratch`. */
   readonly parent: string;
-  /** Parents of single variants where they differ from `parent`. */
+  /** Parents of single variants. Default: `parent`. Example: `{ cuda: "base-ml" }`. */
   readonly parentOfVariant?: Readonly<Partial<Record<Variant, string>>>;
-  /** The variants it can be built in, cpu alone where undefined; several reach its build as argument `VARIANT`. */
+  /** The variants that it can be built in. Default: cpu. An image with several gets the build argument `VARIANT`. */
   readonly variants?: readonly Variant[];
-  /** Tags of single variants beside the variant's own. */
+  /** Additional tags of single variants. Example: `{ cuda: ["cuda-full"] }`. */
   readonly tagsOfVariant?: Readonly<Partial<Record<Variant, readonly string[]>>>;
-  /** Present where the image runs as a service. */
+  /** Present if the image runs as a service. */
   readonly service?: ServiceNeeds;
 }
 
-/** Parents that are no image of this table. */
+/** Parents that are not in this table. */
 export const EXTERNAL = "external";
 export const SCRATCH = "scratch";
 
@@ -50,7 +50,7 @@ export const MODEL_IMAGES = {
 /** An image that runs as a service. */
 export type Service = CatalogImage & { readonly service: ServiceNeeds };
 
-/** The service that the stages' workers take their jobs from. */
+/** The job queue of the stages' workers. */
 export const queue: Service = {
   name: "queue",
   parent: "base",
@@ -65,10 +65,10 @@ const stage = (
   service: ServiceNeeds,
 ): Service => ({ name, parent, description, service });
 
-/** A stage that is built in every variant: its build imports the libraries of that variant. */
+/** A stage with a build for every variant, because it imports the libraries of that variant. */
 const modelStage = (...args: Parameters<typeof stage>): Service => ({ ...stage(...args), variants: VARIANT_NAMES });
 
-/** base-whisper is for CPUs: with torch beside it, or on the host, ctranslate2 is part of base-ml. */
+/** base-whisper is only for CPUs: in the CUDA variants ctranslate2 is part of base-ml. */
 const whisperStage = (name: string, description: string, service: ServiceNeeds): CatalogImage => ({
   ...modelStage(name, "base-whisper", description, service),
   parentOfVariant: { cuda: "base-ml", "cuda-slim": "base-ml" },
@@ -84,7 +84,7 @@ export const catalog: readonly CatalogImage[] = [
   {
     name: "build-tools",
     parent: EXTERNAL,
-    description: "uv, mounted into builds and part of no other image",
+    description: "uv; mounted into builds, not part of other images",
   },
   {
     name: "common",
@@ -94,24 +94,24 @@ export const catalog: readonly CatalogImage[] = [
   {
     name: "base-ffmpeg",
     parent: "base",
-    description: "ffmpeg, once for demux and mux",
+    description: "ffmpeg, shared by demux and mux",
   },
   {
     name: "base-spacy",
     parent: "base",
-    description: "spaCy and rapidfuzz, once for both entity stages",
+    description: "spaCy and rapidfuzz, shared by both entity stages",
   },
   {
     name: "base-ml",
     parent: "base",
-    description: "numpy and onnxruntime, once for all audio stages; with CUDA also torch and the Whisper packages",
+    description: "numpy and onnxruntime, shared by all audio stages; with CUDA also torch and the Whisper packages",
     variants: VARIANT_NAMES,
     tagsOfVariant: { cuda: ["cuda-full"] },
   },
   {
     name: "base-whisper",
     parent: "base-ml",
-    description: "faster-whisper and ctranslate2, once for recognition and translation",
+    description: "faster-whisper and ctranslate2, shared by recognition and translation",
   },
   {
     name: "models",
@@ -124,7 +124,7 @@ export const catalog: readonly CatalogImage[] = [
     description: "downloads models of pinned revisions from the model hub into the model cache",
   },
   queue,
-  stage("demux", "base-ffmpeg", "film to 16 kHz mono speech track", { memoryMegabytes: 512 }),
+  stage("demux", "base-ffmpeg", "extracts the audio as 16 kHz mono", { memoryMegabytes: 512 }),
   stage("tmdb", "base", "title, cast and crew of the film", {
     memoryMegabytes: 256,
     internet: true,
@@ -134,21 +134,21 @@ export const catalog: readonly CatalogImage[] = [
     memoryMegabytes: 1024,
     models: true,
   }),
-  modelStage("silero-vad", "base-ml", "where somebody speaks", {
+  modelStage("silero-vad", "base-ml", "voice activity detection", {
     memoryMegabytes: 1024,
     models: true,
   }),
-  modelStage("pyannote-vad", "base-ml", "where somebody speaks, refined", {
+  modelStage("pyannote-vad", "base-ml", "voice activity detection, refined", {
     memoryMegabytes: 2048,
     gpu: { memoryMegabytes: 1024 },
     models: true,
   }),
-  modelStage("diarization", "base-ml", "who speaks when", {
+  modelStage("diarization", "base-ml", "speaker diarization: who speaks when", {
     memoryMegabytes: 2048,
     gpu: { memoryMegabytes: 2048 },
     models: true,
   }),
-  whisperStage("asr", "speech to text with word times", {
+  whisperStage("asr", "speech recognition with word timestamps", {
     memoryMegabytes: 4096,
     gpu: { memoryMegabytes: 6144 },
     models: true,
@@ -158,10 +158,10 @@ export const catalog: readonly CatalogImage[] = [
     gpu: { memoryMegabytes: 4096 },
     models: true,
   }),
-  modelStage("lyrics-detection", "base-ml", "where music plays", {
+  modelStage("lyrics-detection", "base-ml", "music and lyrics detection", {
     memoryMegabytes: 2048,
   }),
-  stage("post-ner", "base-spacy", "names put right in the text", {
+  stage("post-ner", "base-spacy", "corrects names in the text", {
     memoryMegabytes: 1024,
     models: true,
   }),

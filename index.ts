@@ -4,7 +4,7 @@ import { reportingChanges } from "./changes/report";
 import { readCertificates } from "./host/certificates";
 import { warnOfLostServices } from "./host/drift";
 import { Engine } from "./host/engine";
-import { deployedOutputs, staysOnMachine } from "./host/machine";
+import { deployedOutputs, checkHostUnchanged } from "./host/machine";
 import { preflight } from "./host/preflight";
 import { buildsOnly } from "./host/purpose";
 import { Images } from "./images";
@@ -16,7 +16,7 @@ import { readIdentities } from "./volumes/identities";
 
 export = () => reportingChanges(async () => {
   const settings = readSettings();
-  await staysOnMachine(settings);
+  await checkHostUnchanged(settings);
   const engineFacts = await preflight(settings);
   await warnOfLostServices(settings.stack, engineFacts.running);
   const engine = new Engine({ ...settings, ...engineFacts });
@@ -28,18 +28,18 @@ export = () => reportingChanges(async () => {
   const services = new Services("services", { settings, engine, images, volumes });
 
   const outputs = {
-    /** The images from outside that all others are built on; they may differ from machine to machine. */
+    /** The external images that all others are built on; they may differ between machines. */
     baseImages: settings.baseImages,
-    /** Every image: what to pull it by, its digest, and the tag that names its sources. */
+    /** Every image: its reference for `docker pull`, its digest, and the tag with the hash of its sources. */
     images: images.built,
-    /** Every service: its container, the image it runs and how to see its logs. */
+    /** Every service: its container, its image and the command that shows its logs. */
     services: services.running,
     volumes: { modelCache: volumes.modelCache.volumeName },
-    /** Machine whose engine runs the services, as ssh://user@machine; left out where it is this one. */
+    /** The remote machine that runs the services, as ssh://user@machine; absent if it is this one. */
     ...(settings.host === undefined ? {} : { host: settings.host }),
     /** Folders on that machine: films to subtitle, jobs and results, files for the stages. */
     films: filmPaths(settings.films),
   };
-  // Images that are only built are deployed by the next up.
+  // `make build` deploys nothing, so that the outputs stay those of the last up.
   return buildsOnly() ? deployedOutputs(settings.stack) : outputs;
 });

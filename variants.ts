@@ -1,21 +1,21 @@
-/** The kinds of hardware that images are built for: one row says all that the program knows of a variant. */
+/** The hardware variants of images, one row each. */
 
 export interface VariantFacts {
-  /** Whether its services use GPUs where there are some. */
+  /** Whether its services can use GPUs. */
   readonly gpu: boolean;
-  /** Where the stages with a model find torch: in their images, in the host's own Python environment, or nowhere. */
+  /** Where the stages with a model find torch: in their images, in the host's Python environment, or nowhere. */
   readonly torch: "image" | "host" | "none";
-  /** The variants of an image that stand in where it has no build of this one: the first that it has. */
+  /** For an image without this variant, the first of these that it has is used. */
   readonly fallbacks: readonly string[];
-  /** The setting below baseImages that names the image from outside; `cpu` where that one is not set. */
+  /** The key of the setting baseImages; `cpu` if that one is not set. */
   readonly baseImage: "cpu" | "cuda";
-  /** What a stack takes on disks, in MiB. */
+  /** Disk space for a stack, in MiB. */
   readonly disk: {
-    /** Its images in the engine, while they are pulled, unpacked and compressed side by side. */
+    /** Images in the engine during a pull: unpacked layers and their compressed copies. */
     readonly images: number;
-    /** A first build: all layers in the builder's cache, and compressed in the registry. */
+    /** First build: all layers in the builder's cache, and compressed in the registry. */
     readonly build: number;
-    /** An update: the largest shared layers anew beside the old ones. With CUDA that is torch. */
+    /** Update: a new copy of the largest shared layers, next to the old one. With CUDA that is torch. */
     readonly update: number;
   };
 }
@@ -51,5 +51,5 @@ export const VARIANTS: Readonly<Record<Variant, VariantFacts & { readonly fallba
 
 export const VARIANT_NAMES = Object.keys(facts) as Variant[];
 
-/** The variant that every image has unless the catalogue says otherwise; names of resources leave it out. */
+/** The default variant of an image; it is not part of resource names. */
 export const DEFAULT_VARIANT: Variant = "cpu";

@@ -1,6 +1,6 @@
 /** What a deployment changes, as data. */
 
-/** Kinds of resources that a person asks about, by their type in Pulumi. */
+/** The reported kinds of resources, by Pulumi type. */
 export const KINDS = {
   "docker-build:index:Image": "images",
   "docker:index/container:Container": "containers",
@@ -10,20 +10,20 @@ export const KINDS = {
 } as const;
 export type Kind = (typeof KINDS)[keyof typeof KINDS];
 
-/** The kind of a resource; undefined where nobody asks about its type. */
+/** The kind of a resource; undefined if its type is not reported. */
 export function kindOf(type: string): Kind | undefined {
   return (KINDS as Readonly<Record<string, Kind>>)[type];
 }
 
 export type Inputs = Readonly<Record<string, unknown>>;
 
-/** Why a resource changes: an input that differs, or that only the deployment will know. */
+/** Why a resource changes: an input that differs, or is unknown until the deployment. */
 export interface Reason {
   /** Such as `own sources`, `parent base-ml` or `setting LOG_LEVEL`. */
   readonly text: string;
-  /** False where the input may turn out the same. */
+  /** False if the input is unknown, and so may turn out the same. */
   readonly certain: boolean;
-  /** What there is to say beside it on request: old and new value, files, packages. */
+  /** Shown on request: old and new value, files, packages. Example: `["INFO -> DEBUG"]`. */
   readonly details?: readonly string[];
 }
 
@@ -32,6 +32,6 @@ export interface Change {
   readonly name: string;
   readonly operation: "create" | "replace" | "update" | "remove";
   readonly reasons: readonly Reason[];
-  /** Whether it was begun and did not come to its end. */
+  /** Whether it was started but not finished. */
   readonly failed?: boolean;
 }

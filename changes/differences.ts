@@ -1,17 +1,17 @@
-/** Which inputs of a resource differ from those that it was deployed with. */
+/** Compares inputs of a resource with those that it was deployed with. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Inputs } from "./change";
 
-/** A value that only the deployment will know, or that holds one. Secrets are outputs in a hook: none is looked into. */
-export function isOpen(value: unknown): boolean {
+/** Whether a value is, or contains, one that is unknown until the deployment. Does not look into secrets: they are outputs in a hook. */
+export function containsUnknown(value: unknown): boolean {
   if (pulumi.isUnknown(value)) return true;
   if (pulumi.Output.isInstance(value) || typeof value !== "object" || value === null) return false;
-  return Object.values(value).some(isOpen);
+  return Object.values(value).some(containsUnknown);
 }
 
 /**
- * Whether a deployed value is what is asked for. The deployed one may say more, for providers fill in defaults, and may have
- * another order, for providers keep sets.
+ * Whether a deployed value equals the new one. It may have additional keys, because providers fill in defaults, and another
+ * order of lists, because providers treat them as sets.
  */
 export function meets(deployed: unknown, asked: unknown): boolean {
   if (pulumi.isUnknown(asked)) return false;
@@ -26,12 +26,12 @@ export function meets(deployed: unknown, asked: unknown): boolean {
   return differences(deployed as Inputs, asked as Inputs).length === 0;
 }
 
-/** The names of the inputs that differ. What the new ones leave out the provider chooses, and notes as __defaults. */
+/** The names of the inputs that differ. Inputs that are not set are ignored: the provider chooses them, and lists them in __defaults. */
 export function differences(deployed: Inputs, asked: Inputs): string[] {
   return Object.keys(asked).filter((key) => key !== "__defaults" && !meets(deployed[key], asked[key]));
 }
 
-/** A value for people; short. */
+/** A value as text of at most 80 characters. */
 export function shown(value: unknown): string {
   if (value === undefined) return "unset";
   const text = typeof value === "string" ? value : JSON.stringify(value);

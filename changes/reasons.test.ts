@@ -48,7 +48,7 @@ describe("a container is replaced for", () => {
   it.each([
     ["its image", { image: pulumi.unknown }, ["image"]],
     ["settings, by their names", { envs: ["CP_WHISPERX_IMAGE=r:5000/n/asr@sha256:1", "B=3", "C=4"] }, ["setting B", "setting C"]],
-    ["its image, which it is also told", { image: pulumi.unknown, envs: ["B=2", pulumi.unknown] }, ["image"]],
+    ["its image, which is also in a variable", { image: pulumi.unknown, envs: ["B=2", pulumi.unknown] }, ["image"]],
     ["its memory limit", { memory: 2048 }, ["memory limit"]],
     ["its mounts", { mounts: [{ type: "volume", target: "/models", source: "others" }] }, ["mounts"]],
     ["nothing where the provider filled in defaults and sorted", { envs: ["CP_WHISPERX_IMAGE=r:5000/n/asr@sha256:1", "B=2"], healthcheck: { retries: 5, __defaults: ["x"] }, mounts: [{ type: "volume", target: "/models", source: "models", readOnly: true }] }, []],
@@ -56,7 +56,7 @@ describe("a container is replaced for", () => {
     expect(reasons("containers", container, { ...container, ...asked }).map(({ text }) => text)).toEqual(expected);
   });
 
-  it("a secret without a look into it", () => {
+  it("a secret, without printing it", () => {
     const asked = { ...container, token: pulumi.secret("password") };
     expect(JSON.stringify(reasons("containers", container, asked))).not.toContain("password");
   });
@@ -69,7 +69,7 @@ describe("meets", () => {
     fc.assert(fc.property(json, (value) => { expect(meets(value, structuredClone(value))).toBe(true); expect(meets(value, pulumi.unknown)).toBe(false); }));
   });
 
-  it("sees every other scalar, wherever it stands", () => {
+  it("reports every changed scalar, at any depth", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.integer(), { minKeys: 1 }), fc.nat(), (inputs, pick) => {
         const names = Object.keys(inputs);

@@ -1,30 +1,30 @@
 /** Why an image is rebuilt or a container replaced, read from its old and new inputs. */
 import type { Inputs, Kind, Reason } from "./change";
-import { differences, isOpen, meets, shown } from "./differences";
+import { differences, containsUnknown, meets, shown } from "./differences";
 import { sourceDetails } from "./sources";
 
-/** The variable that tells a container its own image. */
+/** The variable with a container's own image. */
 const IMAGE_VARIABLE = "CP_WHISPERX_IMAGE";
 
 type Explain = (deployed: Inputs, asked: Inputs, key: string) => Reason[];
 
 const record = (value: unknown): Inputs => (typeof value === "object" && value !== null ? (value as Inputs) : {});
 
-/** The image in a reference such as `127.0.0.1:5000/name/cp-whisperx-app-base@sha256:...`; undefined where it is not one of ours. */
+/** The image in a reference such as `127.0.0.1:5000/name/cp-whisperx-app-base@sha256:...`; undefined for other images. */
 function imageIn(reference: unknown): string | undefined {
   return typeof reference === "string" ? /\/cp-whisperx-app-([^@:/]+)/.exec(reference)?.[1] : undefined;
 }
 
 function changeOf(text: string, deployed: unknown, asked: unknown): Reason {
-  if (isOpen(asked)) return { text, certain: false };
+  if (containsUnknown(asked)) return { text, certain: false };
   return { text, certain: true, details: [`${shown(deployed)} -> ${shown(asked)}`] };
 }
 
-/** The build arguments: those that end in _IMAGE name another image, BASE_IMAGE the parent. */
+/** Build arguments: BASE_IMAGE is the parent, others that end in _IMAGE are images to copy from. */
 const explainArguments: Explain = (deployed, asked, key) => {
   const [before, after] = [record(deployed[key]), record(asked[key])];
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => !meets(before[name], after[name])).map((name) => {
-    const image = imageIn(isOpen(after[name]) ? before[name] : after[name]);
+    const image = imageIn(containsUnknown(after[name]) ? before[name] : after[name]);
     const used = name.replace(/_IMAGE$/, "").toLowerCase().replaceAll("_", "-");
     const base = image === undefined ? "base image" : `parent ${image}`;
     const text = name === "BASE_IMAGE" ? base : name.endsWith("_IMAGE") ? `copies from ${used}` : name.toLowerCase();
@@ -37,13 +37,13 @@ const explainSources: Explain = (deployed, asked, key) => {
   return [{ text: "own sources", certain: true, details: sourceDetails(String(before), String(after)) }];
 };
 
-/** The environment, as `NAME=value` each: names are the settings'. What is gone may be one whose value is not known yet. */
+/** The environment, a list of `NAME=value`. A missing name may be one with an unknown value. */
 const explainEnvironment: Explain = (deployed, asked, key) => {
   const lines = ({ [key]: list }: Inputs): unknown[] => (Array.isArray(list) ? list : []);
   const values = (inputs: Inputs): Map<string, unknown> =>
     new Map(lines(inputs).filter((line) => typeof line === "string").map((line) => [line.replace(/=.*$/s, ""), line.replace(/^[^=]*=/, "")]));
   const [before, after] = [values(deployed), values(asked)];
-  const open = lines(asked).find(isOpen);
+  const open = lines(asked).find(containsUnknown);
   return [...new Set([...before.keys(), ...after.keys()])]
     .filter((name) => before.get(name) !== after.get(name))
     .map((name) => changeOf(name === IMAGE_VARIABLE ? "image" : `setting ${name}`, before.get(name), after.get(name) ?? open));
@@ -51,7 +51,7 @@ const explainEnvironment: Explain = (deployed, asked, key) => {
 
 const nothing: Explain = () => [];
 
-/** Inputs that say more than their names, or nothing that others do not say. */
+/** Inputs with an explanation of their own, or with none because another input explains the change. */
 const EXPLAINED: Readonly<Record<string, Explain>> = {
   buildArgs: explainArguments,
   context: explainSources,
@@ -61,7 +61,7 @@ const EXPLAINED: Readonly<Record<string, Explain>> = {
   cacheTo: nothing,
 };
 
-/** The words for inputs that people know by other names. */
+/** Readable names of inputs. */
 const WORDS: Readonly<Record<string, string>> = {
   memory: "memory limit",
   memorySwap: "memory limit",
@@ -76,16 +76,16 @@ const WORDS: Readonly<Record<string, string>> = {
   registries: "registry login",
 };
 
-/** What of an image the tags name beside its sources: registry and namespace. */
-function movedFrom(deployed: Inputs, asked: Inputs): Reason[] {
+/** A change of the image's repository: registry or namespace. */
+function explainRepository(deployed: Inputs, asked: Inputs): Reason[] {
   const [before, after] = [deployed, asked].map(({ tags }) => (Array.isArray(tags) ? String(tags[0]) : ""));
   return before === after ? [] : [changeOf("registry or namespace", before, after)];
 }
 
-/** The reasons for a change of inputs, each text once; empty where none of them differs. */
+/** The reasons for a change of inputs, each text once; empty if no input differs. */
 export function reasons(kind: Kind, deployed: Inputs, asked: Inputs): Reason[] {
   const found = differences(deployed, asked).flatMap((key) => {
-    if (kind === "images" && key === "tags") return movedFrom(deployed, asked);
+    if (kind === "images" && key === "tags") return explainRepository(deployed, asked);
     const explain = EXPLAINED[key];
     return explain === undefined ? [changeOf(WORDS[key] ?? key, deployed[key], asked[key])] : explain(deployed, asked, key);
   });

@@ -1,15 +1,15 @@
-/** Has Pulumi say what it changes while it does, and closes each preview and each deployment with that. */
+/** Records what Pulumi changes, and ends each preview and each deployment with a summary of it. */
 import * as pulumi from "@pulumi/pulumi";
 import { kindOf, type Change, type Inputs, type Kind } from "./change";
 import { reasons } from "./reasons";
 import { details, summary } from "./summary";
 
-/** The outputs of a resource as the state has them, by `type::name`: parents change, and a deployment may have ended half-way. */
+/** Deployed outputs of resources by `type::name`. Not by URN, because parents may change. */
 type Deployed = ReadonlyMap<string, Inputs>;
 
 const keyOf = (type: string, name: string): string => `${type}::${name}`;
 
-/** What is deployed. It is asked for before anything changes. */
+/** Reads the state; to be called before anything changes. */
 async function readDeployed(): Promise<Deployed> {
   const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
   const { outputs = {} } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName })) as {
@@ -18,19 +18,19 @@ async function readDeployed(): Promise<Deployed> {
   return new Map(Object.entries(outputs).map(([urn, found]) => [keyOf(found.type, urn.split("::").at(-1) ?? ""), found.outputs]));
 }
 
-/** Resolves when Pulumi has dealt with a resource, well or badly. */
+/** Resolves when Pulumi has finished a resource, with or without an error. */
 async function registered(resource: pulumi.Resource): Promise<void> {
-  await Promise.resolve(); // it has its URN once its constructor has returned
+  await Promise.resolve(); // the URN is set once the constructor has returned
   await new Promise((resolve) => pulumi.recover(resource.urn, () => "").apply(resolve));
 }
 
-/** What a program declares, and what Pulumi does about it. */
+/** The resources that a program declares, and their changes. */
 class ChangeReport {
   private readonly declared = new Map<string, Promise<void>>();
   private readonly changes = new Map<string, Change>();
   private readonly finished = new Set<string>();
   private readonly deployed = readDeployed();
-  /** Only hooks of a program that runs are called: a removal, as of `pulumi destroy`, runs none. */
+  /** No hooks for removals: Pulumi does not call them without a running program, as in `pulumi destroy`. */
   private readonly hooks: pulumi.ResourceHookBinding = {
     beforeCreate: [new pulumi.ResourceHook("changes-create", (args) => this.begin(args), { onDryRun: true })],
     beforeUpdate: [new pulumi.ResourceHook("changes-update", (args) => this.begin(args), { onDryRun: true })],
@@ -38,27 +38,27 @@ class ChangeReport {
     afterUpdate: [new pulumi.ResourceHook("changes-updated", (args) => { this.finish(args); }, { onDryRun: true })],
   };
 
-  /** A stack transformation: every resource that people ask about gets the hooks. */
+  /** Stack transformation that adds the hooks to every reported resource. */
   readonly watch: pulumi.ResourceTransformation = ({ resource, type, name, props, opts }) => {
     if (kindOf(type) === undefined) return undefined;
     this.declared.set(keyOf(type, name), registered(resource));
     return { props, opts: { ...opts, hooks: this.hooks } };
   };
 
-  /** Prints the closing line, after the details where they are asked for. */
+  /** Prints the summary, after the details if CP_WHISPERX_DETAIL is yes. */
   async print(): Promise<void> {
     await Promise.all(this.declared.values());
     const preview = pulumi.runtime.isDryRun();
-    const told = [...this.begun(), ...(await this.removed())];
-    const lines = process.env.CP_WHISPERX_DETAIL === "yes" ? details(told) : [];
-    await pulumi.log.info([...lines, summary(told, this.totals(), preview)].join("\n"));
+    const changes = [...this.begun(), ...(await this.removed())];
+    const lines = process.env.CP_WHISPERX_DETAIL === "yes" ? details(changes) : [];
+    await pulumi.log.info([...lines, summary(changes, this.totals(), preview)].join("\n"));
   }
 
   private async begin({ type, name, oldInputs, newInputs = {} }: pulumi.ResourceHookArgs): Promise<void> {
     const [kind, key] = [kindOf(type), keyOf(type, name)];
-    // The update of a command does nothing: see volumes/one-shot.ts.
+    // The update of a command is a no-op: see volumes/one-shot.ts.
     if (kind === undefined || (kind === "commands" && oldInputs !== undefined)) return;
-    // A replacement comes as a creation, with no old inputs.
+    // Pulumi reports a replacement as a creation without old inputs.
     const deployed: Inputs | undefined = oldInputs ?? (await this.deployed).get(key);
     const operation = deployed === undefined ? "create" : oldInputs === undefined ? "replace" : "update";
     this.changes.set(key, { kind, name, operation, reasons: deployed === undefined || kind === "commands" ? [] : reasons(kind, deployed, newInputs) });
@@ -68,7 +68,7 @@ class ChangeReport {
     this.finished.add(keyOf(type, name));
   }
 
-  /** What was begun, in the order of the program. */
+  /** Started changes, in the order of the program. */
   private begun(): Change[] {
     return [...this.declared.keys()].flatMap((key) => {
       const change = this.changes.get(key);
@@ -76,7 +76,7 @@ class ChangeReport {
     });
   }
 
-  /** What is deployed and no longer declared. */
+  /** Resources that are deployed but no longer declared. */
   private async removed(): Promise<Change[]> {
     const gone = [...(await this.deployed).keys()].filter((key) => !this.declared.has(key));
     return gone.flatMap((key) => {
@@ -96,7 +96,7 @@ class ChangeReport {
   }
 }
 
-/** Runs a program; a preview then ends with what would change and why, a deployment with what it changed. */
+/** Runs a program, then prints what a preview would change and why, or what a deployment has changed. */
 export async function reportingChanges<T>(program: () => Promise<T>): Promise<T> {
   const report = new ChangeReport();
   pulumi.runtime.registerStackTransformation(report.watch);

@@ -1,17 +1,17 @@
-/** What changed between two staged build contexts: files, and packages of a lock. */
+/** Differences between two staged build contexts: files, and packages of a lock file. */
 import { existsSync } from "node:fs";
 import { readContext, type ContextFile } from "../images/context";
 
-/** A pinned package in a lock: `name==version`. */
+/** A pinned package in a lock file: `name==version`. */
 const PIN = /^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s\\;]+)/gm;
 
-/** Names in either that do not stand for the same value, each with both values. */
+/** Keys with different values in the two maps, each with both values. */
 function changed<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): [string, T | undefined, T | undefined][] {
   const names = [...new Set([...before.keys(), ...after.keys()])].sort();
   return names.map((name): [string, T | undefined, T | undefined] => [name, before.get(name), after.get(name)]).filter(([, old, now]) => old !== now);
 }
 
-/** The packages that differ between two texts of a lock, such as `numpy 1.26.4 -> 2.0.0`. */
+/** The packages that differ between two versions of a lock file, such as `numpy 1.26.4 -> 2.0.0`. */
 export function packageChanges(before: string, after: string): string[] {
   const pins = (text: string): Map<string, string> => new Map([...text.matchAll(PIN)].map(([, name = "", version = ""]) => [name, version]));
   return changed(pins(before), pins(after)).map(([name, old, now]) => {
@@ -20,7 +20,7 @@ export function packageChanges(before: string, after: string): string[] {
   });
 }
 
-/** The files that differ between two contexts, and of a lock the packages. */
+/** The files that differ between two contexts; for a lock file the packages. */
 export function fileChanges(before: readonly ContextFile[], after: readonly ContextFile[]): string[] {
   const text = (files: readonly ContextFile[]): Map<string, string> =>
     new Map(files.map(({ path, content, executable }) => [path, `${executable}\n${content.toString("latin1")}`]));
@@ -32,8 +32,8 @@ export function fileChanges(before: readonly ContextFile[], after: readonly Cont
   });
 }
 
-/** What changed between two staged contexts, by their folders relative to the program. */
+/** Differences between two staged contexts, by their folders, such as `build/contexts/asr-0123456789ab`. */
 export function sourceDetails(before: string, after: string): string[] {
-  if (!existsSync(before)) return [`the old sources (${before}) are not on this machine: another one deployed them, or long ago`];
+  if (!existsSync(before)) return [`the old sources (${before}) are not on this machine: built elsewhere, or removed after a month`];
   return fileChanges(readContext(before), readContext(after));
 }

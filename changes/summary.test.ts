@@ -21,7 +21,7 @@ const totalsOf = (list: readonly Change[]) =>
 const clauseOf = (line: string, kind: string): string | undefined => new RegExp(`(?:^|; )${kind}: (.*?)(?=; [a-z]+: (?:unchanged|at most|\\d)|$)`).exec(line)?.[1];
 
 describe("the closing line", () => {
-  it("counts every change once, and what is left as unchanged", () => {
+  it("counts every change once, and the rest as unchanged", () => {
     fc.assert(
       fc.property(changes, fc.boolean(), (list, preview) => {
         const line = summary(list, totalsOf(list), preview);
@@ -52,7 +52,7 @@ describe("the closing line", () => {
     );
   });
 
-  it("says at most where a change may come to nothing, and only before it happens", () => {
+  it("says at most only in a preview and only for uncertain changes", () => {
     fc.assert(
       fc.property(changes, fc.boolean(), (list, preview) => {
         const open = list.some(({ reasons }) => reasons.length > 0 && reasons.every(({ certain }) => !certain));
@@ -83,7 +83,7 @@ describe("the closing line", () => {
     );
   });
 
-  it("names nothing where everything is new, and the commands that fill volumes", () => {
+  it("names no resource if all are new, and counts the commands that fill volumes", () => {
     const all = Object.entries(totals).flatMap(([kind, count]) =>
       Array.from({ length: count }, (_, index): Change => ({ kind: kind as Change["kind"], name: `${kind}-${index}`, operation: "create", reasons: [] })),
     );

@@ -1,4 +1,4 @@
-/** The words that a preview or a deployment closes with. */
+/** The summary at the end of a preview or a deployment. */
 import type { Change, Kind } from "./change";
 
 /** How many resources of each kind the program declares. */
@@ -6,17 +6,17 @@ export type Totals = Readonly<Partial<Record<Kind, number>>>;
 
 type Words = Readonly<Record<Change["operation"], string>>;
 
-/** What is said of each operation before it happens. */
+/** Words for planned operations. */
 const PLANNED: Readonly<Record<"images" | "commands" | "others", Words>> = {
   images: { create: "new", replace: "rebuild", update: "rebuild", remove: "left out" },
   commands: { create: "run", replace: "run again", update: "updated", remove: "removed" },
   others: { create: "new", replace: "replaced", update: "updated in place", remove: "removed" },
 };
 
-/** What is said of each after it happened, where the word is another one. */
+/** Words for finished operations, if they differ. */
 const DONE: Readonly<Record<string, string>> = { rebuild: "rebuilt", run: "ran", "run again": "ran again" };
 
-/** These are named even where nothing changes. */
+/** Named even if nothing changes. */
 const ALWAYS: readonly Kind[] = ["images", "containers", "volumes"];
 const OTHERS: readonly Kind[] = ["networks", "commands"];
 
@@ -26,7 +26,7 @@ function grouped(changes: readonly Change[], key: (change: Change) => string): M
   return groups;
 }
 
-/** ` (asr, mux: image; queue: memory limit)`: names where not all are meant, reasons where there are some. */
+/** Names and reasons: ` (asr, mux: image; queue: memory limit)`. No names if all of them change for one reason. */
 function because(changes: readonly Change[], all: boolean): string {
   const groups = grouped(changes, ({ reasons }) => reasons.map(({ text }) => text).join(", "));
   const parts = [...groups].map(([reason, group]) => {
@@ -37,8 +37,8 @@ function because(changes: readonly Change[], all: boolean): string {
   return text === "" ? "" : ` (${text})`;
 }
 
-/** Whether it may not happen: every reason may come to nothing. */
-function isOpen({ reasons }: Change): boolean {
+/** Whether the change may not happen, because every reason is uncertain. */
+function isUncertain({ reasons }: Change): boolean {
   return reasons.length > 0 && reasons.every(({ certain }) => !certain);
 }
 
@@ -50,7 +50,7 @@ function clause(kind: Kind, changes: readonly Change[], total: number, preview: 
     return failed ? "failed" : preview ? word : (DONE[word] ?? word);
   };
   const phrases = [...grouped(changes, wordOf)].map(([word, group]) => {
-    const most = preview && group.some(isOpen) ? "at most " : "";
+    const most = preview && group.some(isUncertain) ? "at most " : "";
     return `${most}${group.length} ${word}${because(group, group.length === total)}`;
   });
   const unchanged = total - changes.filter(({ operation }) => operation !== "remove").length;
@@ -60,8 +60,8 @@ function clause(kind: Kind, changes: readonly Change[], total: number, preview: 
 /** One line: how many resources of each kind change and why, for example `images: 1 rebuild (asr: own sources), 20 unchanged; ...`. */
 export function summary(changes: readonly Change[], totals: Totals, preview: boolean): string {
   const of = (kind: Kind): Change[] => changes.filter((change) => change.kind === kind);
-  const told = [...ALWAYS, ...OTHERS.filter((kind) => of(kind).length > 0)];
-  return told.map((kind) => clause(kind, of(kind), totals[kind] ?? 0, preview)).join("; ");
+  const kinds = [...ALWAYS, ...OTHERS.filter((kind) => of(kind).length > 0)];
+  return kinds.map((kind) => clause(kind, of(kind), totals[kind] ?? 0, preview)).join("; ");
 }
 
 /** A line for each detail of each reason: `asr: own sources: asr.py changed`. */

@@ -12,7 +12,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "certificates-"));
 afterAll(() => { rmSync(folder, { recursive: true }); });
 
 describe("privateCertificates", () => {
-  it("keeps what the host alone trusts, however the lines are broken", () => {
+  it("keeps the host's private CAs, with any line breaks", () => {
     const bundle = [`# a comment\n${rootCertificates[0]?.replaceAll("\n", "\r\n")}`, OWN, rootCertificates[1]].join("\n");
     expect(privateCertificates(bundle, rootCertificates)).toBe(`${OWN}\n`);
     expect(privateCertificates("", rootCertificates)).toBe("");
@@ -20,7 +20,7 @@ describe("privateCertificates", () => {
 });
 
 describe("readCertificates", () => {
-  it("keeps nothing of Debian's own bundle, whatever list this Node has", () => {
+  it("keeps nothing of Debian's own bundle, whatever list Node has", () => {
     const debian = readdirSync(MOZILLA).map((file) => readFileSync(path.join(MOZILLA, file), "utf8")).join("");
     expect(debian.match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(100);
     expect(privateCertificates(debian, publicCertificates())).toBe("");
@@ -29,7 +29,7 @@ describe("readCertificates", () => {
     expect(readCertificates(file)).toBe(`${OWN}\n`);
   });
 
-  it("names a file that cannot be read, and the command that sets another one", () => {
+  it("names an unreadable file, and the command that sets another one", () => {
     expect(() => readCertificates("/nowhere.pem")).toThrow(/certificates: cannot read "\/nowhere.pem".*pulumi config set certificates/);
   });
 });

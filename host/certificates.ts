@@ -1,18 +1,19 @@
-/** The certificates that builds trust beside those of the base image. */
+/** The certificates that builds trust in addition to the base image's. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { rootCertificates } from "node:tls";
 import * as pulumi from "@pulumi/pulumi";
 
 const HOST_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
-/** Where distributions keep Mozilla's list before they make their bundle of it: Debian, Ubuntu and Alpine; Fedora and its kin. */
+/** Where distributions keep Mozilla's list, the source of their bundle: Debian, Ubuntu and Alpine; Fedora and its derivatives. */
 const PUBLIC_CERTIFICATES = ["/usr/share/ca-certificates/mozilla", "/usr/share/pki/ca-trust-source"];
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 
 /**
- * The private authorities of the file that is set, else of the host's bundle, as PEM; empty where there are none. The public
- * ones are in every base image: without them a few kilobytes are left, which stand in the state once per image.
- * @throws RunError where the file that is set cannot be read.
+ * The private CAs in the configured file or else in the host's bundle, as PEM; empty if there are none. Public CAs are in every
+ * base image, and would add the whole bundle to the state of each image.
+ * @param setting file of PEM certificates, such as `/etc/ssl/company.pem`. Default: the host's bundle.
+ * @throws RunError if the file cannot be read.
  */
 export function readCertificates(setting: string | undefined): string {
   const file = setting ?? (existsSync(HOST_CERTIFICATES) ? HOST_CERTIFICATES : undefined);
@@ -27,7 +28,7 @@ export function readCertificates(setting: string | undefined): string {
   }
 }
 
-/** Mozilla's list as Node has it and as the host's distribution has it: the two are rarely of one age. */
+/** Mozilla's list in Node and in the host's distribution: they are rarely the same version. */
 export function publicCertificates(): string[] {
   const files = PUBLIC_CERTIFICATES.filter((folder) => existsSync(folder)).flatMap((folder) =>
     readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => path.join(folder, name)),
@@ -35,7 +36,7 @@ export function publicCertificates(): string[] {
   return [...rootCertificates, ...files.flatMap((file) => readFileSync(file, "utf8").match(CERTIFICATE) ?? [])];
 }
 
-/** The certificates of a bundle that are not among the public ones, as one PEM text. */
+/** The certificates of a bundle that are not public ones, as one PEM text. */
 export function privateCertificates(bundle: string, publicOnes: readonly string[]): string {
   const withoutSpace = (certificate: string): string => certificate.replace(/\s/g, "");
   const known = new Set(publicOnes.map(withoutSpace));

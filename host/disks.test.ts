@@ -9,7 +9,7 @@ const saying = (...lines: RegExp[]): string[] => lines.map((line) => expect.stri
 const NOTHING = { problems: [], warnings: [] };
 
 describe("diskFindings", () => {
-  it("wants the whole room in the engine for a first deployment, models included", () => {
+  it("requires disk space in the engine for a whole first deployment, models included", () => {
     expect(found([engine(15_300)])).toEqual(NOTHING);
     expect(found([engine(15_299)])).toEqual({
       problems: [
@@ -22,7 +22,7 @@ describe("diskFindings", () => {
     expect(found([])).toEqual(NOTHING);
   });
 
-  it("warns of an update that may take as much as the variant's largest layers, and refuses one without any room", () => {
+  it("warns of an update that may take as much as the variant's largest layers, and refuses one without disk space", () => {
     const deployed = { deployed: true, host: "ssh://me@gpu-1" };
     expect(found([engine(12_000)], deployed)).toEqual(NOTHING);
     expect(found([engine(1024)], deployed)).toEqual({

@@ -1,10 +1,10 @@
-/** Free space on the disks that a deployment fills: the engine's, and this machine's for build cache and local registry. */
+/** Disk space for a deployment: the engine's, and this machine's for build cache and local registry. */
 import { VARIANTS, type Variant } from "../variants";
 
 export interface Disk {
   /** `engine`: images and volumes. `builder`: the builder's cache and the local registry. */
   readonly use: "engine" | "builder";
-  /** In MiB. */
+  /** Free space in MiB. */
   readonly free: number;
   /** Mount point: folders on one disk share its space. */
   readonly mount: string;
@@ -13,15 +13,15 @@ export interface Disk {
 
 export interface DiskNeeds {
   readonly variant: Variant;
-  /** What the models take, in MiB. */
+  /** Disk space for the models, in MiB. */
   readonly models: number;
-  /** Whether the engine has had this stack before, and so most of its layers. */
+  /** Whether the stack was deployed before, so that the engine has most of its layers. */
   readonly deployed: boolean;
   /** ssh://user@machine, if the engine is another machine's. */
   readonly host: string | undefined;
 }
 
-/** What is certainly missing, and what may be: a sentence each, with its fix. */
+/** What is missing (problems) and what may be (warnings): a sentence each, with its fix. */
 export interface DiskFindings {
   readonly problems: string[];
   readonly warnings: string[];

@@ -3,20 +3,20 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
 import type { EngineFacts } from "./preflight";
 
-/** What the settings say of the engine, and what it says of itself. */
+/** The engine's settings, and what the preflight found out about it. */
 export type EngineArgs = Pick<Settings, "host" | "registry" | "registryLogin"> & Pick<EngineFacts, "endpoint" | "answers">;
 
 /**
- * Where the provider looks for an engine that does not answer. It asks none before a preview needs it, except that the
- * official plugin ends with an error where no daemon answers at an address that is not ssh's.
+ * The provider's address if the engine does not answer. A preview does not connect to it; but the official plugin fails at
+ * once if no daemon answers at an address other than ssh.
  */
 const NO_ENGINE = "ssh://no-engine-answers";
 
 /** The engine that a stack runs on, for resources and for docker commands. */
 export class Engine {
-  /** What resources are made with. By itself the provider would look past docker's contexts. */
+  /** Explicit, because the default provider ignores docker contexts. */
   public readonly provider: docker.Provider;
-  /** What a docker command needs to reach it. */
+  /** Environment for docker commands that reach this engine: `{ DOCKER_HOST: "ssh://user@machine" }`, or empty if it is local. */
   public readonly environment: Readonly<Record<string, string>>;
 
   constructor(private readonly args: EngineArgs) {
@@ -24,37 +24,37 @@ export class Engine {
     this.environment = host === undefined ? {} : { DOCKER_HOST: host };
     const providerArgs: docker.ProviderArgs = {
       host: host ?? (answers ? endpoint : NO_ENGINE),
-      // DOCKER_CONTEXT would otherwise go before `host`, and the provider reads only contexts below ~/.docker.
+      // DOCKER_CONTEXT would otherwise override `host`, and the provider reads only contexts below ~/.docker.
       context: "",
       registryAuth: registryLogin === undefined ? undefined : [{ address: registry, ...registryLogin }],
     };
-    // The alias is the provider of stacks from before every one had this.
+    // Older stacks used the default provider.
     this.provider = new docker.Provider("engine", providerArgs, { aliases: [{ name: "default_5_2_0" }] });
   }
 
-  /** What makes a resource, or a component with all in it, use this engine. */
+  /** Resource options that make a resource, or a component and its children, use this engine. */
   public get options(): { provider: docker.Provider } {
     return { provider: this.provider };
   }
 
-  /** Whether folders of this machine are there for containers to mount. */
+  /** Whether containers can mount folders of this machine. */
   public get isLocal(): boolean {
     return this.args.host === undefined;
   }
 
-  /** The docker command for people, `docker` where nothing needs to be said. */
+  /** The docker command to show to users: `docker`, or `docker --host ssh://user@machine`. */
   public get command(): string {
     return this.args.host === undefined ? "docker" : `docker --host ${this.args.host}`;
   }
 
-  /** The image, pulled by the provider. The engine keeps it: the next deployment, or a rollback, shares its layers. */
+  /** Pulls the image by the provider. The engine keeps it, because the next deployment or a rollback shares its layers. */
   public pull(name: string, image: pulumi.Input<string>, options: pulumi.CustomResourceOptions): pulumi.Output<string> {
     return new docker.RemoteImage(name, { name: image, keepLocally: true }, { ...options, customTimeouts: { create: "30m" } }).name;
   }
 
   /**
-   * The image for a `docker run` of a command. Where the registry wants a login it is pulled by the provider, which has
-   * it; the command line would look for one in the home of whoever deploys.
+   * The image for `docker run` in a command. If the registry requires a login, the provider pulls it with the stack's login;
+   * docker's command line would use the login of whoever deploys.
    */
   public imageForCommand(name: string, image: pulumi.Input<string>, options: pulumi.CustomResourceOptions): pulumi.Input<string> {
     return this.args.registryLogin === undefined ? image : this.pull(name, image, options);

@@ -1,20 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { mockPulumi } from "../test/mocks";
-import { staysOnMachine } from "./machine";
+import { checkHostUnchanged } from "./machine";
 
 const [OLD, NEW] = ["ssh://me@gpu-1", "ssh://me@gpu-2"];
 
 async function asked(host: string | undefined, deployed: Record<string, unknown>): Promise<void> {
   await mockPulumi("gpu", {}, { deployed });
-  await staysOnMachine({ stack: "gpu", host });
+  await checkHostUnchanged({ stack: "gpu", host });
 }
 
-describe("staysOnMachine", () => {
+describe("checkHostUnchanged", () => {
   it.each([
     ["a first deployment", NEW, {}],
     ["the same machine", OLD, { services: {}, host: OLD }],
     ["this machine, as before", undefined, { services: {} }],
-  ])("lets %s pass", async (_, host, deployed) => {
+  ])("accepts %s", async (_, host, deployed) => {
     await expect(asked(host, deployed)).resolves.toBeUndefined();
   });
 
@@ -22,7 +22,7 @@ describe("staysOnMachine", () => {
     ["from one machine to another", NEW, { services: {}, host: OLD }, `deployed on ${OLD}, and host names ${NEW}`, `config set host ${OLD} --stack gpu`],
     ["from this machine to another", NEW, { services: {} }, "deployed on the machine that deploys it", "config rm host --stack gpu"],
     ["from another machine to this one", undefined, { services: {}, host: OLD }, "host names the machine that deploys it", `config set host ${OLD}`],
-  ])("refuses to move a stack %s, and says both fixes", async (_, host, deployed, reason, fix) => {
+  ])("rejects a move of a stack %s, and names both fixes", async (_, host, deployed, reason, fix) => {
     await expect(asked(host, deployed)).rejects.toThrow(reason);
     await expect(asked(host, deployed)).rejects.toThrow(fix);
     await expect(asked(host, deployed)).rejects.toThrow("copy Pulumi.gpu.yaml");

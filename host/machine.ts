@@ -1,4 +1,4 @@
-/** A stack stays on the machine that it was deployed on. */
+/** Keeps a stack on the machine that it was deployed on. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
 
@@ -7,7 +7,7 @@ interface Deployed {
   readonly services?: Readonly<Record<string, { readonly container: string }>>;
 }
 
-/** The outputs of the stack's last deployment; none where it was never deployed. */
+/** The outputs of the stack's last deployment; none if it was never deployed. */
 export async function deployedOutputs(stack: string): Promise<Deployed> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
   const { outputs = {} } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as { outputs?: Deployed };
@@ -17,11 +17,11 @@ export async function deployedOutputs(stack: string): Promise<Deployed> {
 const named = (host: string | undefined): string => host ?? "the machine that deploys it";
 
 /**
- * Refuses a changed `host`. The provider holds the engine's address, and Pulumi changes it in place: it would assume that
- * everything runs on the new machine, and never remove it from the old one.
+ * Rejects a changed `host`. Pulumi updates the provider's address in place: it would assume that everything runs on the new
+ * machine, and never remove it from the old one.
  * @throws RunError with both fixes.
  */
-export async function staysOnMachine({ stack, host }: Pick<Settings, "stack" | "host">): Promise<void> {
+export async function checkHostUnchanged({ stack, host }: Pick<Settings, "stack" | "host">): Promise<void> {
   const outputs = await deployedOutputs(stack);
   if (outputs.services === undefined || outputs.host === host) return;
   const back = outputs.host === undefined ? `pulumi config rm host` : `pulumi config set host ${outputs.host}`;

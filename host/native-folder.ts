@@ -2,7 +2,7 @@ import * as path from "node:path";
 import type { Settings } from "../settings";
 import { VARIANTS } from "../variants";
 
-/** The folder on the engine's host, where slim images take torch from one. */
+/** The absolute folder of the host's Python environment; undefined unless the variant uses the host's torch. */
 export function nativeFolder({ variant, native }: Pick<Settings, "variant" | "native">): string | undefined {
   return VARIANTS[variant].torch === "host" && native.environment !== undefined ? path.resolve(native.environment) : undefined;
 }

@@ -7,7 +7,7 @@
 #   engine: OS/ARCHITECTURE  it answers
 #   volumes: NAME=IDENTITY ...   the stack's volumes and their labels, nothing after the colon if there are none
 #   running: NAME ...         the stack's containers that run
-#   card: INDEX, UUID, DRIVER, MIB   a GPU
+#   gpu: INDEX, UUID, DRIVER, MIB    a GPU
 #   disk: USE MIB MOUNT FOLDER       free space, separated by tabs; USE is engine or builder
 #
 # STACK              name of the stack
@@ -20,7 +20,7 @@
 # REPOSITORY         one of the repositories that images are pushed to
 # REGISTRY_USER      user of the login; empty for none
 # REGISTRY_CA        file of additional PEM certificates to trust; empty for none
-# PREFLIGHT_LIMITS   time limits of a command in seconds, one for each try
+# PREFLIGHT_LIMITS   time limits of a command in seconds, one for each attempt
 # PREFLIGHT_PATIENCE time limit of all retries together in seconds
 set -uo pipefail
 
@@ -64,30 +64,30 @@ line() { sed --quiet "/^$1 /{s///p;q}" <<<"$ANSWER"; }
 # why: the last line of the answer.
 why() { grep . <<<"$ANSWER" | tail --lines=1; }
 
-# silence STATUS: describes a missing answer or an error.
-silence() {
+# failure STATUS: describes a missing answer or an error.
+failure() {
   if (($1 == 124)); then printf 'gave no answer in %s s' "$WAITED"; else printf 'does not answer: %s' "$(why)"; fi
 }
 
-# place: where the engine is, for messages.
+# place: the engine's machine, for messages.
 place() {
   if is_remote; then printf '%s' "$DOCKER_HOST"; else printf 'this machine'; fi
 }
 
 is_remote() { [[ ${DOCKER_HOST:-} == ssh://* ]]; }
 
-# on_host COMMAND...: asks on the engine's machine.
+# on_host COMMAND...: runs it on the engine's machine, like ask.
 on_host() {
   if is_remote; then ask ssh -o BatchMode=yes "$DOCKER_HOST" "$(printf '%q ' "$@")"; else ask "$@"; fi
 }
 
-# has COMMAND...: whether the command succeeds on the engine's machine. Reports only that it could not be asked, if so: ssh ends
-# with 255 if ssh itself fails.
+# has COMMAND...: whether the command succeeds on the engine's machine. If the command gives no answer, reports only that: ssh
+# returns 255 if ssh itself fails.
 has() {
   local status=0
   on_host "$@" || status=$?
   ((status == 124 || status == 255)) || return "$status"
-  missing "$(place) was asked for $(printf '%q ' "$@")and $(silence "$status")" 'run the command again'
+  missing "$(printf '%q ' "$@")on $(place) $(failure "$status")" 'run the command again'
 }
 
 # ask_engine COMMAND...: a docker command; reports a missing answer.
@@ -95,12 +95,12 @@ ask_engine() {
   local status=0
   ask docker "$@" || status=$?
   ((status != 0)) || return 0
-  missing "The engine of $(place) was asked docker $1 and $(silence "$status")" 'run the command again'
+  missing "docker $1 on $(place) $(failure "$status")" 'run the command again'
   return "$status"
 }
 
-# tell_endpoint: the engine that docker's context and variables select.
-tell_endpoint() {
+# print_endpoint: the engine that docker's context and variables select.
+print_endpoint() {
   if ask docker context inspect --format 'endpoint: {{.Endpoints.docker.Host}}'; then grep '^endpoint: ' <<<"$ANSWER"; fi
 }
 
@@ -111,15 +111,15 @@ check_engine() {
     missing 'This machine has no docker command' 'install Docker, or run make up, which does'
     return 1
   fi
-  tell_endpoint
+  print_endpoint
   ask docker version --format 'engine {{.Server.Version}} {{.Server.Os}}/{{.Server.Arch}}' || status=$?
   read -r version platform < <(line engine)
   if ((status == 124)); then
-    missing "The engine of $(place) $(silence "$status")" \
+    missing "The engine of $(place) $(failure "$status")" \
       'wait until the machine is less busy and run the command again; if it hangs, restart it (systemctl restart docker)'
     return 1
   elif ((status != 0)) || [[ ! $version =~ ^[0-9]+\. ]]; then
-    missing "The engine of $(place) $(silence "$status")" \
+    missing "The engine of $(place) $(failure "$status")" \
       'start it (systemctl start docker), or give this user access to it (docker version)'
     return 1
   fi
@@ -134,9 +134,9 @@ check_engine() {
   fi
 }
 
-# tell_volumes: the label distinguishes a volume from a later one of the same name. Its creation time does not: older engines
+# print_volumes: the label distinguishes a volume from a later one of the same name. Its creation time does not: older engines
 # report its last change.
-tell_volumes() {
+print_volumes() {
   local found
   ask_engine volume ls --filter "name=^cp-whisperx-$STACK-(model-cache|queue|secrets)$" \
     --format 'volume {{.Name}}={{or (.Label "cp-whisperx.identity") "unlabelled"}}' || return
@@ -144,8 +144,8 @@ tell_volumes() {
   printf 'volumes:%s\n' "${found//$'\n'/}"
 }
 
-# tell_running: what Pulumi's state says of containers is as old as the last deployment.
-tell_running() {
+# print_running: what Pulumi's state says of containers is as old as the last deployment.
+print_running() {
   local found
   ask_engine ps --filter "name=^cp-whisperx-$STACK-" --format 'running {{.Names}}' || return
   found=$(sed --quiet 's/^running//p' <<<"$ANSWER")
@@ -166,7 +166,7 @@ check_cdi() {
   local status=0 folders folder
   ask docker info --format '{{range .CDISpecDirs}}{{println .}}{{end}}' || status=$?
   if ((status == 124)); then
-    missing "The engine of $(place) was asked docker info and $(silence "$status")" 'run the command again'
+    missing "docker info on $(place) $(failure "$status")" 'run the command again'
     return
   fi
   folders=$(grep '^/' <<<"$ANSWER")
@@ -182,15 +182,15 @@ check_cdi() {
     "install the NVIDIA Container Toolkit there ($TOOLKIT), then sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 }
 
-# check_cards: prints NVIDIA's data of each GPU.
-check_cards() {
+# check_gpus: prints NVIDIA's data of each GPU.
+check_gpus() {
   local status=0
   on_host nvidia-smi '--query-gpu=index,uuid,driver_version,memory.total' '--format=csv,noheader,nounits' || status=$?
-  sed --quiet --regexp-extended 's/^[0-9]+, *GPU-/card: &/p' <<<"$ANSWER" | grep . && return
+  sed --quiet --regexp-extended 's/^[0-9]+, *GPU-/gpu: &/p' <<<"$ANSWER" | grep . && return
   if ((status == 124)); then
-    missing "NVIDIA's driver on $(place) $(silence "$status")" 'wait until it is less busy; a driver that hangs needs a reboot'
+    missing "NVIDIA's driver on $(place) $(failure "$status")" 'wait until it is less busy; a driver that hangs needs a reboot'
   else
-    missing "NVIDIA's driver on $(place) $(silence "$status")" \
+    missing "NVIDIA's driver on $(place) $(failure "$status")" \
       'install a driver for CUDA 12 and check that nvidia-smi works there'
   fi
 }
@@ -202,21 +202,21 @@ check_native_environment() {
     'run make native-environment there'
 }
 
-# tell_disks: free space for the engine's images, and for this machine's build cache and registry.
-tell_disks() {
+# print_disks: free space for the engine's images, and for this machine's build cache and registry.
+print_disks() {
   local root
   ask_engine info --format 'root {{.DockerRootDir}}{{println}}{{.DriverStatus}}' || return
   root=$(line root)
   # With containerd's image store the images are in its folder, which the engine does not report.
   if ! grep --quiet --fixed-strings io.containerd.snapshotter <<<"$ANSWER" \
-    || ! tell_disk engine /var/lib/containerd on_host; then
-    tell_disk engine "$root" on_host
+    || ! print_disk engine /var/lib/containerd on_host; then
+    print_disk engine "$root" on_host
   fi
-  tell_disk builder "${CP_WHISPERX_HOME:-${HOME:-}/.cp-whisperx}" ask
+  print_disk builder "${CP_WHISPERX_HOME:-${HOME:-}/.cp-whisperx}" ask
 }
 
-# tell_disk USE FOLDER on_host|ask: fails if the folder is out of reach, such as in an engine's virtual machine.
-tell_disk() {
+# print_disk USE FOLDER on_host|ask: fails if the folder is out of reach, such as in an engine's virtual machine.
+print_disk() {
   local free='' target=''
   "$3" df --output=avail,target --block-size=1M "$2" || return
   read -r free target < <(tail --lines=1 <<<"$ANSWER")
@@ -262,7 +262,7 @@ check_registry() {
   ask_web "$REGISTRY_SCHEME://${REGISTRY/#docker.io/registry-1.docker.io}/v2/" || status=$?
   if ((status != 0)); then
     ((status != 124)) || fix=$WAIT_FOR_WEB
-    missing "The registry $REGISTRY, asked by $REGISTRY_SCHEME, $(silence "$status")" "$fix"
+    missing "The registry $REGISTRY (by $REGISTRY_SCHEME) $(failure "$status")" "$fix"
     return
   fi
   realm=$(challenge realm)
@@ -279,17 +279,17 @@ check_registry() {
 
 # check_token REALM SERVICE: whether the registry's token server gives the login a token for pushing.
 check_token() {
-  local status=0 fix='try again, or let this machine reach it'
+  local status=0 fix='retry, or let this machine reach it'
   ask_web "$1" --proto "=https,$REGISTRY_SCHEME" --get --data-urlencode "service=$2" --data-urlencode "scope=repository:$REPOSITORY:push,pull" || status=$?
   if ((status != 0)); then
     ((status != 124)) || fix=$WAIT_FOR_WEB
-    missing "The registry $REGISTRY requires a token from $1, which $(silence "$status")" "$fix"
+    missing "The registry $REGISTRY requires a token from $1, which $(failure "$status")" "$fix"
     return
   fi
   case $(http_status) in
     200) ;;
     401 | 403) refuse_login ;;
-    *) missing "The registry $REGISTRY requires a token from $1, which answers with status $(http_status)" 'try again later' ;;
+    *) missing "The registry $REGISTRY requires a token from $1, which answers with status $(http_status)" 'retry later' ;;
   esac
 }
 
@@ -305,12 +305,12 @@ refuse_login() {
 
 if check_engine; then
   case $GPU_DRIVER in
-    nvidia) check_hook; check_cards ;;
-    cdi) check_cdi; check_cards ;;
+    nvidia) check_hook; check_gpus ;;
+    cdi) check_cdi; check_gpus ;;
   esac
-  tell_volumes
-  tell_running
-  if [[ -n $DISKS ]]; then tell_disks; fi
+  print_volumes
+  print_running
+  if [[ -n $DISKS ]]; then print_disks; fi
 fi
 if [[ -n $NATIVE_ENVIRONMENT ]]; then check_native_environment; fi
 if [[ -n $REGISTRY ]]; then read_login; check_registry; fi

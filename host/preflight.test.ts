@@ -9,7 +9,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseSettings, type Settings } from "../settings";
 import { hubModels } from "../settings/hub-models";
-import { findings, preflight as preflightOf, questions } from "./preflight";
+import { findings, preflight as preflightOf, scriptEnvironment } from "./preflight";
 
 const SCRIPT = path.join(__dirname, "preflight.sh");
 /** The programs of the system that the script uses. */
@@ -42,7 +42,7 @@ interface Host {
   readonly cdiFolders?: string;
   readonly driverStatus?: string;
   readonly volumes?: string;
-  readonly cards?: readonly string[];
+  readonly gpus?: readonly string[];
   readonly freeMegabytes?: number | string;
 }
 
@@ -56,7 +56,7 @@ function host({
   cdiFolders = "",
   driverStatus = "",
   volumes = "",
-  cards = [T4],
+  gpus = [T4],
   freeMegabytes = 100_000,
 }: Host = {}): void {
   double(
@@ -73,15 +73,15 @@ case "$*" in
   *) exit 64 ;;
 esac`,
   );
-  double("nvidia-smi", `printf '%s\\n' ${cards.map((card) => `'${card}'`).join(" ")}`);
+  double("nvidia-smi", `printf '%s\\n' ${gpus.map((gpu) => `'${gpu}'`).join(" ")}`);
   double("df", `[ "$3" = /var/lib/docker ] && printf 'Avail Mounted on\\n${freeMegabytes} /the disk\\n'`);
 }
 
 const GPU = { STACK: "gpu", GPU_DRIVER: "nvidia", DISKS: "yes" };
-/** Limits that are over soon, and grow as the real ones do. */
+/** Short limits, which grow as the real ones do. */
 const SOON = { PREFLIGHT_LIMITS: "1 2 4" };
 
-/** The lines that the script prints, which must have asked everything; of what it says beside them, warnings alone. */
+/** The lines that the script prints. It must succeed, with nothing but warnings on standard error. */
 function preflight(environment: Record<string, string>, password = ""): string[] {
   const { status, stdout, stderr } = spawnSync("bash", [SCRIPT], {
     env: { PATH: path.join(folder, "bin"), ...environment },
@@ -92,34 +92,34 @@ function preflight(environment: Record<string, string>, password = ""): string[]
   return stdout.split("\n").filter((line) => line !== "");
 }
 
-const CARD = `card: ${T4}`;
+const GPU_LINE = `gpu: ${T4}`;
 const DISK = "disk: engine\t100000\t/the disk\t/var/lib/docker";
 
-/** The lines about GPUs and disks, and those that say what is missing. */
+/** The lines about GPUs and disks, and those about what is missing. */
 const asked = (environment: Record<string, string>): string[] =>
   preflight(environment).filter((line) => !/^(endpoint|engine|volumes|running):/.test(line));
-/** The lines that say what is missing. */
+/** The lines about what is missing. */
 const lacking = (environment: Record<string, string>, password = ""): string[] =>
-  preflight(environment, password).filter((line) => !/^(endpoint|engine|volumes|running|card|disk):/.test(line));
+  preflight(environment, password).filter((line) => !/^(endpoint|engine|volumes|running|gpu|disk):/.test(line));
 const saying = (...lines: (string | RegExp)[]): string[] =>
   lines.map((line) => (typeof line === "string" ? line : (expect.stringMatching(line) as string)));
 
 describe("preflight.sh", () => {
-  it("tells facts alone where nothing is missing", () => {
+  it("prints only facts if nothing is missing", () => {
     const other = "1, GPU-1abc, 570.86.15, [N/A]";
-    host({ cards: [T4, other] });
+    host({ gpus: [T4, other] });
     expect(preflight(GPU)).toEqual([
       "endpoint: unix:///run/user/1000/docker.sock",
       "engine: linux/amd64",
-      CARD,
-      `card: ${other}`,
+      GPU_LINE,
+      `gpu: ${other}`,
       "volumes:",
       "running:",
       DISK,
     ]);
   });
 
-  it("asks a stack that wants nothing special for its engine alone", () => {
+  it("checks only the engine for a stack without special needs", () => {
     host({ platform: "linux/arm64" });
     for (const program of ["nvidia-smi", "df"]) rmSync(path.join(folder, "bin", program));
     expect(preflight({ STACK: "gpu" })).toEqual(["endpoint: unix:///run/user/1000/docker.sock", "engine: linux/arm64", "volumes:", "running:"]);
@@ -131,14 +131,14 @@ describe("preflight.sh", () => {
       double(program, `echo 'WARNING: Error loading config file' >&2\n${read(`bin/${program}`)}`);
     }
     double("nvidia-smi", `echo "Warning: Permanently added 'gpu-1'" >&2; echo '3, a banner'; echo '${T4}'`);
-    expect(asked(GPU)).toEqual([CARD, DISK]);
+    expect(asked(GPU)).toEqual([GPU_LINE, DISK]);
     double("nvidia-smi", "echo 'a banner'");
     expect(lacking(GPU)).toEqual(saying(/^NVIDIA's driver on this machine does not answer: a banner; fix: /));
     double("docker", "echo WARNING: unbound; exit 0");
     expect(asked(GPU)).toEqual(saying(/^The engine of this machine does not answer: WARNING: unbound; fix: /));
   });
 
-  it("says what is missing, all of it, one line each with its fix", () => {
+  it("reports everything that is missing, one line each with its fix", () => {
     host({ runtimes: '{"runc":{}}' });
     double("nvidia-smi", "exit 9");
     expect(asked({ ...GPU, NATIVE_ENVIRONMENT: "/nowhere" })).toEqual(
@@ -151,7 +151,7 @@ describe("preflight.sh", () => {
     );
   });
 
-  it("names a docker command, an engine or a driver that is not there", () => {
+  it("reports a missing docker command, engine or driver", () => {
     host();
     rmSync(path.join(folder, "bin", "docker"));
     expect(lacking(GPU)).toEqual(saying(/^This machine has no docker command; fix: install Docker/));
@@ -164,13 +164,13 @@ describe("preflight.sh", () => {
     expect(lacking(GPU)).toEqual(saying(/on this machine does not answer: NVIDIA-SMI has failed/));
   });
 
-  it("takes NVIDIA's hook on the engine's path for a runtime", () => {
+  it("accepts NVIDIA's hook on the engine's path as a runtime", () => {
     host({ runtimes: '{"runc":{}}' });
     double("nvidia-container-runtime-hook", "true");
     expect(lacking(GPU)).toEqual([]);
   });
 
-  it("wants an engine from version 25 for CDI, that reads descriptions and has one", () => {
+  it("requires engine 25 for CDI, with CDI on and a description of an NVIDIA GPU", () => {
     const cdi = { ...GPU, GPU_DRIVER: "cdi" };
     const folders = path.join(folder, "cdi");
     mkdirSync(folders);
@@ -187,25 +187,25 @@ describe("preflight.sh", () => {
     expect(lacking(GPU)).toEqual(saying(/version 19.03.15, and 20 or newer is needed/));
   });
 
-  it("tells the disks of engine and builder, and of no engine where nobody can look", () => {
+  it("prints the disks of engine and builder, and skips an engine whose folder is out of reach", () => {
     double("nvidia-smi", `echo '${T4}'`);
     host();
     double("df", "printf 'Avail Mounted on\\n%s /\\n' 7");
     const home = { ...GPU, CP_WHISPERX_HOME: "/my home" };
-    expect(asked(home)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/docker", "disk: builder\t7\t/\t/my home"]);
+    expect(asked(home)).toEqual([GPU_LINE, "disk: engine\t7\t/\t/var/lib/docker", "disk: builder\t7\t/\t/my home"]);
     host({ freeMegabytes: "-" });
-    expect(asked(home)).toEqual([CARD]);
+    expect(asked(home)).toEqual([GPU_LINE]);
   });
 
-  it("looks where containerd keeps images, if it keeps them there", () => {
+  it("checks the folder of containerd if the images are there", () => {
     const store = { driverStatus: "[[driver-type io.containerd.snapshotter.v1]]" };
     host(store);
-    expect(asked(GPU)).toEqual([CARD, DISK]);
+    expect(asked(GPU)).toEqual([GPU_LINE, DISK]);
     double("df", `[ "$3" = /var/lib/containerd ] && printf 'Avail Mounted on\\n7 /\\n'`);
-    expect(asked(GPU)).toEqual([CARD, "disk: engine\t7\t/\t/var/lib/containerd"]);
+    expect(asked(GPU)).toEqual([GPU_LINE, "disk: engine\t7\t/\t/var/lib/containerd"]);
   });
 
-  it("wants the host's Python environment where containers are to mount it", () => {
+  it("requires the host's Python environment if containers mount it", () => {
     host();
     const native = { ...GPU, NATIVE_ENVIRONMENT: path.join(folder, "environment") };
     expect(lacking(native)).toEqual(saying(/^There is no Python environment in .*environment on this machine .*; fix: run make native-environment/));
@@ -213,13 +213,13 @@ describe("preflight.sh", () => {
     expect(lacking(native)).toEqual([]);
   });
 
-  it("asks no driver where no GPU is used", () => {
+  it("does not run nvidia-smi if no GPU is used", () => {
     host();
     double("nvidia-smi", "exit 9");
     expect(lacking({ STACK: "cpu" })).toEqual([]);
   });
 
-  it("asks the machine of another engine, by ssh", () => {
+  it("checks a remote engine by ssh", () => {
     host();
     for (const program of ["nvidia-smi", "df"]) rmSync(path.join(folder, "bin", program));
     double("ssh", `echo "$3" >>"${folder}/asked"\ncase "$4" in nvidia-smi*) echo '${T4}' ;; df*) printf 'Avail Mounted on\\n500 /\\n' ;; *) exit 1 ;; esac`);
@@ -227,7 +227,7 @@ describe("preflight.sh", () => {
     expect(preflight({ ...GPU, DOCKER_HOST: remote })).toEqual([
       `endpoint: ${remote}`,
       "engine: linux/amd64",
-      CARD,
+      GPU_LINE,
       "volumes:",
       "running:",
       "disk: engine\t500\t/\t/var/lib/docker",
@@ -237,16 +237,16 @@ describe("preflight.sh", () => {
   });
 });
 
-describe("preflight.sh and who takes long to answer", () => {
+describe("preflight.sh with slow answers", () => {
   const gpu = { ...GPU, ...SOON };
 
-  it("waits for an engine that is slow", () => {
+  it("waits for a slow engine", () => {
     host();
     double("docker", `case "$*" in *Server.Version*) sleep 1.5 ;; esac\n${read("bin/docker")}`);
     expect(lacking(gpu)).toEqual([]);
   });
 
-  it("tells a stopped engine, driver or machine from one that is not there, and ends what hangs", () => {
+  it("tells a hanging engine, driver or machine from a missing one, and ends what hangs", () => {
     host();
     const hang = `echo $$ >>"${folder}/hanging"; sleep 60`;
     double("docker", `case "$*" in *Server.Version*) ${hang} ;; esac`);
@@ -256,25 +256,25 @@ describe("preflight.sh and who takes long to answer", () => {
     expect(lacking({ ...gpu, PREFLIGHT_LIMITS: "3" })).toEqual(saying(/^NVIDIA's driver on this machine gave no answer in 3 s; fix: wait until/));
     double("ssh", hang);
     const remote = { ...gpu, GPU_DRIVER: "", NATIVE_ENVIRONMENT: "/env", DISKS: "", DOCKER_HOST: "ssh://me@gpu-1", PREFLIGHT_LIMITS: "3" };
-    expect(lacking(remote)).toEqual(saying(/^ssh:\/\/me@gpu-1 was asked for test -d \/env and gave no answer in 3 s; fix: run the command again$/));
+    expect(lacking(remote)).toEqual(saying(/^test -d \/env on ssh:\/\/me@gpu-1 gave no answer in 3 s; fix: run the command again$/));
     double("ssh", "echo 'ssh: connect to host gpu-1: Connection refused' >&2; exit 255");
-    expect(lacking(remote)).toEqual(saying(/was asked for test -d \/env and does not answer: ssh: connect to host gpu-1: Connection refused/));
+    expect(lacking(remote)).toEqual(saying(/test -d \/env on ssh:\/\/me@gpu-1 does not answer: ssh: connect to host gpu-1: Connection refused/));
     const hanging = read("hanging").trim().split("\n");
     expect(hanging.filter((id) => existsSync(`/proc/${id}`))).toEqual([]);
   });
 
-  it("takes no volume that could not be asked about for one that is gone", () => {
+  it("does not report volumes as removed if docker volume fails", () => {
     host({ volumes: "volume cp-whisperx-gpu-model-cache=the-identity\nvolume cp-whisperx-gpu-queue=unlabelled" });
     expect(preflight(gpu)).toContain("volumes: cp-whisperx-gpu-model-cache=the-identity cp-whisperx-gpu-queue=unlabelled");
     const cannot = (body: string): void => { double("docker", `case "$*" in *"volume ls"*) ${body} ;; esac\n${read("bin/docker")}`); };
-    const told = (): string[] => preflight({ ...gpu, PREFLIGHT_LIMITS: "3" }).filter((line) => line.includes("volume"));
+    const volumeLines = (): string[] => preflight({ ...gpu, PREFLIGHT_LIMITS: "3" }).filter((line) => line.includes("volume"));
     cannot("sleep 60");
-    expect(told()).toEqual(["The engine of this machine was asked docker volume and gave no answer in 3 s; fix: run the command again"]);
+    expect(volumeLines()).toEqual(["docker volume on this machine gave no answer in 3 s; fix: run the command again"]);
     cannot("echo 'Error response from daemon: shutting down' >&2; exit 1");
-    expect(told()).toEqual(saying(/^The engine of this machine was asked docker volume and does not answer: Error response from daemon: shutting down/));
+    expect(volumeLines()).toEqual(saying(/^docker volume on this machine does not answer: Error response from daemon: shutting down/));
   });
 
-  it("holds with all its questions within a bound", () => {
+  it("limits the time of all checks together", () => {
     host();
     for (const program of ["nvidia-smi", "df"]) double(program, "sleep 60");
     const before = Date.now();
@@ -282,7 +282,7 @@ describe("preflight.sh and who takes long to answer", () => {
     expect(Date.now() - before).toBeLessThan(20_000);
   });
 
-  it("does not wait for what a command leaves in the background", () => {
+  it("does not wait for background processes of a command", () => {
     host();
     double("nvidia-smi", `sleep 60 & echo $! >"${folder}/left"; echo '${T4}'`);
     expect(lacking(gpu)).toEqual([]);
@@ -315,17 +315,17 @@ describe("preflight.sh and a real registry", () => {
   }
   const of = (registry: string, scheme: string): string[] => lacking({ STACK: "cpu", REGISTRY: registry, REGISTRY_SCHEME: scheme, ...SOON });
 
-  it("waits for one that is slow, longer each time, and says how long", async () => {
+  it("retries a slow registry with longer limits, and reports the last limit", async () => {
     expect(await registryAfter(1.5, SOON)).toEqual([]);
     expect(await registryAfter(30, { PREFLIGHT_LIMITS: "1 2" })).toEqual(
-      saying(/^The registry 127.0.0.1:\d+, asked by http, gave no answer in 2 s; fix: check its load/),
+      saying(/^The registry 127.0.0.1:\d+ \(by http\) gave no answer in 2 s; fix: check its load/),
     );
   });
 
-  it("takes a refusal, an unknown name or another protocol for an answer", async () => {
-    expect(of("127.0.0.1:1", "http")).toEqual(saying(/asked by http, does not answer: curl: \(7\) .*; fix: start it/));
-    expect(of("registry.invalid", "https")).toEqual(saying(/asked by https, does not answer: curl: \(6\) .*; fix: start it/));
-    expect(await registryAfter(0, { REGISTRY_SCHEME: "https" })).toEqual(saying(/asked by https, does not answer: curl: \(35\) .*; fix: .*registryTls/));
+  it("does not retry a refused connection, an unknown host name or a wrong protocol", async () => {
+    expect(of("127.0.0.1:1", "http")).toEqual(saying(/\(by http\) does not answer: curl: \(7\) .*; fix: start it/));
+    expect(of("registry.invalid", "https")).toEqual(saying(/\(by https\) does not answer: curl: \(6\) .*; fix: start it/));
+    expect(await registryAfter(0, { REGISTRY_SCHEME: "https" })).toEqual(saying(/\(by https\) does not answer: curl: \(35\) .*; fix: .*registryTls/));
   });
 });
 
@@ -333,7 +333,7 @@ describe("preflight.sh and a registry", () => {
   const registry = { STACK: "cpu", REGISTRY: "registry.example.org", REGISTRY_SCHEME: "https", REPOSITORY: "me/base" };
   const login = { ...registry, REGISTRY_USER: "me" };
   const answer = (status: number, challenge = ""): string => `printf 'HTTP/2 ${status} \\r\\n${challenge}\\r\\n'`;
-  /** A double of curl that keeps what it was told, and answers as the registry or as a server of tokens. */
+  /** A double of curl that records its arguments and input, and answers as the registry or as its token server. */
   const web = (ofRegistry: string, ofTokens = "exit 64"): void => {
     double("curl", `cat >"${folder}/login"; echo "$*" >>"${folder}/arguments"
 case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://tokens.example.org*) ${ofTokens} ;; esac`);
@@ -341,7 +341,7 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
   const bearer = answer(401, 'Www-Authenticate: Bearer realm="https://tokens.example.org/token",service="the registry"\\r\\n');
   beforeEach(() => { host(); });
 
-  it("takes one that answers, and shows the password to curl alone", () => {
+  it("accepts one that answers, and passes the password only to curl", () => {
     web(answer(200));
     expect(lacking(login, 'hun"ter\\2')).toEqual([]);
     expect(read("login").trim()).toBe('user = "me:hun\\"ter\\\\2"');
@@ -349,13 +349,13 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
     expect(read("arguments")).not.toContain("ter\\");
   });
 
-  it("says that a login is wanted, or not taken", () => {
+  it("reports a missing or refused login", () => {
     web(answer(401, 'www-authenticate: Basic realm="x"\\r\\n'));
     expect(lacking(registry)).toEqual(saying(/requires a login; fix: .*registryLogin.username/));
     expect(lacking(login, "wrong")).toEqual(saying(/refuses the login of me; fix: .*registryLogin.password/));
   });
 
-  it("asks a registry's server of tokens for one to push with, and shows the password to curl alone", () => {
+  it("requests a push token from the registry's token server, and passes the password only to curl", () => {
     web(bearer, answer(200));
     expect(lacking(login, "right")).toEqual([]);
     expect(read("login").trim()).toBe('user = "me:right"');
@@ -369,24 +369,24 @@ case "$*" in *https://registry.example.org/v2/*) ${ofRegistry} ;; *https://token
     web(bearer, answer(503));
     expect(lacking(login, "right")).toEqual(saying(/requires a token from https:\/\/tokens.example.org\/token, which answers with status 503; fix: /));
     web(bearer, "echo 'curl: (6) no such host'; exit 6");
-    expect(lacking(login, "right")).toEqual(saying(/token, which does not answer: curl: \(6\) no such host; fix: try again/));
+    expect(lacking(login, "right")).toEqual(saying(/token, which does not answer: curl: \(6\) no such host; fix: retry, or let this machine reach it/));
   });
 
-  it.each([404, 503, 301])("takes nothing for a registry that answers with status %i", (status) => {
+  it.each([404, 503, 301])("rejects a server that answers with status %i", (status) => {
     web(answer(status));
     expect(lacking(login, "right")).toEqual(saying(new RegExp(`^The registry registry.example.org answers .*/v2/ with status ${status}, .*; fix: `)));
   });
 
-  it("hears the registry behind a proxy, and Docker Hub by its server's name", () => {
+  it("reads the registry's status behind a proxy, and requests Docker Hub by its server's name", () => {
     web(`${answer(200)}; ${answer(404)}`);
     expect(lacking(registry)).toEqual(saying(/with status 404/));
     double("curl", `case "$*" in *https://registry-1.docker.io/v2/*) ${answer(200)} ;; *) exit 6 ;; esac`);
     expect(lacking({ ...registry, REGISTRY: "docker.io" })).toEqual([]);
   });
 
-  it("says that it does not answer, and tries the certificates that are set", () => {
+  it("reports that it does not answer, and retries with the configured certificates", () => {
     double("curl", `case "$*" in *--cacert\\ /ca.pem*) ${answer(200)} ;; *) echo 'curl: (60) unknown authority'; exit 60 ;; esac`);
-    expect(lacking(registry)).toEqual(saying(/asked by https, does not answer: curl: \(60\) unknown authority; fix: .*certificates/));
+    expect(lacking(registry)).toEqual(saying(/\(by https\) does not answer: curl: \(60\) unknown authority; fix: .*certificates/));
     expect(lacking({ ...registry, REGISTRY_CA: "/ca.pem" })).toEqual([]);
   });
 });
@@ -403,18 +403,18 @@ describe("findings", () => {
   const settings = settingsOf({ variant: "cuda", gpu: '{"devices":["0","1"]}', gpuMemoryMegabytes: '{"asr":15361}' });
   const problems = (answers: string, of = settings): string[] => findings(answers, of).problems;
 
-  it("are what the script says is missing, and what the GPUs lack for the services", () => {
+  it("contain what the script reports as missing, and what the GPUs lack for the services", () => {
     expect(findings("", settings)).toEqual({ problems: [], warnings: [], engine: { answers: false } });
-    expect(problems(`It is missing; fix: x\n${CARD}`)).toEqual(
+    expect(problems(`It is missing; fix: x\n${GPU_LINE}`)).toEqual(
       saying("It is missing; fix: x", /^There is no GPU 1 on this machine, which has 1, for .*asr/),
     );
-    expect(problems(`${CARD}\n${CARD.replaceAll("0,", "1,")}\n`)).toEqual(
+    expect(problems(`${GPU_LINE}\n${GPU_LINE.replaceAll("0,", "1,")}\n`)).toEqual(
       saying(/^GPUs 0, 1 of this machine have 30720 MiB, .* \(asr 15361, .*device cpu --stack gpu$/),
     );
-    expect(problems(CARD, { ...settings, host: "ssh://me@gpu-1" })).toEqual(saying(/^There is no GPU 1 on ssh:\/\/me@gpu-1, /));
+    expect(problems(GPU_LINE, { ...settings, host: "ssh://me@gpu-1" })).toEqual(saying(/^There is no GPU 1 on ssh:\/\/me@gpu-1, /));
   });
 
-  it("are also what the disks lack, for the models of the hub too", () => {
+  it("contain missing disk space, hub models included", () => {
     const disk = (free: number): string => `disk: engine\t${free}\t/\t/var/lib/docker`;
     expect(problems(disk(15_000))).toEqual(saying(/^There are 15000 MiB free below \/var\/lib\/docker on this machine/));
     expect(problems(disk(15_300))).toEqual([]);
@@ -430,7 +430,7 @@ describe("findings", () => {
 describe("findings about the engine", () => {
   const settings = settingsOf({});
 
-  it("are where it is, that it answers, and what tells the model cache from another one", () => {
+  it("contain its endpoint, whether it answers, and the identity of the model cache", () => {
     const answers = "endpoint: unix:///run/docker.sock\nengine: linux/amd64\nvolumes: v=the-identity\nrunning: cp-whisperx-gpu-asr cp-whisperx-gpu-mux\n";
     expect(findings(answers, settings)).toEqual({
       problems: [],
@@ -440,39 +440,39 @@ describe("findings about the engine", () => {
     expect(findings("volumes:\nrunning:", settings).engine).toMatchObject({ volumes: {}, running: [] });
   });
 
-  it("refuse one of another architecture", () => {
+  it("reject another architecture", () => {
     const arm = (host?: string): string[] => findings("engine: linux/arm64", { ...settings, host }).problems;
     expect(arm()).toEqual(saying(/^The engine of this machine runs linux\/arm64, and the images are for linux\/amd64; fix: /));
     expect(arm("ssh://me@gpu-1")).toEqual(saying(/^The engine of ssh:\/\/me@gpu-1 runs linux\/arm64/));
   });
 });
 
-describe("questions", () => {
-  const of = (values: Record<string, string>): Record<string, string> => questions(settingsOf(values));
+describe("scriptEnvironment", () => {
+  const of = (values: Record<string, string>): Record<string, string> => scriptEnvironment(settingsOf(values));
 
-  it("are about the engine alone where a stack wants nothing special", () => {
+  it("checks only the engine for a stack without special needs", () => {
     expect(of({})).toMatchObject({ STACK: "gpu", DISKS: "", GPU_DRIVER: "", NATIVE_ENVIRONMENT: "", REGISTRY: "" });
     expect(of({ variant: "cuda" })).toMatchObject({ DISKS: "yes", REGISTRY: "127.0.0.1:5000" });
   });
 
-  it("are about GPUs where services use them", () => {
+  it("checks GPUs if services use them", () => {
     expect(of({ variant: "cuda", gpu: '{"driver":"cdi"}' }).GPU_DRIVER).toBe("cdi");
     expect(of({ variant: "cuda", device: "cpu" }).GPU_DRIVER).toBe("");
   });
 
-  it("are about the host's Python environment for slim images", () => {
+  it("checks the host's Python environment for cuda-slim", () => {
     expect(of({ variant: "cuda-slim", native: '{"environment":"/opt/env"}' }).NATIVE_ENVIRONMENT).toBe("/opt/env");
     expect(of({ variant: "cuda" }).NATIVE_ENVIRONMENT).toBe("");
   });
 
-  it("are about a repository of the registry, and know how it is spoken to", () => {
+  it("checks a repository of the registry, by http or https", () => {
     expect(of({ namespace: "me/films" }).REPOSITORY).toBe("me/films/cp-whisperx-app-base");
     expect(of({}).REGISTRY_SCHEME).toBe("http");
     expect(of({ registry: "registry.example.org" }).REGISTRY_SCHEME).toBe("https");
     expect(of({ registry: "registry.example.org", registryTls: "false" }).REGISTRY_SCHEME).toBe("http");
   });
 
-  it("pass the registry's password on standard input alone", async () => {
+  it("passes the registry's password only on standard input", async () => {
     const asked: Record<string, unknown>[] = [];
     await pulumi.runtime.setMocks({
       newResource: () => ({ id: undefined, state: {} }),

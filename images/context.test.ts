@@ -32,7 +32,7 @@ describe("withoutComments", () => {
     expect(withoutComments(dockerfile)).toBe(dockerfile);
   });
 
-  it("drops the empty lines around what it drops, so that a comment at the end leaves nothing", () => {
+  it("drops the empty lines around comments, so that a comment at the end leaves nothing", () => {
     const dockerfile = "FROM scratch\nUSER 1000\n";
     expect(withoutComments(`\n${dockerfile}\n# edited\n`)).toBe(dockerfile);
     expect(withoutComments("FROM scratch\n\n# edited\n\nUSER 1000")).toBe(dockerfile);
@@ -68,7 +68,7 @@ describe("hashContext", () => {
     expect(hash()).not.toBe(before);
   });
 
-  it("tells any two sets of files apart", () => {
+  it("differs for any two sets of files", () => {
     const files = fc.uniqueArray(fc.record({ path: fc.string(), content: fc.string(), executable: fc.boolean() }), {
       selector: (file) => file.path,
     });
@@ -82,9 +82,9 @@ describe("hashContext", () => {
     );
   });
 
-  it("refuses links, which another machine would resolve elsewhere", () => {
+  it("rejects symbolic links, which resolve differently on another machine", () => {
     symlinkSync("/etc/hostname", path.join(folder, "link"));
-    expect(() => readContext(folder)).toThrow("links have no place in a build context");
+    expect(() => readContext(folder)).toThrow("a build context must not contain symbolic links");
   });
 });
 
@@ -125,14 +125,14 @@ describe("stageContext", () => {
     }
   });
 
-  it("leaves a running build its sources when they are edited", () => {
+  it("does not change the context of a running build when sources are edited", () => {
     const running = stage();
     write("package/module.py", "x = 2\n");
     expect(stage()).not.toBe(running);
     expect(readFileSync(path.join(running, "package", "module.py"), "utf8")).toBe("x = 1\n");
   });
 
-  it("makes a folder that somebody changed what its name says", () => {
+  it("restores a staged folder that somebody has changed", () => {
     const staged = stage();
     writeFileSync(path.join(staged, "left-over.py"), "");
     stage();

@@ -1,9 +1,9 @@
 /**
- * The build context of an image as a value: the files that its .dockerignore lets in, in a form that two checkouts
- * of the same sources share to the byte.
+ * The build context of an image: the files that its .dockerignore does not exclude, identical in all checkouts of the same
+ * sources.
  *
- * The provider hashes what lies on disk, comments and file modes included, so a comment in a Dockerfile or another
- * umask would show as a changed image. Builds therefore read a staged copy, which has neither.
+ * The provider hashes files on disk, with comments and file modes, so a comment in a Dockerfile or another umask would show as
+ * a changed image. Builds therefore use a staged copy without comments and with fixed modes.
  */
 import { createHash } from "node:crypto";
 import {
@@ -35,8 +35,8 @@ interface Located {
 }
 
 /**
- * The Dockerfile without comments and without empty lines between instructions. Parser directives (`# syntax=`,
- * `# escape=`, `# check=`) are instructions to the builder and stay; so does everything inside a here-document.
+ * The Dockerfile without comments and without empty lines between instructions. Parser directives (`# syntax=`, `# escape=`,
+ * `# check=`) and here-documents stay as they are.
  */
 export function withoutComments(dockerfile: string): string {
   const parsed = DockerfileParser.parse(dockerfile);
@@ -54,7 +54,7 @@ function listFiles(folder: string, relative = ""): string[] {
   return readdirSync(path.join(folder, relative), { withFileTypes: true })
     .flatMap((entry) => {
       const name = path.posix.join(relative, entry.name);
-      if (entry.isSymbolicLink()) throw new Error(`${path.join(folder, name)}: links have no place in a build context`);
+      if (entry.isSymbolicLink()) throw new Error(`${path.join(folder, name)}: a build context must not contain symbolic links`);
       return entry.isDirectory() ? listFiles(folder, name) : [name];
     })
     .sort();
@@ -70,8 +70,8 @@ function readIfPresent(file: string): string {
 }
 
 /**
- * The Dockerfile of `folder` and the files that its .dockerignore lets in, sorted by path.
- * @throws Error where one of them cannot be read; the provider takes such a Dockerfile for unchanged.
+ * The Dockerfile of `folder` and the files that its .dockerignore does not exclude, sorted by path.
+ * @throws Error if one of them cannot be read; the provider would assume that such a Dockerfile is unchanged.
  */
 export function readContext(folder: string): ContextFile[] {
   const ignored = dockerignore().add(readIfPresent(path.join(folder, ".dockerignore"))).add(["Dockerfile", ".dockerignore"]);
@@ -88,7 +88,7 @@ export function readContext(folder: string): ContextFile[] {
     });
 }
 
-/** What names these files: the first 12 hexadecimal digits of a SHA-256 over paths, kinds and contents. */
+/** The first 12 hexadecimal digits of a SHA-256 over paths, executable bits and contents. */
 export function hashContext(files: readonly ContextFile[]): string {
   const hash = createHash("sha256");
   for (const file of files) {
@@ -99,7 +99,7 @@ export function hashContext(files: readonly ContextFile[]): string {
 }
 
 function writeContext(files: readonly ContextFile[], folder: string): void {
-  // BuildKit's cache goes by the modes, those of folders included.
+  // Modes, also those of folders, are part of BuildKit's cache key.
   const umask = process.umask(0o022);
   try {
     chmodSync(folder, 0o755);
@@ -113,7 +113,7 @@ function writeContext(files: readonly ContextFile[], folder: string): void {
   }
 }
 
-/** Gives a folder its name, unless another program that stages the same files was first. */
+/** Renames a complete folder to its final name, unless another process has staged the same files first. */
 function publish(partial: string, folder: string): void {
   try {
     renameSync(partial, folder);
@@ -124,8 +124,8 @@ function publish(partial: string, folder: string): void {
 }
 
 /**
- * Writes the files to `<staging>/<name>-<hash>`, with modes 0644 and 0755, and returns that folder. It appears whole and never
- * changes: a preview of edited sources beside a running build stages another one.
+ * Writes the files to `<staging>/<name>-<hash>`, with modes 0644 and 0755, and returns that folder. It is created atomically and
+ * never changes, so a preview of edited sources does not disturb a running build.
  */
 export function stageContext(files: readonly ContextFile[], staging: string, name: string): string {
   const hash = hashContext(files);
@@ -145,7 +145,7 @@ export function stageContext(files: readonly ContextFile[], staging: string, nam
 
 const MONTH = 30 * 24 * 3600 * 1000;
 
-/** Removes what no program has staged for a month: what is deployed is there to compare with, and no build takes that long. */
+/** Removes contexts that were not staged for a month. Younger ones may be in use by a build, or explain a change in a preview. */
 export function removeOldContexts(staging: string): void {
   for (const entry of readdirSync(staging)) {
     const folder = path.join(staging, entry);

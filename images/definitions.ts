@@ -4,15 +4,15 @@ import { catalog, type CatalogImage } from "../catalog";
 import { DEFAULT_VARIANT, type Variant } from "../variants";
 import { readDockerfile, type DockerfileFacts } from "./dockerfile";
 
-/** An image as its build needs it: the catalogue's row, with what its Dockerfile says. */
+/** A row of the catalogue with the facts of its Dockerfile. */
 export interface ImageDefinition extends CatalogImage, DockerfileFacts {
   readonly variants: readonly Variant[];
 }
 
-/** Folder with one build context per image, in the checkout. */
+/** Folder with one build context per image. */
 export const SOURCES = "docker";
 
-/** The images with what their Dockerfiles below `sources` say. @throws Error where one cannot be read. */
+/** The images with the facts of their Dockerfiles below `sources`. @throws Error if a Dockerfile cannot be read. */
 export function readDefinitions(images: readonly CatalogImage[] = catalog, sources = SOURCES): ImageDefinition[] {
   return images.map((image) => ({
     variants: [DEFAULT_VARIANT],

@@ -9,7 +9,7 @@ function dockerfile(uses: readonly string[], network: boolean): string {
   return [...images, "ARG VARIANT=cpu", "FROM ${BASE_IMAGE}", "ARG LATER_IMAGE", network ? NETWORK : "RUN true", ""].join("\n");
 }
 
-it("says which images a build uses, and whether it reaches the network, of any images", () => {
+it("reads which images a build uses, and whether it uses the network, for any images", () => {
   const name = fc.stringMatching(/^[a-z]\d?(-[a-z0-9]{1,5}){0,2}$/).filter((one) => one !== "base");
   fc.assert(
     fc.property(fc.uniqueArray(name, { maxLength: 4 }), fc.boolean(), (uses, network) => {
@@ -18,11 +18,11 @@ it("says which images a build uses, and whether it reaches the network, of any i
   );
 });
 
-it("takes neither a comment nor another mount for one of them", () => {
+it("ignores comments and other mounts", () => {
   const text = "# ARG OLD_IMAGE\nARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n# RUN --mount=type=secret,id=ca true\nRUN --mount=type=secret,id=cargo --mount=type=cache,id=ca true\n";
   expect(readDockerfile(text)).toEqual({ uses: [], network: false });
 });
 
-it("writes an image's name as an argument", () => {
+it("converts an image's name to a build argument", () => {
   expect(buildArgument("build-tools")).toBe("BUILD_TOOLS_IMAGE");
 });

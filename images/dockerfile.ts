@@ -1,16 +1,16 @@
-/** What a Dockerfile says of the build that runs it. */
+/** Facts of a Dockerfile that its build needs. */
 import { DockerfileParser, JSONInstruction } from "dockerfile-ast";
 
 export interface DockerfileFacts {
-  /** Other images that it copies from or mounts: its build arguments `<NAME>_IMAGE`, but for `BASE_IMAGE`, the parent. */
+  /** Images that it copies from or mounts: its build arguments `<NAME>_IMAGE` except `BASE_IMAGE`, the parent. */
   readonly uses: readonly string[];
-  /** Whether it mounts the secret `ca`: it reaches package registries, and so trusts the host's certificates. */
+  /** Whether it uses the network, shown by a mount of the secret `ca` with the host's certificates. */
   readonly network: boolean;
 }
 
 const PARENT = "BASE_IMAGE";
 
-/** The build argument that names another image: `build-tools` is `BUILD_TOOLS_IMAGE`. */
+/** The build argument for another image: `BUILD_TOOLS_IMAGE` for `build-tools`. */
 export function buildArgument(image: string): string {
   return `${image.replaceAll("-", "_").toUpperCase()}_IMAGE`;
 }
@@ -19,7 +19,7 @@ function imageOf(argument: string): string {
   return argument.replace(/_IMAGE$/, "").replaceAll("_", "-").toLowerCase();
 }
 
-/** Reads the text of a Dockerfile. */
+/** Parses the text of a Dockerfile. */
 export function readDockerfile(dockerfile: string): DockerfileFacts {
   const parsed = DockerfileParser.parse(dockerfile);
   const declared = parsed.getInitialARGs().map((argument) => argument.getProperty()?.getName() ?? "");

@@ -4,12 +4,12 @@ import { movedFrom } from "../aliases";
 import type { Settings } from "../settings";
 import type { PlannedImage } from "./plan";
 
-/** An image as children are built from it and containers run it. */
+/** A built image, for child images and containers. */
 export interface BuiltImage {
   /** `repository@sha256:...`. */
   readonly reference: pulumi.Output<string>;
   readonly digest: pulumi.Output<string>;
-  /** The tag that names the sources it was built from. */
+  /** The tag with the hash of its sources, such as `127.0.0.1:5000/rajiup/cp-whisperx-app-asr:cpu-0123456789ab`. */
   readonly tag: string;
 }
 
@@ -17,25 +17,25 @@ export interface ImageArgs {
   readonly image: PlannedImage;
   /** Folder of the staged build context, relative to the program. */
   readonly context: string;
-  /** `repository@digest` of every image that the plan refers to. */
+  /** `repository@digest` by name, of every image that this one's build arguments refer to. */
   readonly references: Readonly<Record<string, pulumi.Input<string>>>;
-  /** The builder is the same on all machines by its name, so that only its endpoint differs. */
+  /** The builder has the same name on all machines; only its endpoint differs. */
   readonly settings: Pick<Settings, "builder" | "platform" | "registryLogin">;
-  /** PEM certificates that a build with network access trusts beside the base image's; may be empty. */
+  /** PEM certificates that a build with network access trusts in addition to the base image's; may be empty. */
   readonly certificates: string;
 }
 
 /**
- * All steps' layers, as an image manifest: registries refuse the older form, an index of layers. A build stands even if
- * its cache could not be kept.
+ * Cache of all build steps, as an image manifest, because many registries reject the older format. A failed cache export does
+ * not fail the build.
  */
 const CACHE_EXPORT = { mode: dockerBuild.CacheMode.Max, imageManifest: true, ociMediaTypes: true, ignoreError: true };
 
 /**
  * One image of the hierarchy: built by BuildKit with its cache in the registry, pushed, and referred to by digest.
  *
- * A digest that comes out the same (a comment, a file that no instruction reads) stops there: neither a child nor a
- * container sees a change.
+ * If a rebuild yields the same digest (after a change of a file that no instruction reads), neither child images nor
+ * containers change.
  */
 export function buildImage(args: ImageArgs, options: pulumi.CustomResourceOptions): BuiltImage {
   const { name, definition, variant, repository, tags, cacheReference, references } = args.image;
@@ -49,8 +49,8 @@ export function buildImage(args: ImageArgs, options: pulumi.CustomResourceOption
         ...Object.fromEntries(Object.entries(references).map(([argument, image]) => [argument, reference(args, image)])),
         ...(definition.variants.length > 1 ? { VARIANT: variant } : {}),
       },
-      // A secret mount leaves the certificates in no layer. The provider ignores a change of them only where the secret was
-      // there before and after, so a host without any passes it empty.
+      // As a secret mount, the certificates are in no layer. The provider ignores a changed secret only if it was set before
+      // and after, so a host without certificates passes an empty one.
       secrets: definition.network ? { ca: args.certificates } : undefined,
       ignoreSecretsInDiffCalculation: definition.network ? ["ca"] : undefined,
       registries: registryLogins(args),
@@ -64,7 +64,7 @@ export function buildImage(args: ImageArgs, options: pulumi.CustomResourceOption
     {
       ...options,
       aliases: [movedFrom("cp-whisperx:images:StageImage", name)],
-      // Another stack may run the same manifest: the registry's own clean-up removes what nobody uses.
+      // Another stack may use the same manifest; the registry's garbage collection removes unused ones.
       retainOnDelete: true,
       customTimeouts: { create: "60m", update: "60m" },
     },
@@ -72,7 +72,7 @@ export function buildImage(args: ImageArgs, options: pulumi.CustomResourceOption
   return { reference: pulumi.interpolate`${repository}@${digest}`, digest, tag: tags[1] };
 }
 
-/** The login beside the registry's address; whoever deploys need not have run `docker login`. */
+/** The registry's login from the settings, so that no `docker login` is needed. */
 function registryLogins({ image, settings }: ImageArgs): dockerBuild.types.input.RegistryArgs[] | undefined {
   const { registryLogin } = settings;
   if (registryLogin === undefined) return undefined;

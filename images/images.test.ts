@@ -29,7 +29,7 @@ function writeSources(folder: string, definitions: readonly ImageDefinition[], e
   }
 }
 
-/** What a catalogue says of an image: the rest stands in its Dockerfile. */
+/** An image's row in the catalogue; its Dockerfile has the rest. */
 function row({ name, description, parent, parentOfVariant, variants, service }: CatalogImage): CatalogImage {
   return { name, description, parent, parentOfVariant, variants, service };
 }
@@ -136,7 +136,7 @@ describe("Images", () => {
     );
   });
 
-  it("tells an image of several variants which one is built, and starts it from the image for that hardware", async () => {
+  it("passes VARIANT to an image of several variants, and uses the base image for that hardware", async () => {
     const catalog: ImageDefinition[] = [
       { ...RUNS, name: "both", parent: "external", variants: ["cpu", "cuda"] },
       { ...RUNS, name: "light", parent: "both" },
@@ -152,7 +152,7 @@ describe("Images", () => {
     });
   });
 
-  it("gives a build with network access the secret ca on every host, for without it on both sides the provider rebuilds", async () => {
+  it("passes the secret ca to a build with network access on every host, because the provider rebuilds if it appears or disappears", async () => {
     const catalog: ImageDefinition[] = [
       { ...RUNS, name: "online", parent: "external", network: true },
       { ...RUNS, name: "offline", parent: "online" },

@@ -11,13 +11,13 @@ import { nodeOf, planImages, type Naming, type Wanted } from "./plan";
 
 export interface ImagesArgs extends Pick<ImageArgs, "certificates"> {
   readonly settings: ImageArgs["settings"] & Naming & Pick<Settings, "variant" | "baseImages">;
-  /** Images beside the services' that the stack uses. */
+  /** Images that the stack uses in addition to the services'. Example: `["models"]`. */
   readonly wanted: Wanted["images"];
-  /** What may be built; `catalog` of catalog.ts by default. */
+  /** All images. Default: `catalog` of catalog.ts. */
   readonly catalog?: readonly CatalogImage[];
-  /** Folder with one build context per image; `docker` by default. */
+  /** Folder with one build context per image. Default: `docker`. */
   readonly sources?: string;
-  /** Folder for the staged contexts, `build/contexts` by default; relative to the program, to be the same on every machine. */
+  /** Folder for staged contexts. Relative, because it is in the state, which several machines share. Default: `build/contexts`. */
   readonly staging?: string;
 }
 
@@ -31,12 +31,12 @@ function contextReader(sources: string): (name: string) => ContextFile[] {
   };
 }
 
-/** Every image that the stack needs, each built from the digests of those it depends on. */
+/** All images of the stack, each built from the digests of those that it depends on. */
 export class Images extends pulumi.ComponentResource {
-  /** By node name (see plan.ts), in build order. */
+  /** By node name (see plan.ts), such as `asr` or `asr-cuda`, in build order. */
   public readonly built: Readonly<Record<string, BuiltImage>>;
 
-  /** The same by the images' names, each in the variant that the stack's services run. */
+  /** By image name, each in the stack's variant. */
   private readonly running: Readonly<Record<string, BuiltImage | undefined>>;
 
   constructor(name: string, args: ImagesArgs, options?: pulumi.ComponentResourceOptions) {
@@ -44,8 +44,8 @@ export class Images extends pulumi.ComponentResource {
     const { settings, wanted, certificates, catalog = usual, sources = SOURCES, staging = "build/contexts" } = args;
     const definitions = readDefinitions(catalog, sources);
     const contextOf = contextReader(sources);
-    // The provider keeps DOCKER_HOST in the state, and would replace every image where another one is set. Builds go to the builder
-    // of that name, wherever DOCKER_HOST leads. The alias is the provider of stacks from before this one was declared.
+    // The provider stores DOCKER_HOST in the state, and would replace every image if it changed; but the builder's name decides
+    // where builds run, not DOCKER_HOST. Older stacks used the default provider.
     const provider = new dockerBuild.Provider("builder", {}, { ignoreChanges: ["host"], aliases: [{ name: "default_0_0_22" }] });
     const built: Record<string, BuiltImage> = {};
     const plan = planImages(definitions, { variant: settings.variant, images: wanted }, settings, (image) => hashContext(contextOf(image)));
@@ -62,7 +62,7 @@ export class Images extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  /** The image of that name in the variant that the stack builds. @throws Error where the stack has none. */
+  /** The image of that name, such as `asr`, in the stack's variant. @throws Error if the stack does not build it. */
   public named(name: string): BuiltImage {
     const image = this.running[name];
     if (image === undefined) throw new Error(`${name}: this stack does not build that image`);

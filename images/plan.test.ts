@@ -28,7 +28,7 @@ const names = (images: Iterable<Dependent>): string[] => [...images].map(({ name
 const wanted = (variant: Variant) => ({ variant, images: MODEL_IMAGES.packaged });
 
 describe("inBuildOrder", () => {
-  it("puts every image after all it depends on, and drops none", () => {
+  it("puts every image after its dependencies, and drops none", () => {
     fc.assert(
       fc.property(randomCatalog, (random) => {
         const order = names(inBuildOrder(random));
@@ -42,10 +42,10 @@ describe("inBuildOrder", () => {
     );
   });
 
-  it("names the circle, the unknown image and the double name", () => {
-    expect(() => inBuildOrder([image("a", "b"), image("b", "a")])).toThrow("circle a -> b -> a");
+  it("reports a dependency cycle, an unknown image and a duplicate name", () => {
+    expect(() => inBuildOrder([image("a", "b"), image("b", "a")])).toThrow("dependency cycle a -> b -> a");
     expect(() => inBuildOrder([image("a", "scratch", ["nowhere"])])).toThrow("unknown image in a -> nowhere");
-    expect(() => inBuildOrder([image("a", "scratch"), image("a", "scratch")])).toThrow("twice");
+    expect(() => inBuildOrder([image("a", "scratch"), image("a", "scratch")])).toThrow("duplicate image name");
   });
 });
 
@@ -75,13 +75,13 @@ describe("builtVariant", () => {
     expect(builtVariant({ ...image("a", "scratch"), variants }, asked)).toBe(built);
   });
 
-  it("is no other than the fallbacks of the one that is wanted", () => {
+  it("is always the wanted variant or one of its fallbacks", () => {
     expect(() => builtVariant({ ...image("a", "scratch"), variants: ["cuda"] }, "cpu")).toThrow("a has no variant for cpu");
   });
 });
 
 describe("stackNodes", () => {
-  it("are the nodes that a wanted image reaches, no other, each after all it depends on", () => {
+  it("are exactly the nodes that a wanted image depends on, in build order", () => {
     fc.assert(
       fc.property(randomStack, ({ catalog: random, wanted: asked }) => {
         const nodes = stackNodes(random, asked);
@@ -133,7 +133,7 @@ describe("stackNodes", () => {
     expect(names(nodes)).toContain("base-ml-cuda-slim");
   });
 
-  it("of the catalogue with models from the hub: the program that fetches them too", () => {
+  it("of the catalogue with models from the hub: also prefetch", () => {
     expect(names(stackNodes(definitions, { variant: "cpu", images: MODEL_IMAGES.hub }))).toContain("prefetch");
   });
 
@@ -166,7 +166,7 @@ describe("planImages", () => {
     expect(cuda.find(({ name }) => name === "base-ml-cuda")?.tags.at(-1)).toMatch(/:cuda-full$/);
   });
 
-  it("changes the source tags of the edited image alone, in all its variants", () => {
+  it("changes only the source tags of the edited image, in all its variants", () => {
     fc.assert(
       fc.property(fc.constantFrom(...VARIANT_NAMES), fc.constantFrom(...names(definitions)), (variant, edited) => {
         const [before, after] = ["", " edited"].map((change) =>

@@ -1,17 +1,18 @@
-/** Pure functions from the catalogue to what a stack builds: which images, in what order, under which names. */
+/** Pure functions that plan a stack's builds: which images, in what order, under which names. */
 import { EXTERNAL, SCRATCH } from "../catalog";
 import { DEFAULT_VARIANT, VARIANTS, type Variant } from "../variants";
 import type { ImageDefinition } from "./definitions";
 import { buildArgument } from "./dockerfile";
 
-/** Where images are kept. */
+/** Where images are stored. */
 export interface Naming {
   /** Host and port of the registry. */
   readonly registry: string;
+  /** Repository path in front of the image names. */
   readonly namespace: string;
 }
 
-/** What depends on what, by name: an image of the catalogue, or one variant of it. */
+/** Something with dependencies, by name: an image of the catalogue, or one variant of it. */
 export interface Dependent {
   readonly name: string;
   readonly parent: string;
@@ -20,11 +21,11 @@ export interface Dependent {
 
 /** One variant of an image, with the variants that it is built from. */
 export interface ImageNode extends Dependent {
-  /** The image's name, and the variant where it is not the default: `asr`, `asr-cuda`. Names its resource, too. */
+  /** Image and variant, without the default variant: `asr`, `asr-cuda`. Also the name of its resource. */
   readonly name: string;
   readonly definition: ImageDefinition;
   readonly variant: Variant;
-  /** Build argument name to the node, or EXTERNAL, that it refers to. */
+  /** Node, or EXTERNAL, by build argument. */
   readonly references: Readonly<Record<string, string>>;
 }
 
@@ -32,37 +33,37 @@ export interface ImageNode extends Dependent {
 export interface PlannedImage extends ImageNode {
   /** `<registry>/<namespace>/cp-whisperx-app-<image>`, without tag. */
   readonly repository: string;
-  /** The tag that names the variant, the tag that changes with the sources (see `planImages`), and any others. */
+  /** The variant's tag, the tag with the hash of the sources (see `planImages`), and any others. */
   readonly tags: readonly [string, string, ...string[]];
-  /** Where BuildKit keeps this image's cache: a tag of its own, never one of the image's. */
+  /** Tag for BuildKit's cache of this image. */
   readonly cacheReference: string;
 }
 
-/** What a stack is built for. */
+/** What a stack needs. */
 export interface Wanted {
   readonly variant: Variant;
-  /** Images beside the services' that the stack uses. */
+  /** Images that it uses in addition to the services'. */
   readonly images: readonly string[];
 }
 
-/** The images that the build reads, its parent first. */
+/** The images that the build uses, its parent first. */
 export function dependencies({ parent, uses }: Dependent): string[] {
   return [...([EXTERNAL, SCRATCH].includes(parent) ? [] : [parent]), ...uses];
 }
 
 /**
- * The images so that each one comes after all it depends on; otherwise in the given order.
- * @throws Error where a name is unknown or twice there, or where images depend on each other in a circle.
+ * Topological order: each image comes after its dependencies, otherwise in the given order.
+ * @throws Error for an unknown name, a duplicate name or a dependency cycle.
  */
 export function inBuildOrder<T extends Dependent>(images: readonly T[]): T[] {
   const byName = new Map(images.map((image) => [image.name, image]));
-  if (byName.size !== images.length) throw new Error("catalog.ts: an image name stands there twice");
+  if (byName.size !== images.length) throw new Error("catalog.ts: duplicate image name");
   const ordered = new Set<T>();
   const visit = (name: string, path: readonly string[]): void => {
     const trail = [...path, name];
     const image = byName.get(name);
     if (image === undefined) throw new Error(`catalog.ts: unknown image in ${trail.join(" -> ")}`);
-    if (path.includes(name)) throw new Error(`catalog.ts: circle ${trail.join(" -> ")}`);
+    if (path.includes(name)) throw new Error(`catalog.ts: dependency cycle ${trail.join(" -> ")}`);
     if (ordered.has(image)) return;
     for (const dependency of dependencies(image)) visit(dependency, trail);
     ordered.add(image);
@@ -71,7 +72,7 @@ export function inBuildOrder<T extends Dependent>(images: readonly T[]): T[] {
   return [...ordered];
 }
 
-/** Names of the image and of all that is built from it, directly or not. */
+/** Names of the image and of all images that depend on it, directly or not. */
 export function descendants(images: readonly Dependent[], name: string): Set<string> {
   const reached = new Set([name]);
   for (const image of inBuildOrder(images)) {
@@ -80,24 +81,24 @@ export function descendants(images: readonly Dependent[], name: string): Set<str
   return reached;
 }
 
-/** The variant in which an image is built where `wanted` is asked for. @throws Error where none of its fallbacks is built. */
+/** The variant of an image that a stack of variant `wanted` uses. @throws Error if the image has neither it nor a fallback. */
 export function builtVariant({ name, variants }: ImageDefinition, wanted: Variant): Variant {
   const built = [wanted, ...VARIANTS[wanted].fallbacks].find((choice) => variants.includes(choice));
   if (built === undefined) throw new Error(`catalog.ts: ${name} has no variant for ${wanted}`);
   return built;
 }
 
-/** The name of an image's node: the default variant goes without saying. */
+/** The name of an image's node, without the default variant. */
 export function nodeName(image: string, variant: Variant): string {
   return variant === DEFAULT_VARIANT ? image : `${image}-${variant}`;
 }
 
-/** The name of the node that is built of an image where `wanted` is asked for. */
+/** The name of the node that a stack of variant `wanted` uses. */
 export function nodeOf(definition: ImageDefinition, wanted: Variant): string {
   return nodeName(definition.name, builtVariant(definition, wanted));
 }
 
-/** The definition of that name. @throws Error where the catalogue has none. */
+/** The definition of that name. @throws Error if the catalogue has none. */
 function definitionOf(catalog: readonly ImageDefinition[], name: string): ImageDefinition {
   const definition = catalog.find((one) => one.name === name);
   if (definition === undefined) throw new Error(`catalog.ts: unknown image ${name}`);
@@ -120,8 +121,8 @@ function node(catalog: readonly ImageDefinition[], definition: ImageDefinition, 
 }
 
 /**
- * The nodes that a stack's services and other wanted images need, and no more, in build order. A node of one variant is
- * built from the same variant of its parents where they have it.
+ * Only the nodes that a stack's services and other wanted images need, in build order. A node is built from the same variant
+ * of its parents if they have it.
  * @throws Error as `inBuildOrder` does.
  */
 export function stackNodes(catalog: readonly ImageDefinition[], wanted: Wanted): ImageNode[] {
@@ -141,11 +142,10 @@ export function stackNodes(catalog: readonly ImageDefinition[], wanted: Wanted):
 }
 
 /**
- * The plan of a whole stack, in build order. `contextHash` yields the hash of an image's own sources, which is in its tag.
+ * The plan of a whole stack, in build order. `contextHash` returns the hash of an image's own sources for its tag.
  *
- * The provider computes its outputs wrongly in a preview where only the content of a context changed. This tag makes
- * every such change one of an input, so that the preview says truthfully what follows from it. It covers the image's
- * own context alone: what a parent's change means is told by the parent's digest.
+ * If only the content of a context changes, the provider previews wrong outputs. The hash in the tag turns it into a changed
+ * input, so that the preview is correct. It covers only the image's own context: a changed parent has a new digest.
  */
 export function planImages(
   catalog: readonly ImageDefinition[],

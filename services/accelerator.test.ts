@@ -32,7 +32,7 @@ describe("deviceRequest", () => {
 });
 
 describe("accelerator", () => {
-  it("gives a stage with a model in a stack with CUDA the GPUs, shared memory, its share and a probe", () => {
+  it("gives a stage with a model in a CUDA stack GPUs, shared memory, its share and a health check", () => {
     expect(acceleratorOf("asr", { variant: "cuda", gpuMemoryMegabytes: '{"asr":8192}', shmMegabytes: "2048" })).toEqual({
       deviceRequests: [{ driver: "nvidia", capabilities: ["gpu"], count: -1 }],
       shmMegabytes: 2048,
@@ -46,7 +46,7 @@ describe("accelerator", () => {
     });
   });
 
-  it("asks for the service's own GPUs where it has some, otherwise for the stack's, and tells it who shares them", () => {
+  it("requests the service's own GPUs or else the stack's, and lists the services that share them", () => {
     const values = { variant: "cuda", gpu: '{"devices":2}', gpuDevices: '{"asr":["0","GPU-5a"],"diarization":"all"}' };
     const requestOf = (service: string) => acceleratorOf(service, values)?.deviceRequests;
     const sharing = (service: string) => Object.keys(JSON.parse(acceleratorOf(service, values)?.environment.GPU_SERVICES ?? "") as object);
@@ -57,7 +57,7 @@ describe("accelerator", () => {
     expect(sharing("pyannote-vad").sort()).toEqual(["pyannote-vad", "second-pass-translation"]);
   });
 
-  it("probes the card again only after three quarters of a minute, and again at once after a failure", () => {
+  it("checks the GPU again only after 45 seconds, and at once after a failure", () => {
     const folder = mkdtempSync(path.join(tmpdir(), "probe-"));
     writeFileSync(path.join(folder, "python"), "#!/bin/sh\necho asked >>$FOLDER/asked\nexit $STATUS\n", { mode: 0o755 });
     const probe = acceleratorOf("asr", { variant: "cuda" })?.healthcheck?.replaceAll("/tmp/", `${folder}/`) ?? "";
@@ -80,11 +80,11 @@ describe("accelerator", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it.each<Record<string, string>>([{ variant: "cpu" }, { variant: "cuda", device: "cpu" }])("asks for no GPU with %j", (values) => {
+  it.each<Record<string, string>>([{ variant: "cpu" }, { variant: "cuda", device: "cpu" }])("requests no GPU with %j", (values) => {
     expect(acceleratorOf("asr", values)).toEqual({ environment: { DEVICE: values.device ?? "auto", ALLOW_CPU: "true" } });
   });
 
-  it("is nothing for a stage without such a model", () => {
+  it("is undefined for a stage without such a model", () => {
     expect(acceleratorOf("demux", { variant: "cuda" })).toBeUndefined();
     expect(acceleratorOf("queue", { variant: "cuda" })).toBeUndefined();
     expect(acceleratorOf("silero-vad", { variant: "cuda" })).toBeUndefined();

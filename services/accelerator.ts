@@ -1,22 +1,22 @@
-/** What a service with a model gets of the host's GPUs: from settings to container, without any resource. */
+/** The GPU part of a container's arguments, from the settings. Pure functions. */
 import type * as docker from "@pulumi/docker";
 import type { Settings } from "../settings";
 import { gpuIds, gpuNeeds, usesGpu, type GpuDevices } from "../settings/gpus";
 
 export interface Accelerator {
-  /** Devices that the engine hands to the container; none where it computes on the processor. */
+  /** GPUs for the container; undefined if it uses the CPU. */
   readonly deviceRequests?: docker.types.input.ContainerDeviceRequest[];
   /** Size of /dev/shm in MiB. */
   readonly shmMegabytes?: number;
   readonly environment: Readonly<Record<string, string>>;
-  /** Shell command that succeeds while the device answers that the worker uses. */
+  /** Shell command that succeeds while the worker's GPU answers. */
   readonly healthcheck?: string;
 }
 
-/** Seconds for which the card's answer stands; to ask it takes a Python and a start of NVIDIA's driver. */
+/** Seconds between checks of the GPU, because each one starts Python and NVIDIA's driver. */
 const PROBE_SECONDS = 45;
 
-/** Asks NVIDIA's driver for the card that the worker has noted, and notes the answer; docker/common/cp_whisperx/devices.py. */
+/** Checks the GPU that the worker has recorded, and records the answer; see docker/common/cp_whisperx/devices.py. */
 const PROBE =
   `{ test -n "$(find /tmp/device-answered -newermt '-${PROBE_SECONDS} seconds' 2>/dev/null)"` +
   " || python -m cp_whisperx.devices --check; }";
@@ -24,8 +24,8 @@ const PROBE =
 const CDI_KIND = "nvidia.com/gpu";
 
 /**
- * The request by which the engine hands over GPUs. The driver is always said: the provider's default is CDI, which
- * engines before version 25 do not know.
+ * The engine's request for GPUs. It always names the driver, because the provider's default is CDI, which engines before
+ * version 25 do not support.
  */
 export function deviceRequest(
   devices: GpuDevices,
@@ -36,13 +36,13 @@ export function deviceRequest(
   return { driver, capabilities: ["gpu"], ...(typeof devices === "number" ? { count: devices } : { deviceIds: devices }) };
 }
 
-/** What the service of that name gets; undefined where it has no model that could use a GPU. */
+/** What the service of that name gets; undefined if it has no model that could use a GPU. */
 export function accelerator(settings: Settings, name: string): Accelerator | undefined {
   const needs = gpuNeeds(settings).find(({ service }) => service === name);
   if (needs === undefined) return undefined;
   const environment = { DEVICE: settings.device, ALLOW_CPU: String(settings.allowCpu) };
   if (!usesGpu(settings)) return { environment };
-  // Every worker works out from it which card is whose, and so has to be told of all that share its cards.
+  // Each worker computes the same placement of services on GPUs from GPU_SERVICES, so it lists all services that share its GPUs.
   const same = (devices: GpuDevices): boolean => gpuIds(devices).join() === gpuIds(needs.devices).join();
   const sharing = gpuNeeds(settings).filter(({ devices }) => same(devices)).map(({ service, megabytes }) => [service, megabytes]);
   return {

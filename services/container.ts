@@ -7,7 +7,7 @@ import type { Settings } from "../settings";
 import type { Access } from "../volumes/access";
 import type { Accelerator } from "./accelerator";
 
-/** What the containers of a stack share. */
+/** What all containers of a stack share. */
 export interface Shared {
   readonly settings: Settings;
   readonly engine: Engine;
@@ -19,24 +19,24 @@ export interface ContainerArgs {
   readonly networks: docker.types.input.ContainerNetworksAdvanced[];
   readonly access: readonly Access[];
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
-  /** What it gets of the host's GPUs. */
+  /** Its GPUs. Default: none. */
   readonly accelerator?: Accelerator;
-  /** Shell command that succeeds while the service is well, for `healthcheck.sh` in its image. */
+  /** Shell command that succeeds while the service is healthy, for `healthcheck.sh` in its image. */
   readonly healthcheck: string;
-  /** What runs before it, beside what makes its access ready. */
+  /** Resources that must exist before it, in addition to those of its access. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
 
 /**
- * Above the ten minutes that a probe lasts (docker/base/healthcheck.sh). Without a period or an interval for the start, of
- * which engines before and after version 25 make different things: the probe waits by itself.
+ * More than the ten minutes that a probe lasts (docker/base/healthcheck.sh). No start period or start interval, because engines
+ * before and after version 25 treat them differently: the probe itself waits.
  */
 const PROBE_TIMEOUT = "15m0s";
 
 /**
- * Pulls the image and runs it as a service with no more rights than it needs: unprivileged user, no capabilities, no
- * way to new ones, a read-only root, bounded memory, processes and logs. Waits until it is healthy, and restarts it
- * whenever it ends by itself.
+ * Pulls the image and runs it as a service with few rights: unprivileged user, no capabilities, no new privileges, read-only
+ * root file system, limited memory, open files and logs. Waits until the container is healthy. The engine restarts it if it
+ * exits.
  */
 export function hardenedContainer(
   { settings, engine, images }: Shared,
@@ -64,7 +64,7 @@ export function hardenedContainer(
       deviceRequests: accelerator?.deviceRequests,
       shmSize: accelerator?.shmMegabytes,
       memory,
-      // No swap beyond the memory: a stage that outgrows its limit fails at once instead of stalling the host.
+      // No swap: a stage above its memory limit fails at once instead of slowing down the host.
       memorySwap: memory,
       ulimits: [{ name: "nofile", soft: 4096, hard: 4096 }],
       restart: "unless-stopped",
@@ -80,17 +80,17 @@ export function hardenedContainer(
       waitTimeout: settings.startSeconds,
       mustRun: true,
       destroyGraceSeconds: settings.stopSeconds,
-      // The same for a stop by the engine itself, as at the host's shutdown.
+      // For a stop by the engine itself, such as at the host's shutdown.
       stopTimeout: settings.stopSeconds,
     },
-    // The provider accepts a change of these on a running container without effect. Devices and shared memory are among
-    // those for which it replaces the container by itself.
+    // For these inputs the provider updates a running container without effect. For devices and shared memory it replaces the
+    // container by itself.
     {
       ...options,
       dependsOn: [...dependsOn, ...access.flatMap(({ ready }) => ready)],
       deleteBeforeReplace: true,
       replaceOnChanges: ["tmpfs", "init"],
-      // An identity that a preview cannot know is taken for unchanged.
+      // A preview assumes that an unknown identity is unchanged.
       replacementTrigger: identities.includes(undefined) ? undefined : identities,
       // The provider's own limit is 20 minutes.
       customTimeouts: { create: `${settings.startSeconds + 300}s` },

@@ -11,10 +11,11 @@ export interface ServicesArgs extends Shared {
   readonly volumes: Volumes;
 }
 
-/** A running service and how to see what it says. */
+/** A running service. */
 export interface ServiceOutput {
   readonly container: pulumi.Output<string>;
   readonly image: pulumi.Output<string>;
+  /** The command that shows its logs. Example: `docker logs --follow cp-whisperx-dev-asr`. */
   readonly logs: pulumi.Output<string>;
 }
 
@@ -26,16 +27,16 @@ function describe(container: docker.Container, engine: Engine): ServiceOutput {
   };
 }
 
-/** The queue and one worker per stage on networks of their own. */
+/** The queue and one worker per stage, on networks of the stack. */
 export class Services extends pulumi.ComponentResource {
-  /** By name, and where each can be seen. */
+  /** By service name, such as `asr`. */
   public readonly running: Readonly<Record<string, ServiceOutput>>;
 
   constructor(name: string, args: ServicesArgs, options?: pulumi.ComponentResourceOptions) {
     super("cp-whisperx:services:Services", name, {}, { ...args.engine.options, ...options });
     const { engine, volumes } = args;
     const inside = this.network("inside", args, { internal: true });
-    // The one that leads to the internet is there where a stage has a secret for something in it.
+    // The network with internet access only exists if a stage has a secret for a service there.
     const outside = volumes.secrets && this.network("outside", args);
     const networksOf = ({ service: { internet } }: Service): { name: pulumi.Output<string> }[] =>
       [inside, ...(internet && outside ? [outside] : [])].map((network) => ({ name: network.name }));

@@ -4,10 +4,10 @@ import { movedFrom } from "../aliases";
 import { queue as service } from "../catalog";
 import { hardenedContainer, type ContainerArgs, type Shared } from "./container";
 
-/** For workers of the same stack; the network is internal and no port is published. */
+/** URL for the stack's workers; the network is internal and no port is published. */
 export const QUEUE_URL = `redis://${service.name}:6379/0`;
 
-/** Redis with an append-only file: a job that was submitted outlives a restart of the queue and of the host. */
+/** Redis with an append-only file: submitted jobs survive a restart of the queue and of the host. */
 export function runQueue(
   shared: Shared,
   args: Pick<ContainerArgs, "networks" | "access">,

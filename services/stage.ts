@@ -5,7 +5,7 @@ import { accelerator } from "./accelerator";
 import { hardenedContainer, type ContainerArgs, type Shared } from "./container";
 import { QUEUE_URL } from "./queue";
 
-/** Once its models are loaded, the worker touches the file at each answer of the queue, which comes every 30 s or earlier. */
+/** Once its models are loaded, the worker touches the file at each answer of the queue, at least every 30 s. */
 const HEALTHCHECK = `test -n "$(find /tmp/healthy -newermt '-120 seconds' 2>/dev/null)"`;
 
 /** One stage of the application: a worker that takes one job at a time and keeps its model loaded between jobs. */
@@ -28,7 +28,7 @@ export function runStage(
         ...ownSettings(settings, name),
         ...gpus?.environment,
         REDIS_URL: QUEUE_URL,
-        // Part of the key of each result: what another image made is made again.
+        // Part of the cache key of each result: another image computes it again.
         CP_WHISPERX_IMAGE: images.named(name).reference,
       },
       healthcheck: [HEALTHCHECK, ...(gpus?.healthcheck ? [gpus.healthcheck] : [])].join(" && "),

@@ -1,4 +1,4 @@
-/** What is wrong between settings that are each right by themselves. */
+/** Contradictions between settings that are each valid. */
 import * as path from "node:path";
 import { VARIANTS } from "../variants";
 import { describeFull, fullGpus, gpuNeeds, namedGpus, totalMegabytes, usesGpu } from "./gpus";
@@ -6,12 +6,12 @@ import type { Path } from "./paths";
 import type { Problem } from "./report";
 import type { Valid } from "./schema";
 
-/** Whether the stack's file says anything at a path. */
+/** Whether the stack file sets a path. */
 export type IsSet = (keys: Path) => boolean;
 
 type Rule = (settings: Valid, isSet: IsSet) => Problem[];
 
-/** Settings of some kind of stack, and why they mean nothing in the others. */
+/** Settings that only some stacks use, and why the others do not. */
 const LIMITED: readonly { keys: readonly Path[]; when: (settings: Valid) => string | undefined }[] = [
   {
     keys: [["gpu"], ["gpuDevices"], ["gpuMemoryMegabytes"], ["shmMegabytes"], ["baseImages", "cuda"]],
@@ -20,7 +20,7 @@ const LIMITED: readonly { keys: readonly Path[]; when: (settings: Valid) => stri
   {
     keys: [["native", "environment"]],
     when: ({ variant }) =>
-      VARIANTS[variant].torch === "host" ? undefined : `is for variant cuda-slim, and variant is ${variant}: it has what it needs`,
+      VARIANTS[variant].torch === "host" ? undefined : `is for variant cuda-slim, and variant is ${variant}`,
   },
   {
     keys: [["models", "token"], ["models", "endpoint"], ["models", "leaveOut"]],
@@ -42,12 +42,12 @@ const noDevice: Rule = ({ variant, device, allowCpu }) => {
   }
   if (!allowCpu && (!gpu || device === "cpu")) {
     const why = gpu ? "device is cpu" : `variant is ${variant}`;
-    return [{ path: ["allowCpu"], message: `leaves the stages with a model nothing to compute on, for ${why}` }];
+    return [{ path: ["allowCpu"], message: `forbids the CPU, but the stages with a model have no GPU, because ${why}` }];
   }
   return [];
 };
 
-/** Where things may lie on the engine's host: on another one only whole paths say it. */
+/** Example folders on the engine's host: a remote one needs absolute paths. */
 const ENVIRONMENT = { here: ".bollyenv", there: "/srv/.bollyenv" };
 const FILMS = {
   in: { here: "films/in", there: "/srv/films/in" },
@@ -64,7 +64,7 @@ const nativeEnvironment: Rule = (settings) => {
   return [{ path: keys, message, fix: { path: keys, value: ENVIRONMENT[placeOf(settings)] } }];
 };
 
-/** Whether a registry is the machine's own: `localhost:5000`, `127.0.0.1:5000`. */
+/** Whether a registry is on a loopback address: `localhost:5000`, `127.0.0.1:5000`. */
 export function isLoopback(registry: string): boolean {
   return /^(localhost|127(\.\d+){3})(:\d+)?$/.test(registry);
 }
@@ -85,7 +85,7 @@ const unreachableRegistry: Rule = ({ registry, host }) =>
     ? [
         {
           path: ["registry"],
-          message: `is this machine's own, and the engine of ${host} is to pull from it`,
+          message: `is a loopback address, which the engine of ${host} cannot pull from`,
           fix: { path: ["registry"], value: "registry.example.org:5000" },
         },
       ]
@@ -101,7 +101,7 @@ const overlap = (one: string, other: string): boolean => inside(one, other) || i
 const overlappingFilms: Rule = (settings) => {
   const { films } = settings;
   const place = placeOf(settings);
-  const beside = (key: "in" | "config"): Problem["fix"] => {
+  const separateFolder = (key: "in" | "config"): Problem["fix"] => {
     const value = [FILMS[key][place], `${path.resolve(films.out)}-${key}`].find((folder) => !overlap(folder, films.out));
     return value === undefined ? { path: ["films", "out"], value: FILMS.out[place] } : { path: ["films", key], value };
   };
@@ -110,7 +110,7 @@ const overlappingFilms: Rule = (settings) => {
     .map((key) => ({
       path: ["films", key],
       message: `overlaps films.out (${films.out}), which containers write to`,
-      fix: beside(key),
+      fix: separateFolder(key),
     }));
 };
 
@@ -126,7 +126,7 @@ const relativeOnHost: Rule = ({ host, films, native }) => {
     .filter(({ value }) => !path.isAbsolute(value))
     .map(({ keys, value, whole }) => ({
       path: keys,
-      message: `is relative (${value}), and lies on ${host}, which has no folder of this program`,
+      message: `is relative (${value}), and folders on ${host} need absolute paths`,
       fix: { path: keys, value: whole },
     }));
 };
@@ -142,7 +142,7 @@ const tooFullGpus: Rule = (settings) => {
     const unknown = full.needs.some(({ devices }) => devices === "all");
     return {
       path: ["gpu", "memoryMegabytes"],
-      message: `${describeFull(full)}${unknown ? "; all may mean no more GPUs: a count says how many there are" : ""}`,
+      message: `${describeFull(full)}${unknown ? "; all does not say how many GPUs there are: set a count if there are more" : ""}`,
       fix:
         largest !== undefined && left >= 128
           ? { path: ["gpuMemoryMegabytes", largest.service], value: String(left) }
@@ -162,7 +162,7 @@ const RULES: readonly Rule[] = [
   tooFullGpus,
 ];
 
-/** Every contradiction, at the setting that is easiest to change. */
+/** All contradictions, each reported at the setting that is easiest to change. */
 export function contradictions(settings: Valid, isSet: IsSet): Problem[] {
   return RULES.flatMap((rule) => rule(settings, isSet));
 }

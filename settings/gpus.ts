@@ -1,4 +1,4 @@
-/** Which GPUs each service with a model may use, what it wants of their memory, and whether that is there. */
+/** Which GPUs each service with a model may use, how much GPU memory it needs, and whether the GPUs have that much. */
 import { services } from "../catalog";
 import { VARIANTS } from "../variants";
 import type { Valid } from "./schema";
@@ -10,30 +10,30 @@ export type GpuDevices = Valid["gpu"]["devices"];
 
 export interface GpuNeeds {
   readonly service: string;
-  /** GPU memory that its models take, in MiB. */
+  /** GPU memory of its models, in MiB. */
   readonly megabytes: number;
   readonly devices: GpuDevices;
 }
 
-/** One GPU: what tells it from the others, and its memory in MiB (Infinity where nobody knows). */
+/** One GPU: its index or UUID, and its memory in MiB (Infinity if unknown). */
 export interface Gpu {
   readonly id: string;
   readonly megabytes: number;
 }
 
-/** Services that want more than the GPUs have that they may use. */
+/** GPUs with too little memory for the services pinned to them. */
 export interface FullGpus {
   readonly gpus: readonly Gpu[];
-  /** Every service that may use no other GPU than these; the largest first. */
+  /** The services that may use only these GPUs; the largest first. */
   readonly needs: readonly GpuNeeds[];
 }
 
-/** Whether the stack's services are to find GPUs. */
+/** Whether the stack's services use GPUs. */
 export function usesGpu({ variant, device }: Pick<Valid, "variant" | "device">): boolean {
   return VARIANTS[variant].gpu && device !== "cpu";
 }
 
-/** What every service with a model wants of the GPUs: its own settings, else the stack's and the catalogue's. */
+/** The GPUs and GPU memory of every service with a model: its own settings, else the stack's and the catalogue's. */
 export function gpuNeeds(settings: Pick<Valid, "gpu" | "gpuDevices" | "gpuMemoryMegabytes">): GpuNeeds[] {
   const devices = settings.gpuDevices as PerService<GpuDevices>;
   const megabytes = settings.gpuMemoryMegabytes as PerService<number>;
@@ -43,17 +43,17 @@ export function gpuNeeds(settings: Pick<Valid, "gpu" | "gpuDevices" | "gpuMemory
   });
 }
 
-/** The GPUs one by one, or `all`; engines take a count for the first ones. */
+/** GPU indices and UUIDs, or `all`. A count stands for the first ones: 2 is GPUs 0 and 1. */
 export function gpuIds(devices: GpuDevices): readonly string[] {
   return typeof devices === "number" ? Array.from({ length: devices }, (_, index) => String(index)) : [devices].flat();
 }
 
-/** The memory of services or of GPUs together, in MiB. */
+/** Total memory of services or of GPUs, in MiB. */
 export function totalMegabytes(all: readonly { readonly megabytes: number }[]): number {
   return all.reduce((sum, { megabytes }) => sum + megabytes, 0);
 }
 
-/** The GPUs that are there for certain: those that services name, with GPU 1 also GPU 0, and one at least. */
+/** The GPUs that must exist according to the settings: those listed, all with a lower index, and at least one. */
 function certainGpus(needs: readonly GpuNeeds[]): string[] {
   const named = needs.flatMap(({ devices }) => gpuIds(devices)).filter((id) => id !== "all");
   const first = Math.max(named.length === 0 ? 1 : 0, ...named.filter((id) => /^\d+$/.test(id)).map((id) => Number(id) + 1));
@@ -61,8 +61,8 @@ function certainGpus(needs: readonly GpuNeeds[]): string[] {
 }
 
 /**
- * GPUs as far as the settings tell. `all` counts for the GPUs that are there for certain. An index and a UUID count as two,
- * because the settings do not say whether they name one card; host/cards.ts knows.
+ * GPUs as far as the settings say. `all` means the GPUs that must exist. An index and a UUID count as two, because the
+ * settings do not say whether they name the same GPU; host/gpus.ts checks the real ones.
  *
  * @param megabytes memory of one GPU in MiB.
  */
@@ -79,12 +79,11 @@ function isTooSmall({ gpus, needs }: FullGpus): boolean {
 }
 
 /**
- * Every list of GPUs, of those that services have, that is too small for the services which may use no GPU outside it: for
- * all of them together, or for one of them, since each runs on one GPU. So services that are pinned to one GPU must fit
- * there, and those with a choice share what their GPUs have together. Where such a list holds another, only the inner one
- * is reported: its fix may fix both.
+ * Lists of GPUs with too little memory for the services pinned to them. A list is too small if those services together need
+ * more than its total, or if one of them needs more than its largest GPU, because a service runs on one GPU. If such a list
+ * contains another, only the inner one is reported: its fix may fix both.
  *
- * @param gpusOf the GPUs that a service with these devices may use: one at least, each once.
+ * @param gpusOf the GPUs that a service with these devices may use: at least one, each once.
  */
 export function fullGpus(needs: readonly GpuNeeds[], gpusOf: (devices: GpuDevices) => readonly Gpu[]): FullGpus[] {
   const users = [...needs]
@@ -99,14 +98,14 @@ export function fullGpus(needs: readonly GpuNeeds[], gpusOf: (devices: GpuDevice
   );
 }
 
-/** GPUs, their memory and the services that want more, as a sentence; `place` is whose GPUs they are: ` of this machine`. */
+/** The problem as a sentence; `place` says where the GPUs are: ` of this machine`. */
 export function describeFull({ gpus, needs }: FullGpus, place = ""): string {
   const names = gpus.map(({ id }) => id).join(", ");
-  const [who, has, other, each] =
-    gpus.length === 1 ? [`GPU ${names}`, "has", "other", ""] : [`GPUs ${names}`, "have", "others", ", each on one of them"];
+  const [who, has, them, each] =
+    gpus.length === 1 ? [`GPU ${names}`, "has", "it", ""] : [`GPUs ${names}`, "have", "them", ", each on one GPU"];
   const wanted = needs.map(({ service, megabytes }) => `${service} ${megabytes}`).join(", ");
   return (
-    `${who}${place} ${has} ${totalMegabytes(gpus)} MiB, and the services that may use no ${other} want ` +
+    `${who}${place} ${has} ${totalMegabytes(gpus)} MiB, and the services pinned to ${them} need ` +
     `${totalMegabytes(needs)} (${wanted})${each}`
   );
 }

@@ -5,20 +5,20 @@ import { hubModels, wantedHubModels } from "./hub-models";
 const names = (models: readonly { repository: string }[]): string[] => models.map(({ repository }) => repository);
 
 describe("wantedHubModels", () => {
-  it("are all where torch is, also the host's, and those without torch elsewhere", () => {
+  it("are all models if there is torch, also the host's, otherwise those without torch", () => {
     expect(wantedHubModels("cuda", [])).toEqual(hubModels);
     expect(wantedHubModels("cuda-slim", [])).toEqual(hubModels);
     expect(names(wantedHubModels("cpu", []))).toContain("Systran/faster-whisper-base");
     expect(names(wantedHubModels("cpu", []))).not.toContain("pyannote/segmentation-3.0");
   });
 
-  it("lack what is left out", () => {
+  it("do not include those in leaveOut", () => {
     const [first] = names(hubModels);
     expect(names(wantedHubModels("cuda", [first ?? ""]))).toEqual(names(hubModels.slice(1)));
   });
 });
 
-it("every model of the hub is for stages that there are, and says how large it is", () => {
+it("every model of the hub is for existing stages and has a size", () => {
   for (const model of hubModels) {
     expect(stages.map(({ name }) => name)).toEqual(expect.arrayContaining([...model.stages]));
     expect(model.stages).not.toEqual([]);

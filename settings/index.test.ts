@@ -51,7 +51,7 @@ function fixed(config: RawConfig, command: string): RawConfig {
 
 const oneOf = <Value>(...values: Value[]): fc.Arbitrary<Value> => fc.constantFrom(...values);
 const folder = oneOf("films/in", "films/out", "films", "/srv/films/in", "/srv/films", "/srv/a b", "/", ".", "..", "..films");
-/** Settings that are right one by one. */
+/** Settings that are valid one by one. */
 const contradictory = fc.record(
   {
     variant: oneOf("cpu", "cuda", "cuda-slim"),
@@ -82,12 +82,12 @@ describe("parseSettings", () => {
     expect(parseSettings({ ...config, values: { ...config.values, "docker:host": "unix:///x" } }).logLevel).toBe("DEBUG");
   });
 
-  it("passes on what a stack sets for a stage, and no default of the stage's own", () => {
+  it("passes the stack's settings of a stage, but not the stage's defaults", () => {
     const settings = parseSettings(raw({ stages: '{"asr":{"WHISPER_BEAM_SIZE":3}}' }));
     expect(settings.stages).toEqual({ asr: { WHISPER_BEAM_SIZE: 3 } });
   });
 
-  it("names every problem in one report: key in full, value, what is allowed, the fix", () => {
+  it("lists every problem in one report: full key, value, what is allowed, the fix", () => {
     const report = reportOf(
       raw({
         logLevel: "loud",
@@ -98,7 +98,7 @@ describe("parseSettings", () => {
         memoryMegabytes: '{"asr":1}',
       }),
     );
-    expect(report).toContain("stack dev are not right (7 problems)");
+    expect(report).toContain("stack dev are invalid (7 problems)");
     for (const line of [
       "cp-whisperx:logLevel:",
       'value:   "loud"',
@@ -125,7 +125,7 @@ describe("parseSettings", () => {
       '{"username":"me","password":"hunter2"}',
       "pulumi config set --secret --path 'cp-whisperx:registryLogin.password' --stack dev",
     ],
-  ])("refuses a secret of %s in plain text, never repeats it, and has Pulumi ask for it", (key, value, fix) => {
+  ])("refuses a secret of %s in plain text, never repeats it, and has Pulumi prompt for it", (key, value, fix) => {
     const report = reportOf(raw({ [key]: value }));
     expect(report).toContain("1 problem");
     expect(report).toContain("plain text");
@@ -133,7 +133,7 @@ describe("parseSettings", () => {
     expect(report).not.toContain("hunter2");
   });
 
-  it("hands secrets on as secret outputs, which nothing takes for text", async () => {
+  it("returns secrets as secret outputs, which cannot be used as text", async () => {
     const { tmdbApiKey, models, registryLogin } = parseSettings(
       raw(
         { tmdbApiKey: "hunter1", models: '{"source":"hub","token":"hunter2"}', registryLogin: '{"username":"me","password":"hunter3"}' },
@@ -148,12 +148,12 @@ describe("parseSettings", () => {
 
     expectTypeOf<NonNullable<Settings["tmdbApiKey"]>>().toEqualTypeOf<pulumi.Output<string>>();
     expectTypeOf<NonNullable<Settings["models"]["token"]>>().toEqualTypeOf<pulumi.Output<string>>();
-    // @ts-expect-error a secret is no text: it is refused where the state would hold it in plain
+    // @ts-expect-error a secret is not a string, so that it cannot get into the state in plain text
     const password: string | undefined = registryLogin?.password;
     expect(password).toBe(registryLogin?.password);
   });
 
-  it("never repeats a secret of a value that is wrong as a whole", () => {
+  it("never repeats a secret inside an invalid object", () => {
     expect(reportOf(raw({ models: '"hunter2"' }, ["models"]))).not.toContain("hunter2");
     expect(reportOf(raw({ models: '{"token":["hunter2"],"source":"hub"}' }))).not.toContain("hunter2");
   });
@@ -188,7 +188,7 @@ describe("parseSettings", () => {
     }
   });
 
-  it("takes what the machine adds where the stack says nothing, without taking it for the stack's", () => {
+  it("uses the machine's settings only if the stack does not set them", () => {
     const [ours, theirs] = ["0", "1"].map((digit) => `name@sha256:${digit.repeat(64)}`);
     const local = { registry: "127.0.0.1:5001", baseImages: { cpu: ours }, models: { token: "hunter2" }, registryLogin: { password: "x" } };
     const login = { registryLogin: '{"username":"me"}' };
@@ -209,7 +209,7 @@ describe("parseSettings", () => {
     );
   });
 
-  it("takes what a GPU host says", () => {
+  it("accepts the settings of a GPU host", () => {
     const settings = parseSettings(
       raw({
         variant: "cuda",
@@ -254,27 +254,27 @@ describe("parseSettings", () => {
       "pulumi config rm --path 'cp-whisperx:baseImages.cuda'",
     ],
     ["a GPU for the images of variant cpu", { device: "cuda" }, "device: asks for a GPU", "set 'cp-whisperx:device' \"auto\""],
-    ["no GPU and no processor, by variant", { allowCpu: "false" }, "variant is cpu", "set 'cp-whisperx:allowCpu' true"],
-    ["no GPU and no processor, by device", { ...cuda, device: "cpu", allowCpu: "false" }, "device is cpu", "allowCpu"],
+    ["neither GPU nor CPU, by variant", { allowCpu: "false" }, "variant is cpu", "set 'cp-whisperx:allowCpu' true"],
+    ["neither GPU nor CPU, by device", { ...cuda, device: "cpu", allowCpu: "false" }, "device is cpu", "allowCpu"],
     [
-      "slim images without the host's environment",
+      "cuda-slim without the host's environment",
       { variant: "cuda-slim" },
       "native.environment: is missing",
       "pulumi config set --path 'cp-whisperx:native.environment' .bollyenv ",
     ],
-    ["the host's environment for whole images", { ...cuda, native: slim.native }, "variant is cuda", "config rm --path"],
+    ["the host's environment for images with torch", { ...cuda, native: slim.native }, "variant is cuda", "config rm --path"],
     [
-      "an address of a hub that nobody asks",
+      "a hub's address without hub models",
       { models: '{"endpoint":"https://hub.example.org"}' },
       "models.endpoint: is for models of the hub, and models.source is packaged",
       "pulumi config rm --path 'cp-whisperx:models.endpoint'",
     ],
-    ["a model that the hub's list has not", { models: '{"source":"hub","leaveOut":["me/mine"]}' }, "models.leaveOut[0]", "Systran/"],
+    ["a model that is not in the hub's list", { models: '{"source":"hub","leaveOut":["me/mine"]}' }, "models.leaveOut[0]", "Systran/"],
     ["a host without ssh", { host: "tcp://machine" }, "not ssh://user@machine", "config set 'cp-whisperx:host'"],
     [
       "this machine's registry for another host",
       { host: "ssh://machine" },
-      "registry: is this machine's own",
+      "registry: is a loopback address",
       "pulumi config set 'cp-whisperx:registry' registry.example.org:5000 ",
     ],
     [
@@ -290,15 +290,15 @@ describe("parseSettings", () => {
       "'cp-whisperx:native.environment' /srv/.bollyenv ",
     ],
     ["films everywhere", { films: '{"out":"/"}' }, "films.in: overlaps films.out (/)", "'cp-whisperx:films.out' films/out "],
-    ["TLS that is said in words", { registryTls: '"yes"' }, "registryTls: ", "pulumi config set 'cp-whisperx:registryTls' true "],
-    ["a count of GPUs that is none", { ...cuda, gpu: '{"devices":"some"}' }, "gpu.devices: not all, a count or a list", '"all" or integer'],
-  ])("refuses %s, and says the fix", (_, values, problem, fix) => {
+    ["TLS as text", { registryTls: '"yes"' }, "registryTls: ", "pulumi config set 'cp-whisperx:registryTls' true "],
+    ["a count of GPUs that is not a number", { ...cuda, gpu: '{"devices":"some"}' }, "gpu.devices: not all, a count or a list", '"all" or integer'],
+  ])("rejects %s, and names the fix", (_, values, problem, fix) => {
     const report = reportOf(raw(values));
     expect(report).toContain(problem);
     expect(report).toContain(fix);
   });
 
-  it("refuses a password that would travel in plain text, and takes it on the way to this machine's registry", () => {
+  it("rejects a password that would be sent in plain text, except to a loopback registry", () => {
     const login = { registryLogin: '{"username":"me","password":"hunter2"}', registryTls: "false" };
     const config = (registry: string): RawConfig => raw({ ...login, registry }, ["registryLogin"]);
     const report = reportOf(config("registry.example.org"));
@@ -307,14 +307,14 @@ describe("parseSettings", () => {
     expect(parseSettings(config("localhost:5001")).registryTls).toBe(false);
   });
 
-  it("refuses services that want more of a GPU than it has, and names what would fit", () => {
+  it("rejects services that need more memory than their GPU has, and suggests what fits", () => {
     const config = (megabytes: number, devices: string): RawConfig =>
       raw({ ...cuda, gpu: `{"devices":${devices},"memoryMegabytes":${megabytes}}` });
     const report = reportOf(config(12_288, '"all"'));
     expect(report).toContain(
-      "gpu.memoryMegabytes: GPU 0 has 12288 MiB, and the services that may use no other want 13312 " +
+      "gpu.memoryMegabytes: GPU 0 has 12288 MiB, and the services pinned to it need 13312 " +
         "(asr 6144, second-pass-translation 4096, diarization 2048, pyannote-vad 1024)" +
-        "; all may mean no more GPUs: a count says how many there are",
+        "; all does not say how many GPUs there are: set a count if there are more",
     );
     expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 5120");
     expect(parseSettings(config(12_288, "2")).gpu.devices).toBe(2);
@@ -323,37 +323,37 @@ describe("parseSettings", () => {
     expect(reportOf(config(1024, '"all"'))).toContain("pulumi config set 'cp-whisperx:device' cpu");
   });
 
-  it("refuses services that are pinned to a GPU that is too small for them, each such GPU with its own", () => {
+  it("rejects services pinned to a GPU with too little memory, one problem per GPU", () => {
     const config = (devices: Record<string, unknown>, megabytes = 8192): RawConfig =>
       raw({ ...cuda, gpu: `{"devices":3,"memoryMegabytes":${megabytes}}`, gpuDevices: JSON.stringify(devices) });
     const report = reportOf(config({ asr: ["0"], "second-pass-translation": ["0"] }));
     expect(report).toContain("(1 problem)");
     expect(report).toContain(
-      "gpu.memoryMegabytes: GPU 0 has 8192 MiB, and the services that may use no other want 10240 (asr 6144, second-pass-translation 4096)\n",
+      "gpu.memoryMegabytes: GPU 0 has 8192 MiB, and the services pinned to it need 10240 (asr 6144, second-pass-translation 4096)\n",
     );
     expect(report).toContain("pulumi config set --path 'cp-whisperx:gpuMemoryMegabytes.asr' 4096");
     expect(() => parseSettings(config({ asr: ["0"], "second-pass-translation": ["1"] }))).not.toThrow();
 
     const both = reportOf(config({ asr: 1, "second-pass-translation": ["GPU-1"] }, 4095));
-    expect(both).toContain("GPU 0 has 4095 MiB, and the services that may use no other want 6144 (asr 6144)");
-    expect(both).toContain("GPU GPU-1 has 4095 MiB, and the services that may use no other want 4096 (second-pass-translation 4096)");
+    expect(both).toContain("GPU 0 has 4095 MiB, and the services pinned to it need 6144 (asr 6144)");
+    expect(both).toContain("GPU GPU-1 has 4095 MiB, and the services pinned to it need 4096 (second-pass-translation 4096)");
     const shared = Object.fromEntries(["asr", "second-pass-translation"].map((name) => [name, ["1", "2"]]));
-    expect(reportOf(config(shared, 5000))).toContain("GPUs 1, 2 have 10000 MiB, and the services that may use no others want 10240 (asr");
+    expect(reportOf(config(shared, 5000))).toContain("GPUs 1, 2 have 10000 MiB, and the services pinned to them need 10240 (asr");
   });
 
-  it("tells contradictions also where another setting is wrong by itself", () => {
+  it("reports contradictions even if another setting is invalid", () => {
     const report = reportOf(raw({ logLevel: "loud", colour: "red", gpu: '{"devices":2,"driver":"amd"}' }));
     for (const part of ["4 problems", "logLevel", "colour", "gpu.driver", "gpu: is for stacks with CUDA"]) {
       expect(report).toContain(part);
     }
   });
 
-  it("names commands that lead to settings which are accepted, whatever contradicts what", () => {
+  it("suggests commands that lead to valid settings, for any contradictions", () => {
     fc.assert(
       fc.property(contradictory, (values) => {
         const texts = Object.entries(values).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]);
         let config = raw(Object.fromEntries(texts) as Record<string, string>, ["registryLogin", "models"]);
-        // Two GPU lists may want each of the services lowered; everything else is one command each.
+        // Two GPU lists may need each of the services lowered; everything else is one command each.
         for (let commands = 0; !isAccepted(config); commands++) {
           expect(commands).toBeLessThan(40);
           config = fixed(config, /fix: +(.*)/.exec(reportOf(config))?.[1] ?? "");

@@ -10,13 +10,13 @@ import { schema, type Settings, type Valid } from "./schema";
 export { allowed } from "./report";
 export { settingsJsonSchema, type Settings, type StageSetting } from "./schema";
 
-/** Everything that is wrong with a stack's settings, in one message. */
+/** All problems of a stack's settings, in one message. */
 export class SettingsError extends pulumi.RunError {}
 
-/** Config as Pulumi hands it to a program: full key to text (JSON where it is not a string). */
+/** Config as Pulumi passes it to a program: text by full key, JSON unless the value is a string. */
 export interface RawConfig extends Reported {
   readonly values: Readonly<Record<string, string>>;
-  /** What this machine adds where the stack says nothing; nothing by default. Example: `{ baseImages: { cpu: "..." } }`. */
+  /** Settings of this machine, for those that the stack does not set. Default: none. Example: `{ baseImages: { cpu: "..." } }`. */
   readonly local?: Values;
 }
 
@@ -30,21 +30,21 @@ function parseValue(key: string, text: string): unknown {
   }
 }
 
-/** The project's values; those of other packages are none of ours. */
+/** The values of this project, without those of Pulumi packages. */
 function parseValues({ project, values }: RawConfig): Values {
   const prefix = `${project}:`;
   const own = Object.entries(values).filter(([key]) => key.startsWith(prefix));
   return Object.fromEntries(own.map(([key, text]) => [key.slice(prefix.length), parseValue(key.slice(prefix.length), text)]));
 }
 
-/** The settings as they would be with defaults in place of all that is wrong by itself. */
+/** The settings with defaults in place of invalid values, so that contradictions are reported too. */
 function repaired(values: unknown, problems: readonly Problem[]): Valid | undefined {
   return schema.safeParse(problems.reduce((result, problem) => without(result, problem.path), values)).data;
 }
 
 /**
- * Validates a stack's configuration. Secrets leave as secret outputs.
- * @throws SettingsError that names every unknown key, wrong value and contradiction at once, each with its fix.
+ * Validates a stack's configuration. Secrets become secret outputs.
+ * @throws SettingsError that lists every unknown key, invalid value and contradiction, each with its fix.
  */
 export function parseSettings(raw: RawConfig): Settings {
   const own = parseValues(raw);
@@ -59,14 +59,14 @@ export function parseSettings(raw: RawConfig): Settings {
   return { ...parsed.data, stages, stack: raw.stack };
 }
 
-/** The settings of the stack that runs. */
+/** The settings of the current stack. @throws SettingsError as parseSettings does. */
 export function readSettings(): Settings {
   const stack = pulumi.getStack();
   return parseSettings({
     project: pulumi.getProject(),
     stack,
     values: pulumi.runtime.allConfig(),
-    // Language hosts write a key in the form of Pulumi before 1.0, as they do in the configuration itself.
+    // Language hosts pass keys as Pulumi before 1.0 did: `project:config:key`.
     secretKeys: (JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS ?? "[]") as string[]).map((key) => key.replace(":config:", ":")),
     local: localSettings(stack),
   });

@@ -17,11 +17,11 @@ function write(file: string, text: string, mode = 0o600): string {
   return whole;
 }
 
-it("adds nothing where make has never been", () => {
+it("adds nothing without the machine's files", () => {
   expect(localSettings("dev", path.join(home, "nowhere"))).toEqual({});
 });
 
-it("reads the machine's settings, and the secrets of that stack alone", () => {
+it("reads the machine's settings, and only the secrets of that stack", () => {
   write("machine.json", '{"registry":"127.0.0.1:5001","models":{"leaveOut":[]}}', 0o644);
   write("secrets/dev/models.token", "mine\n");
   write("secrets/dev/tmdbApiKey", "key");
@@ -31,12 +31,12 @@ it("reads the machine's settings, and the secrets of that stack alone", () => {
   expect(localSettings("gpu")).toMatchObject({ registryLogin: { password: "other" } });
 });
 
-it.each([0o640, 0o604, 0o666])("refuses a secret that others can read, and does not say it: mode %o", (mode) => {
+it.each([0o640, 0o604, 0o666])("rejects a secret that others can read, and does not print it: mode %o", (mode) => {
   const file = write("secrets/dev/tmdbApiKey", "hunter2", mode);
   expect(() => localSettings("dev", home)).toThrow(`${file} holds a secret that others can read; fix: chmod 600 '${file}'`);
 });
 
-it.each(["", "{", "[]", "1"])("refuses a file of the machine that is no object: %j", (text) => {
+it.each(["", "{", "[]", "1"])("rejects a machine.json that is not an object: %j", (text) => {
   const file = write("machine.json", text);
   expect(() => localSettings("dev", home)).toThrow(`${file} holds no JSON object; fix: make up writes it, or remove it`);
 });

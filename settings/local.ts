@@ -1,6 +1,5 @@
 /**
- * What this machine adds to its stacks' files, from its home folder (`CP_WHISPERX_HOME`, `~/.cp-whisperx` by default). A stack
- * file goes before all of it.
+ * Settings of this machine, from its home folder (`CP_WHISPERX_HOME`, default `~/.cp-whisperx`). The stack file overrides them.
  *
  * - `machine.json`: settings of every stack here, as `make up` writes them:
  *   `{"registry": "127.0.0.1:5000", "baseImages": {"cpu": "127.0.0.1:5000/library/python:3.11-slim@sha256:..."}}`
@@ -18,7 +17,7 @@ function homeFolder(): string {
   return home === "" ? path.join(homedir(), ".cp-whisperx") : home;
 }
 
-/** The file's text; undefined where there is none. @throws RunError where it cannot be read. */
+/** The file's text; undefined if there is no such file. @throws RunError if it cannot be read. */
 function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
@@ -44,7 +43,7 @@ function machineSettings(home: string): Values {
   return settings;
 }
 
-/** @throws RunError where others than the owner may read the file. */
+/** @throws RunError if other users can read the file. */
 function readSecret(file: string): string | undefined {
   const secret = readIfThere(file);
   if (secret !== undefined && (statSync(file).mode & 0o077) !== 0) {
@@ -57,7 +56,10 @@ function nested(keys: Path, value: string): unknown {
   return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
 }
 
-/** The settings of this machine, and its secrets of the stack. @throws RunError where a file of them is of no use. */
+/**
+ * The settings of this machine, and its secrets of the stack. Example: `{ registry: "127.0.0.1:5000", models: { token: "hf_..." } }`.
+ * @throws RunError if a file is unreadable, not JSON, or a secret that other users can read.
+ */
 export function localSettings(stack: string, home = homeFolder()): Values {
   const secrets = SECRET_SETTINGS.flatMap((keys) => {
     const secret = readSecret(path.join(home, "secrets", stack, keys.join(".")));

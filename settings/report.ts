@@ -1,16 +1,16 @@
-/** The report of all that is wrong with a stack's settings. It shows no secret. */
+/** The report of all problems of a stack's settings. It shows no secret. */
 import { describeAt, valueAt, type Path, type Values } from "./paths";
 import { SECRET_SETTINGS, type JsonSchema } from "./schema";
 
-/** One thing that is wrong, at a setting. */
+/** One problem of a setting. */
 export interface Problem {
   readonly path: Path;
   readonly message: string;
-  /** What the command does that fixes it: it removes the setting, or sets another one. Unless said, it sets this one. */
+  /** The fix: remove this setting, or set another one. Default: set this one. */
   readonly fix?: "remove" | { readonly path: Path; readonly value: string };
 }
 
-/** The stack, as far as commands and values name it. */
+/** The stack that a report is about. */
 export interface Reported {
   readonly project: string;
   readonly stack: string;
@@ -18,7 +18,7 @@ export interface Reported {
   readonly secretKeys: readonly string[];
 }
 
-/** What the schema allows, in words: for the report and for the README's table. */
+/** What the schema allows, in words, such as `integer, at least 1`: for the report and for docs/settings.md. */
 export function allowed(description: JsonSchema): string {
   if (description.const !== undefined) return JSON.stringify(description.const);
   if (description.type === "array") return `a list, each ${allowed(description.items as JsonSchema)}`;
@@ -28,7 +28,7 @@ export function allowed(description: JsonSchema): string {
   const bounds = [
     description.minimum === undefined ? "" : `at least ${description.minimum}`,
     description.exclusiveMinimum === undefined ? "" : `more than ${description.exclusiveMinimum}`,
-    // zod bounds every integer by the largest safe one, which tells a reader nothing.
+    // zod limits every integer to the largest safe one; that is not worth reporting.
     description.maximum === undefined || description.maximum === Number.MAX_SAFE_INTEGER ? "" : `at most ${description.maximum}`,
   ];
   return [String(description.type ?? "any value"), ...bounds].filter((part) => part !== "").join(", ");
@@ -45,12 +45,12 @@ function example(description: JsonSchema | undefined): string {
   return value === undefined || typeof value === "object" ? "VALUE" : JSON.stringify(value);
 }
 
-/** A value as one word of a shell. */
+/** A value quoted for the shell. */
 function quoted(value: string): string {
   return /^[\w./:@-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }
 
-/** The command that sets a value. Pulumi asks for a secret itself: on a command line it would stay in the shell's history. */
+/** The command that sets a value. It has no value for a secret: Pulumi prompts for it, so that it is not in the shell's history. */
 function setCommand({ project, stack }: Reported, keys: Path, value: string): string {
   const secret = SECRET_SETTINGS.some((one) => one.join() === keys.join());
   const flags = `${secret ? "--secret " : ""}${keys.length > 1 ? "--path " : ""}`;
@@ -63,12 +63,12 @@ function fixCommand(reported: Reported, { path, fix }: Problem): string {
   return `pulumi config rm ${path.length > 1 ? "--path " : ""}'${fullKey(reported.project, path)}' --stack ${reported.stack}`;
 }
 
-/** Whether one of the paths leads to the other, or to what lies below it. */
+/** Whether one of the paths contains the other. */
 function sameLine(one: Path, other: Path): boolean {
   return one.slice(0, other.length).every((key, index) => key === other[index]);
 }
 
-/** Whether a value may be a secret: it is encrypted, has a secret's name, or an unknown one, which may be a secret's mistyped. */
+/** Whether a value may be a secret: it is encrypted, has the name of a secret, or an unknown name, which may be a mistyped one. */
 function maybeSecret({ project, secretKeys }: Reported, keys: Path): boolean {
   const unknown = describeAt(keys) === undefined && describeAt(keys.slice(0, -1))?.properties !== undefined;
   return unknown || secretKeys.includes(fullKey(project, keys.slice(0, 1))) || SECRET_SETTINGS.some((secret) => sameLine(keys, secret));
@@ -96,5 +96,5 @@ function problemText(reported: Reported, values: Values, problem: Problem): stri
 export function report(reported: Reported, values: Values, problems: readonly Problem[]): string {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   const texts = problems.map((problem) => problemText(reported, values, problem)).join("\n\n");
-  return `The settings of stack ${reported.stack} are not right (${count}):\n\n${texts}\n`;
+  return `The settings of stack ${reported.stack} are invalid (${count}):\n\n${texts}\n`;
 }

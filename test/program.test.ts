@@ -156,7 +156,7 @@ describe("the program where something vanished since the last deployment", () =>
     const resources = await mockPulumi("dev", { ...answersOf("dev"), "preflight.sh": "There is no engine; fix: start it" }, { preview: true });
     await runProgram({});
     await settled();
-    expect(warned.mock.calls).toEqual([[expect.stringMatching(/There is no engine; [^]*takes them for unchanged\.\n$/)]]);
+    expect(warned.mock.calls).toEqual([[expect.stringMatching(/There is no engine; [^]*assumes that they are unchanged\.\n$/)]]);
     const fill = resources.find(({ name }) => name === "model-cache-fill");
     expect(fill?.options.ignoreChanges).toEqual(["triggers[0]", "environment.IDENTITY"]);
     expect(resources.find(({ type, name }) => type.endsWith(":Container") && name === "asr")?.options).not.toHaveProperty("replacementTrigger");
@@ -377,7 +377,7 @@ describe("the program with the host's own environment", () => {
 describe("the program on a host that lacks something", () => {
   it("says it, and declares nothing", async () => {
     const config = { "cp-whisperx:variant": "cuda" };
-    const answers = "There is no engine; fix: start it\ncard: 0, GPU-0, 570.86.15, 1000";
+    const answers = "There is no engine; fix: start it\ngpu: 0, GPU-0, 570.86.15, 1000";
     const recorded = await mockPulumi("gpu", { "preflight.sh": answers });
     await expect(runProgram(config)).rejects.toThrow(
       /^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; fix: start it\n {2}GPU 0 of this machine has 1000 MiB, /,
@@ -393,7 +393,7 @@ describe("the program on a host that lacks something", () => {
     await runProgram({ "cp-whisperx:variant": "cuda" });
     await settled();
     expect(warned.mock.calls).toEqual([
-      [expect.stringMatching(/^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; fix: start it\n {2}No engine lists the stack's volumes/)],
+      [expect.stringMatching(/^Stack gpu cannot be deployed yet:\n\n {2}There is no engine; fix: start it\n {2}Cannot list the stack's volumes/)],
     ]);
     expect(containersOf(recorded).size).toBe(stages.length + 1);
     expect(recorded.find(({ name }) => name === "model-cache-fill")?.options).toMatchObject({ ignoreChanges: ["triggers[0]", "environment.IDENTITY"] });
@@ -408,7 +408,7 @@ describe("the program on a host that lacks something", () => {
 
   it("takes no silence for an answer: declares nothing where not everything could be asked", async () => {
     const recorded = await mockPulumi("gpu");
-    await expect(runProgram({ "cp-whisperx:variant": "cuda" })).rejects.toThrow(/stack gpu needs of its host could not be asked: .*preflight.sh/);
+    await expect(runProgram({ "cp-whisperx:variant": "cuda" })).rejects.toThrow(/Cannot check the host of stack gpu: .*preflight.sh/);
     await settled();
     expect(recorded).toEqual([]);
   });

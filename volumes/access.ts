@@ -2,13 +2,13 @@ import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Identity } from "./identities";
 
-/** What a container is given of a volume or of folders of the host. */
+/** A container's access to a volume or to folders of the host. */
 export interface Access {
   readonly mounts: docker.types.input.ContainerMount[];
-  /** What points to the mounts. */
+  /** Variables with the mounts' paths. Example: `{ MODEL_CACHE: "/models" }`. */
   readonly environment: Readonly<Record<string, string>>;
-  /** What tells the mounted things from others made later, where they may vanish: a container keeps what was removed. */
+  /** Identities of the mounts. If one changes, the container is replaced: it would go on using the removed volume or folder. */
   readonly identities: readonly Identity[];
-  /** What must be done before the container starts. */
+  /** Resources that must be created before the container starts. */
   readonly ready: readonly pulumi.Resource[];
 }

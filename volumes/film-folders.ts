@@ -5,14 +5,14 @@ import type { VolumesArgs } from "./args";
 import { filmPaths } from "./film-paths";
 import { CHANGE_OWNER, dockerRun, oneShot } from "./one-shot";
 
-// Of what lies there only what the stages left changes its owner: jobs, by year, and what they know of the hardware.
+// Changes the owner only of files that stages write: job folders, grouped by year, and the hardware cache.
 const OWN_FOLDER = [
   'chown "$1" /films/out',
   'find /films/out -mindepth 1 -maxdepth 1 "(" -name "[0-9][0-9][0-9][0-9]" -o -name "*hardware_cache.json*" ")"' +
     ' -exec chown --recursive --no-dereference "$1" {} +',
 ].join(" && ");
 
-// On another machine the engine makes the folders, as it does for each volume that begins with a path.
+// On a remote machine `docker run --volume` creates missing folders.
 const OWN_FOLDERS = dockerRun({
   ...CHANGE_OWNER,
   volumes: ["$IN:/films/in:ro", "$OUT:/films/out", "$CONFIG:/config:ro"],
@@ -21,8 +21,8 @@ const OWN_FOLDERS = dockerRun({
 });
 
 /**
- * The folders on the engine's host through which films come in and subtitles go out, as every stage mounts them: they exist and
- * belong to the containers' user. On replacement and on destroy the films stay.
+ * The folders on the engine's host for films and results, as every stage mounts them. The output folder belongs to the
+ * containers' user. A replacement or `pulumi destroy` removes no file.
  */
 export function filmFolders({ settings, engine, images, identities }: VolumesArgs, parent: pulumi.Resource): Access {
   const name = "films";

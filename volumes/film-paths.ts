@@ -1,6 +1,6 @@
 import * as path from "node:path";
 
-/** The folders on the engine's host, as absolute paths. */
+/** Folders on the engine's host. */
 export interface FilmPaths {
   /** Folder with the films; containers only read it. */
   readonly in: string;
@@ -10,7 +10,7 @@ export interface FilmPaths {
   readonly config: string;
 }
 
-/** The folders that the settings name; relative ones start at the program. */
+/** The configured folders as absolute paths; relative ones start at the program's folder. */
 export function filmPaths(films: FilmPaths): FilmPaths {
   return { in: path.resolve(films.in), out: path.resolve(films.out), config: path.resolve(films.config) };
 }

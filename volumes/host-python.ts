@@ -1,17 +1,17 @@
-/** What a worker without torch takes from the host: its Python environment, read-only. */
+/** The host's Python environment, mounted read-only into workers whose images have no torch. */
 import { nativeFolder } from "../host/native-folder";
 import type { Settings } from "../settings";
 import type { Access } from "./access";
 
 /** Where a container finds the host's environment. */
 const PLACE = "/app/.bollyenv";
-/** Where an environment has its packages. */
+/** Folder of the packages in an environment. */
 const PACKAGES = "lib/python3.11/site-packages";
 
 /**
- * The mount of the environment and the variables by which Python finds it, for the stages that compute with torch. The image's
- * own programs and packages come first: they are of the versions it was built and tested with. Undefined where the variant
- * takes nothing from the host.
+ * The mount of the environment and the variables by which Python finds it, for the stages that use torch. The image's own
+ * programs and packages come first, because the stages were tested with their versions. Undefined unless the variant uses the
+ * host's torch.
  */
 export function hostPython(settings: Pick<Settings, "variant" | "native">): Access | undefined {
   const folder = nativeFolder(settings);

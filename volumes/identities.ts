@@ -1,4 +1,4 @@
-/** What tells a volume or a folder from another one that is made later under the same name, read before anything is declared. */
+/** Identities of volumes and folders: they change if one is removed and created again under the same name. */
 import { randomUUID } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
@@ -7,7 +7,7 @@ import { startsServices } from "../host/purpose";
 import type { Settings } from "../settings";
 import { filmPaths } from "./film-paths";
 
-/** Undefined where a preview cannot know it: what depends on it is taken for unchanged. */
+/** Undefined if a preview cannot know it; the preview then assumes that it is unchanged. */
 export type Identity = string | undefined;
 
 export interface NamedVolume {
@@ -19,33 +19,34 @@ export interface NamedVolume {
 export interface Identities {
   /** The stack's volume of that name, such as `model-cache`. */
   readonly volume: (name: string) => NamedVolume;
-  /** Of the film folders together. */
+  /** Identity of all film folders together. */
   readonly films: Identity;
 }
 
-/** A volume is told by the label it was made with; host/preflight.sh reads it. */
+/** The label with a volume's identity; host/preflight.sh reads it. */
 export const IDENTITY_LABEL = "cp-whisperx.identity";
 
-// An up makes what is missing, so that what it records is what the next one finds. A folder made anew may have the old one's inode.
+// An up creates missing folders first, so that it records their final identity. The identity is inode and creation time, because
+// a new folder may get the old one's inode.
 const LIST_FOLDERS = `if [ -n "$MAKE" ]; then mkdir -p "$IN" "$OUT" "$CONFIG"; fi
 stat --format '%i-%W' "$IN" "$OUT" "$CONFIG" 2>/dev/null || echo missing`;
 
-/** What a command prints; undefined where it fails in a preview, which says so. @throws RunError where it fails in an up. */
-async function ask(what: string, script: string, environment: Record<string, string>): Promise<string | undefined> {
+/** What a command prints. If it fails, a preview warns and returns undefined. @throws RunError if it fails in an up. */
+async function run(what: string, script: string, environment: Record<string, string>): Promise<string | undefined> {
   try {
     return (await command.local.run({ command: script, environment, logging: command.local.Logging.None })).stdout;
   } catch (error) {
     const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;
     if (startsServices()) throw new pulumi.RunError(message);
-    await pulumi.log.warn(`${message}\nThis preview takes them for unchanged.`);
+    await pulumi.log.warn(`${message}\nThis preview assumes that they are unchanged.`);
     return undefined;
   }
 }
 
-/** What tells the stack's volumes and film folders from others; makes the folders where they lie on this machine. */
+/** Reads the identities of the stack's volumes and film folders. An up creates local film folders. */
 export async function readIdentities(
   engine: Engine,
-  /** By the volumes' names in the engine; undefined where no engine lists them. */
+  /** Identities by the volumes' names in the engine; undefined if the engine does not answer. */
   volumes: Readonly<Record<string, string>> | undefined,
   { stack, films }: Pick<Settings, "stack" | "films">,
 ): Promise<Identities> {
@@ -55,6 +56,6 @@ export async function readIdentities(
   };
   const { in: IN, out: OUT, config: CONFIG } = filmPaths(films);
   const make = startsServices() ? "yes" : "";
-  const folders = engine.isLocal ? await ask("films: the folders cannot be made", LIST_FOLDERS, { IN, OUT, CONFIG, MAKE: make }) : "";
+  const folders = engine.isLocal ? await run("films: cannot create the folders", LIST_FOLDERS, { IN, OUT, CONFIG, MAKE: make }) : "";
   return { volume, films: folders };
 }

@@ -8,15 +8,14 @@ import { modelCache, type ModelCache } from "./model-cache";
 import { queueData } from "./queue-data";
 import { secretFiles } from "./secret-files";
 
-/** What the services read and write that outlives their containers: volumes, and folders of the engine's host. */
+/** The persistent data of the services: volumes, and folders of the engine's host. */
 export class Volumes extends pulumi.ComponentResource {
   public readonly films: Access;
   public readonly modelCache: ModelCache;
-  /** The queue's own. */
   public readonly queue: Access;
-  /** There where the settings have a secret for a stage. */
+  /** Undefined if the settings have no secret for a stage. */
   public readonly secrets: Access | undefined;
-  /** There where the variant takes torch from the host. */
+  /** Undefined unless the variant uses the host's torch. */
   public readonly hostPython: Access | undefined;
 
   constructor(name: string, args: VolumesArgs, options?: pulumi.ComponentResourceOptions) {
@@ -29,7 +28,7 @@ export class Volumes extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  /** What a stage's worker is given: the films, and what it needs of the rest. */
+  /** What a stage's worker mounts: the films, and whatever else it needs. */
   public accessOf({ models, secrets, gpu }: ServiceNeeds): Access[] {
     const given = [this.films, models && this.modelCache, secrets && this.secrets, gpu && this.hostPython];
     return given.filter((access) => typeof access === "object");

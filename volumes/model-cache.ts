@@ -6,7 +6,7 @@ import { dockerRun, oneShot } from "./one-shot";
 import { prefetch } from "./prefetch";
 import { declareVolume, MAKE_VOLUME, OWN_VOLUME } from "./volume";
 
-/** Where every container finds the shared models. */
+/** Mount point of the model cache in every container. */
 const MODEL_CACHE_PATH = "/models";
 
 const HUB_ENVIRONMENT = {
@@ -15,7 +15,7 @@ const HUB_ENVIRONMENT = {
   HF_HUB_CACHE: `${MODEL_CACHE_PATH}/huggingface/hub`,
 };
 
-/** Every variable that a library looks for its models by. A service never downloads one. */
+/** The variables by which libraries find their models. Services never download any. */
 const CACHE_ENVIRONMENT = {
   ...HUB_ENVIRONMENT,
   HF_HUB_OFFLINE: "1",
@@ -27,7 +27,7 @@ const CACHE_ENVIRONMENT = {
   PYANNOTE_CACHE: `${MODEL_CACHE_PATH}/pyannote`,
 };
 
-// An empty volume would take over the owner of the image's folder, but for nocopy.
+// Without nocopy an empty volume would get the owner of the image's folder.
 const FILL = dockerRun({ user: '"$OWNER"', volumes: [`$VOLUME:${MODEL_CACHE_PATH}:nocopy`] });
 
 export interface ModelCache extends Access {
@@ -35,9 +35,8 @@ export interface ModelCache extends Access {
 }
 
 /**
- * The volume with the models of all stages, filled from the `models` image once for each content of its sources: it copies what
- * the volume lacks and repairs what does not match its checksum. Models of the hub are fetched into it before any service
- * runs that reads models.
+ * The volume with the models of all stages. The `models` image fills it, once for each version of its sources: it copies missing
+ * files and replaces those with a wrong checksum. Models of the hub are downloaded before the services that use them start.
  */
 export function modelCache(args: VolumesArgs, parent: pulumi.Resource): ModelCache {
   const { settings, engine, images, identities } = args;
@@ -45,7 +44,7 @@ export function modelCache(args: VolumesArgs, parent: pulumi.Resource): ModelCac
   const options = { parent, aliases: [movedFrom("cp-whisperx:volumes:ModelCache", name)] };
   const { identity, volumeName } = identities.volume(name);
   const models = images.named("models");
-  // Gigabytes of downloads outlive `pulumi destroy`: the next up finds the volume by its name.
+  // Keeps gigabytes of downloads on `pulumi destroy`: the next up finds the volume by its name.
   const volume = declareVolume(name, { identity, volumeName }, { ...options, retainOnDelete: true });
   const packaged = oneShot(
     `${name}-fill`,

@@ -1,24 +1,26 @@
-/** Containers that run once, to make or fill what services mount. */
+/** Containers that run once, to create or fill what services mount. */
 import * as command from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../host/engine";
 import type { Identity } from "./identities";
 
 export interface DockerRunArgs {
-  /** uid:gid, as a word of the shell. */
+  /** uid:gid, quoted for the shell. Example: `'"$OWNER"'`. */
   readonly user: string;
+  /** Capabilities to add. Default: none. Example: `["CHOWN"]`. */
   readonly capabilities?: readonly string[];
-  /** `none` unless said. */
+  /** Docker network. Default: `none`. */
   readonly network?: string;
+  /** Values of `--volume`, expanded by the shell. Example: `["$VOLUME:/models:nocopy"]`. */
   readonly volumes: readonly string[];
-  /** Further options of `docker run`. */
+  /** Further options of `docker run`. Example: `["--interactive"]`. */
   readonly options?: readonly string[];
-  /** Instead of the image's own program. */
+  /** Default: the image's entrypoint. */
   readonly entrypoint?: string;
   readonly arguments?: readonly string[];
 }
 
-/** `docker run` of the image IMAGE, with no more rights than are given. */
+/** The `docker run` command for the image in `$IMAGE`, read-only and with only the given rights. */
 export function dockerRun(args: DockerRunArgs): string {
   return [
     `docker run --rm --user ${args.user} --network ${args.network ?? "none"} --read-only --cap-drop ALL`,
@@ -32,29 +34,30 @@ export function dockerRun(args: DockerRunArgs): string {
   ].join(" ");
 }
 
-/** Root that may only change the owner of files, and read its way to them. */
+/** Root with only the rights to change owners and to search folders. */
 export const CHANGE_OWNER = { user: "0:0", capabilities: ["CHOWN", "DAC_READ_SEARCH"] };
 
 export interface OneShotArgs extends Pick<command.local.CommandArgs, "stdin" | "logging"> {
   readonly engine: Engine;
-  /** `repository@digest`. */
+  /** `repository@digest`; `$IMAGE` for the command. */
   readonly image: pulumi.Input<string>;
+  /** Shell command. */
   readonly create: string;
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
-  /** Of what it works on: another one is worked on again. IDENTITY for the command. */
+  /** Identity of what it fills: if it changes, the command runs again. `$IDENTITY` for the command. */
   readonly identity: Identity;
-  /** What else makes it run again. */
+  /** Other values that make it run again if they change. */
   readonly triggers: readonly pulumi.Input<string>[];
 }
 
-/** A command that runs once, and again where a trigger changes. Any other change, such as of the image, waits for that run. */
+/** A command that runs once, and again if a trigger changes. Other changes, such as of the image, take effect in that run. */
 export function oneShot(name: string, args: OneShotArgs, options: pulumi.CustomResourceOptions): command.local.Command {
   const { engine, image, environment, identity, triggers, ...rest } = args;
   return new command.local.Command(
     name,
     {
       ...rest,
-      // Without an update of its own the provider would create again for any changed input.
+      // No-op. Without an update command the provider would run `create` for any changed input.
       update: ":",
       environment: {
         ...engine.environment,

@@ -11,24 +11,24 @@ export interface CacheVolume {
   /** Name of the volume in the engine. */
   readonly volume: pulumi.Input<string>;
   readonly identity: Identity;
-  /** Where it is mounted, and the variables by which libraries find the models there. */
+  /** Mount point, and the variables by which libraries find the models there. */
   readonly path: string;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** How a machine reaches the internet, handed on where it is set. */
+/** Proxy variables of this machine, passed on if they are set. */
 const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"];
 
-/** A hub on the engine's own machine, such as a mirror, is not to be reached from a network of containers. */
+/** A hub on the engine's loopback interface, such as a mirror, is only reachable from the host's network. */
 function network(endpoint: string | undefined): string {
   return endpoint !== undefined && isLoopback(new URL(endpoint).host) ? "host" : "bridge";
 }
 
 /**
- * Downloads the models of the hub into the model cache, once for each list of models and each volume, and again where there is a
- * token for the first time. The token reaches the program on its standard input: no environment, command line or container
- * listing has it, and the state holds it encrypted. Its progress is shown while it runs. What was cut off goes on where it
- * stopped. Pulumi cannot see changes in the volume or on the hub; `make models` forces a re-run.
+ * Downloads the models of the hub into the model cache. It runs again for another list of models, a new volume, or when a token
+ * is set for the first time. The token is passed on standard input, so it is in no environment, command line or container
+ * listing; the state holds it encrypted. Interrupted downloads resume. Pulumi cannot see changes in the volume or on the hub;
+ * `make models` forces a re-run.
  */
 export function prefetch(
   name: string,

@@ -5,7 +5,7 @@ import type { VolumesArgs } from "./args";
 import { oneShot } from "./one-shot";
 import { declareVolume, MAKE_VOLUME, OWN_VOLUME } from "./volume";
 
-/** The volume with the queue's append-only file: jobs that wait outlive the queue's container, and `pulumi destroy`. */
+/** The volume with the queue's append-only file. It keeps waiting jobs when the container is replaced and on `pulumi destroy`. */
 export function queueData({ settings, engine, images, identities }: VolumesArgs, parent: pulumi.Resource): Access {
   const name = "queue";
   const options = { parent, aliases: [movedFrom("cp-whisperx:services:Queue", name)] };

@@ -5,7 +5,7 @@ import type { VolumesArgs } from "./args";
 import { CHANGE_OWNER, dockerRun, oneShot } from "./one-shot";
 import { declareVolume, MAKE_VOLUME } from "./volume";
 
-// Root owns the folder, and so needs no right to the file that it replaces.
+// Root owns the folder, so it may replace files of another owner.
 const WRITE_FILE = dockerRun({
   ...CHANGE_OWNER,
   volumes: ["$VOLUME:/run/secrets"],
@@ -20,8 +20,8 @@ const WRITE_FILE = dockerRun({
 });
 
 /**
- * Secrets as files in a volume: a service reads them below /run/secrets. The state holds them encrypted; no
- * environment, image layer or container listing holds them at all. Undefined where the settings have none.
+ * Secrets as files in a volume, mounted at /run/secrets. The state holds them encrypted; they are in no environment, image layer
+ * or container listing. Undefined if the settings have none.
  */
 export function secretFiles({ settings, engine, images, identities }: VolumesArgs, parent: pulumi.Resource): Access | undefined {
   if (settings.tmdbApiKey === undefined) return undefined;

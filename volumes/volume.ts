@@ -1,4 +1,4 @@
-/** A volume of the stack: made again where it vanished, and owned by the user that the containers run as. */
+/** A volume of the stack: created again if it was removed, and owned by the containers' user. */
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { IDENTITY_LABEL, type NamedVolume } from "./identities";
@@ -14,10 +14,13 @@ export function declareVolume(
   return new docker.Volume(name, { name: volumeName, labels }, { ...options, ignoreChanges: ["labels"] });
 }
 
-/** Makes VOLUME with its label, unless it is there: Pulumi does not see that it vanished, and a mount makes one without. */
+/**
+ * Creates `$VOLUME` with its label if it does not exist: Pulumi does not notice a removed volume, and a mount would create one
+ * without label.
+ */
 export const MAKE_VOLUME = `docker volume create --label "${IDENTITY_LABEL}=$IDENTITY" "$VOLUME" >/dev/null`;
 
-/** Gives OWNER all that is in VOLUME. */
+/** Makes `$OWNER` the owner of all files in `$VOLUME`. */
 export const OWN_VOLUME = dockerRun({
   ...CHANGE_OWNER,
   volumes: ["$VOLUME:/volume"],
