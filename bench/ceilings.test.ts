@@ -4,7 +4,7 @@ import type { RunningImage } from "./sizes";
 
 const image = (name: string, gigabytes: number, layer = name): RunningImage => ({ name, stored: [], engine: [{ id: layer, bytes: gigabytes * 1e9 }] });
 
-it("names a stack whose images are together above its ceiling, shared layers once", () => {
+it("names a stack if the sum of its images, shared layers once, is above its ceiling", () => {
   expect(tooHeavy("gpu", [image("asr-cuda", 9, "torch"), image("diarization-cuda", 9, "torch")])).toEqual([]);
   expect(tooHeavy("gpu", [image("asr-cuda", 9), image("diarization-cuda", 1)])).toEqual([
     "all images of stack gpu: 10.00 GB in the engine, and 9.5 GB are the most",
@@ -17,6 +17,6 @@ it("names an image above its own ceiling in any stack", () => {
   ]);
 });
 
-it("has a line of the table for each ceiling", () => {
+it("has one row per ceiling in the table", () => {
   expect(ceilingTable().split("\n")).toHaveLength(ceilings.length + 2);
 });

@@ -1,6 +1,6 @@
 /**
- * Weighs the images of a deployed stack and writes the stack's section of docs/sizes.md. The exit status is 1 where they
- * are heavier than they may be.
+ * Measures the images of a deployed stack and writes the stack's section of docs/sizes.md. The exit status is 1 if an image
+ * is above its ceiling.
  *
  * `write-sizes.ts STACK`, with the stack's outputs on standard input: `{"images": {"asr": {"reference": "..."}, ...}, ...}`.
  * The engine is the one that DOCKER_HOST names.

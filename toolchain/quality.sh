@@ -10,7 +10,7 @@ main() {
   ensure_python_tools
   with_tool_lock ensure_programs <<<$'ffmpeg ffmpeg\nflite flite'
   folder=$(mktemp -d)
-# shellcheck disable=SC2064 # expand the folder now
+  # shellcheck disable=SC2064 # expand the folder now
   trap "rm -rf -- '$folder'" EXIT
   on_engine docker cp --quiet "$CONTAINER:/models" "$folder" >/dev/null \
     || fail "the models could not be copied from $CONTAINER" "see the message above; make models refills the model cache"

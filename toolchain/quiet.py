@@ -1,7 +1,8 @@
 """Shortens Pulumi's output for a log or CI: `pulumi up | quiet.py LOG`.
 
-Without a terminal Pulumi prints a row for each line of a build log. This filter prints two rows for an image, at its start
-and its end, and one row for any other resource, at its end. If a build fails, the end of its log follows. LOG has every row.
+Without a terminal Pulumi prints a row for each line of a build log. This filter prints two rows for an image, at its
+start and its end, and one row for any other resource, at its end. If a build fails, the end of its log follows. LOG has
+every row.
 """
 
 import re
@@ -28,7 +29,7 @@ _QUOTED = 15
 
 
 def how_built(build: list[str]) -> str:
-"""Returns " cached" if every step was a cache hit, " built" if one ran, and "" if the log does not show it."""
+    """Returns " cached" if every step was a cache hit, " built" if one ran, and "" if the log does not show it."""
     steps = {found[1] for line in build if (found := _STEP.match(line))}
     cached = {step for step in steps if f"#{step} CACHED" in build}
     done = {line.split()[0] for line in build if " DONE " in line}
@@ -38,14 +39,14 @@ def how_built(build: list[str]) -> str:
 
 
 def last_words(build: list[str]) -> list[str]:
-"""The last lines of the failed step, or of the whole build log if no step reports an error."""
+    """The last lines of the failed step, or of the whole build log if no step reports an error."""
     failed = next((found[1] for line in reversed(build) if (found := _ERROR.match(line))), None)
     lines = [line for line in build if line.startswith(f"#{failed} ")] if failed else build
     return lines[-_QUOTED:]
 
 
 def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
-"""Yields the lines to show, as they arrive."""
+    """Yields the lines to show, as they arrive."""
     builds: dict[str, list[str]] = defaultdict(list)
     said: set[str] = set()
     for line in lines:
@@ -72,7 +73,7 @@ def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
 
 
 def copied(lines: Iterable[str], log: TextIO) -> Iterator[str]:
-"""Yields each line after writing it to the log."""
+    """Yields each line after writing it to the log."""
     for line in lines:
         log.write(line)
         log.flush()
@@ -80,12 +81,12 @@ def copied(lines: Iterable[str], log: TextIO) -> Iterator[str]:
 
 
 def main(log_name: str) -> None:
-"""Ends when Pulumi closes its output. Ignores Ctrl-C: Pulumi still writes until it has released the state's lock."""
+    """Ends when Pulumi closes its output. Ignores Ctrl-C: Pulumi writes until it has released its lock."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with Path(log_name).open("w", encoding="utf-8") as log:
         for line in quiet(copied(sys.stdin, log), log_name):
-# If the reader is gone, Pulumi must still be able to write.
+            # If the reader is gone, Pulumi must still be able to write.
             with suppress(BrokenPipeError):
                 print(line, flush=True)
 

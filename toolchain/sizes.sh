@@ -22,7 +22,7 @@ main() {
   registry=${image%%/*}
   if [[ $registry != "$REGISTRY_ADDRESS" ]]; then
     trust_registry
-# docker login goes through the engine, so it must be the stack's: that one trusts the registry.
+    # docker login goes through the engine, so it must be the stack's: that one trusts the registry.
     fix+=". Docker uses its own login for $registry ($(docker_command) login $registry) and trusts the authorities in ${SSL_CERT_FILE:-the bundle of this machine} (pulumi config set --stack $STACK_NAME certificates FILE)"
   fi
   write_sizes <<<"$OUTPUTS" || fail "the images of the stack $STACK_NAME could not be measured, or are too large" "$fix"

@@ -15,7 +15,7 @@ prepare() {
   ensure_node_modules
   ensure_python_tools
   with_tool_lock ensure_tested_programs
-# The Go tests and the whole-stack tests use the tools' build cache, so build the tools first.
+  # The Go tests and the whole-stack tests use the tools' build cache, so build the tools first.
   if [[ $1 == all ]]; then with_tool_lock ensure_tools; fi
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands in for NVIDIA's program on a machine with two cards, as far as host/preflight.sh asks it.
+# Double of nvidia-smi on a machine with two GPUs, for the queries of host/preflight.sh.
 case "$*" in
   *--query-gpu=index,uuid,driver_version,memory.total*)
     echo '0, GPU-11111111-2222-3333-4444-555555555555, 550.54.15, 24564'

@@ -6,7 +6,7 @@ import { SAMPLE, services, Stack, STACK } from "./stack";
 const stack = new Stack();
 const sample = stack.path("samples", SAMPLE);
 
-/** When each service was started last. */
+/** Start time of each service. */
 async function starts(): Promise<string[]> {
   const names = services.map((service) => stack.containerName(service));
   return (await docker(["inspect", "--format", "{{.Name}} {{.State.StartedAt}}", ...names])).stdout.trim().split("\n");
@@ -24,7 +24,7 @@ beforeAll(async () => {
   copyFileSync(stack.path("films", "out", "silent.mp4"), stack.path("films", "in", "silent.mp4"));
 });
 
-describe("a film that is none", () => {
+describe("a file that is not a film", () => {
   it.each([
     ["nowhere.mp4", /no film/i],
     ["../../etc/passwd", /no film|outside/i],
@@ -44,7 +44,7 @@ describe("a film that is none", () => {
   });
 });
 
-it("a film with spaces, quotes and other letters in its name is subtitled, from outside the folder too", async () => {
+it("subtitles a film with spaces, quotes and accents in its name, also from outside the films folder", async () => {
   const film = stack.path(`The "Missing" Letter's Été (2026).mp4`);
   copyFileSync(sample, film);
   expectSays(await stack.make("film", [`FILM=${film}`]), ".srt");
@@ -54,7 +54,7 @@ it("make film without a film says how to name one", async () => {
   expectSays(await stack.make("film", [], { expected: "failure" }), "FILM=");
 });
 
-it("a full disk is said in one sentence, and leaves no half result", async () => {
+it("a full disk is one error message, and leaves no partial result", async () => {
   const job = stack.sampleJob();
   const id = job.split("/").at(-1) ?? "";
   const image = (await docker(["inspect", "--format", "{{.Config.Image}}", stack.containerName("demux")])).stdout.trim();
@@ -72,7 +72,7 @@ it("a full disk is said in one sentence, and leaves no half result", async () =>
   expect(result.output).not.toMatch(/\.partial|Traceback/);
 });
 
-it("a wrong setting is told before anything happens, with the fix", async () => {
+it("a wrong setting is reported with its fix before anything happens", async () => {
   const settings = stack.path(`Pulumi.${STACK}.yaml`);
   const before = readFileSync(settings);
   await stack.pulumi(["config", "set", "logLevel", "loud"]);

@@ -16,13 +16,13 @@ it.runIf(process.getuid?.() === 0)("a machine without the images and with an emp
   const images = Object.values(JSON.parse(stdout) as Record<string, { reference: string }>).map(({ reference }) => reference);
   await stack.make("down");
   await docker(["image", "rm", "--force", ...images], { expected: "either" }); // the base images are not in the engine
-  // The program's state goes too: what is left is what another machine has, the sources and the registry.
+  // Without the program's state: another machine has only the sources and the registry.
   await docker(["volume", "rm", "--force", stack.containerName("model-cache")]);
   await stack.pulumi(["stack", "rm", "--yes", "--force", "--preserve-config"]);
   home.prepare();
   await stack.make("up", [], { env: home.environment });
   expect(existsSync(home.path("run", "buildkitd.sock"))).toBe(true);
-  // A layer that is installed anew has other times in it, and so another digest.
+  // A rebuilt layer has other file times, and so another digest.
   expect((await stack.deployment()).digests).toEqual(before.digests);
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });

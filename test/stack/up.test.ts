@@ -26,7 +26,7 @@ it("a plain preview shows no change", async () => {
   expectSays(await stack.pulumi(["preview", "--expect-no-changes"]), /\d+ unchanged/);
 });
 
-it("make up again changes nothing and touches no container", async () => {
+it("a second make up changes nothing and touches no container", async () => {
   const before = await startTimes();
   const jobs = stack.jobs();
   expectSays(await stack.make("up"), NOTHING_CHANGED);
@@ -34,7 +34,7 @@ it("make up again changes nothing and touches no container", async () => {
   expect(stack.jobs()).toEqual(jobs);
 });
 
-it("of two ups at once one says so and changes nothing", async () => {
+it("the second of two concurrent ups fails and changes nothing", async () => {
   const up = async () => stack.make("up", [], { expected: "either" });
   const [one, other] = await Promise.all([up(), up()]);
   const [done, refused] = one.code === 0 ? [one, other] : [other, one];
@@ -42,7 +42,7 @@ it("of two ups at once one says so and changes nothing", async () => {
   expectSays(refused, new RegExp(`another command already works on the stack ${STACK} \\(process \\d+\\)`));
 });
 
-it("make down removes containers and networks alone; make up brings them back, and fills a model cache that was lost meanwhile", async () => {
+it("make down removes only containers and networks; make up recreates them, and refills a lost model cache", async () => {
   const jobs = stack.jobs();
   const before = await stack.deployment();
   await stack.make("down");
@@ -59,7 +59,7 @@ it("make down removes containers and networks alone; make up brings them back, a
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });
 
-it("make up repairs a container that was removed by hand, and only that one", async () => {
+it("make up recreates a container that was removed by hand, and only that one", async () => {
   const before = await stack.deployment();
   await docker(["rm", "--force", stack.containerName("tmdb")]);
   await stack.make("up");

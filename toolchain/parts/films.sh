@@ -1,4 +1,4 @@
-# Films: into the folder the containers read, through the stages, and where the results lie.
+# Films: copies them to the stack's machine, subtitles them, and prints where the results are.
 # shellcheck shell=bash
 
 # bring_in FILM FOLDER: copies a film into the folder on the stack's machine, unless it is there; prints its name.
@@ -9,7 +9,7 @@ bring_in() {
   printf '%s' "$name"
 }
 
-# copy_film FILM FOLDER NAME: where the folder is on this machine.
+# copy_film FILM FOLDER NAME: copies it to a folder on this machine.
 copy_film() {
   local film=$1 folder=$2 name=$3 temporary
   if [[ ! -e "$folder/$name" ]]; then
@@ -25,7 +25,7 @@ copy_film() {
   fi
 }
 
-# send_film FILM FOLDER NAME: where the folder is on another machine.
+# send_film FILM FOLDER NAME: copies it to a folder on another machine, by ssh.
 send_film() {
   local film=$1 folder=$2 name=$3 there bytes place
   place=$(address_of "$folder")

@@ -1,9 +1,9 @@
-# All parts together: everything a bare machine lacks, in parallel where possible.
+# Installs and starts everything a bare machine needs, in parallel if possible.
 # shellcheck shell=bash
 
 # ensure_tools [builds]: returns with the engine, the builder, the registry with the base image, Pulumi, its plugins and the npm
-# packages. The long builds that need no engine run in parallel; if one fails, the command fails. With `builds`, images are only
-# built: an engine is needed for no more than to run builder and registry.
+# packages. Long builds that need no engine run in parallel; if one fails, the command fails. With `builds`, an engine is used
+# only to run the builder and the registry.
 ensure_tools() {
   local beside status=0
   check_space "$CP_WHISPERX_HOME" 3
@@ -25,13 +25,12 @@ ensure_tools() {
   ((status == 0)) || exit "$status"
 }
 
-# end_beside PROCESS: ends the parallel builds after another part failed.
-# builds_without_engine: whether builder and registry run outside the engine.
+# builds_without_engine: true if builder and registry run outside the engine.
 builds_without_engine() {
   [[ "$(builder_driver)" == remote ]] && registry_answers 5
 }
 
-# end_beside PROCESS: ends the builds beside us where another part has failed.
+# end_beside PROCESS: ends the parallel builds after another part failed.
 end_beside() {
   kill -- "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true

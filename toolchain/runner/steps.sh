@@ -1,4 +1,4 @@
-# The steps of a test run: each runs to its end with its own log, then prints its result and what remains.
+# The steps of a test run: each runs to its end with its own log, then prints its result and the remaining steps.
 # shellcheck shell=bash
 
 RESULTS_FOLDER="$PROJECT_FOLDER/build/test-results"

@@ -12,7 +12,7 @@ from shell import Shell
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A machine of its own for every test."""
+    """A separate machine for every test."""
     return Shell(tmp_path)
 
 
