@@ -29,11 +29,11 @@ function weight({ of }: Ceiling, stack: string, running: readonly RunningImage[]
 const subject = ({ of }: Ceiling): string => ("stack" in of ? `all images of stack ${of.stack}` : of.image);
 
 /** One sentence per exceeded ceiling. */
-export function tooHeavy(stack: string, running: readonly RunningImage[]): string[] {
+export function exceededCeilings(stack: string, running: readonly RunningImage[]): string[] {
   return ceilings.flatMap((ceiling) => {
     const bytes = weight(ceiling, stack, running);
     if (bytes === undefined || bytes <= ceiling.gigabytes * 1e9) return [];
-    return [`${subject(ceiling)}: ${(bytes / 1e9).toFixed(2)} GB in the engine, and ${ceiling.gigabytes} GB are the most`];
+    return [`${subject(ceiling)}: ${(bytes / 1e9).toFixed(2)} GB in the engine, the limit is ${ceiling.gigabytes} GB`];
   });
 }
 

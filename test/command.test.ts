@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { command, eventually, expectSays } from "./stack/command";
+import { command, eventually, expectOutput } from "./stack/command";
 import { startTimeOf } from "./hosts/process";
 
 const folder = mkdtempSync(path.join(tmpdir(), "command-test-"));
@@ -34,8 +34,8 @@ describe("a command", () => {
 
   it("is checked by its output", async () => {
     const result = await command("echo", ["one two"]);
-    expectSays(result, "one", /t.o/);
-    expect(() => { expectSays(result, "three"); }).toThrow(/^echo one two: expected to say "three", exit 0 /);
+    expectOutput(result, "one", /t.o/);
+    expect(() => { expectOutput(result, "three"); }).toThrow(/^echo one two: expected to say "three", exit 0 /);
   });
 });
 

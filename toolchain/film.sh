@@ -17,7 +17,7 @@ main() {
   reach_stack
   lost=$(lost_services "$OUTPUTS")
   [[ -z $lost ]] || fail "these services are not running: ${lost//$'\n'/, }" "make up STACK=$STACK_NAME"
-  name=$(bring_in "$film" "$(json_value films in <<<"$OUTPUTS")")
+  name=$(import_film "$film" "$(json_value films in <<<"$OUTPUTS")")
   say "subtitling $name"
   subtitle "$name" "$(json_value films out <<<"$OUTPUTS")"
 }

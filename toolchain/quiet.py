@@ -28,7 +28,7 @@ _ERROR = re.compile(r"^#(\d+) ERROR: (?!failed to configure registry cache)")
 _QUOTED = 15
 
 
-def how_built(build: list[str]) -> str:
+def build_result(build: list[str]) -> str:
     """Returns " cached" if every step was a cache hit, " built" if one ran, and "" if the log does not show it."""
     steps = {found[1] for line in build if (found := _STEP.match(line))}
     cached = {step for step in steps if f"#{step} CACHED" in build}
@@ -38,7 +38,7 @@ def how_built(build: list[str]) -> str:
     return " cached" if steps and steps == cached else ""
 
 
-def last_words(build: list[str]) -> list[str]:
+def error_lines(build: list[str]) -> list[str]:
     """The last lines of the failed step, or of the whole build log if no step reports an error."""
     failed = next((found[1] for line in reversed(build) if (found := _ERROR.match(line))), None)
     lines = [line for line in build if line.startswith(f"#{failed} ")] if failed else build
@@ -48,14 +48,14 @@ def last_words(build: list[str]) -> list[str]:
 def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
     """Yields the lines to show, as they arrive."""
     builds: dict[str, list[str]] = defaultdict(list)
-    said: set[str] = set()
+    printed: set[str] = set()
     for line in lines:
         if _NO_NEWS.match(line):
             continue
         if failure := _FAILED.match(line):
             yield line
             yield f"    the end of its build, all of which is in {log_name}:"
-            yield from (f"    | {words}" for words in last_words(builds[failure["name"]]))
+            yield from (f"    | {text}" for text in error_lines(builds[failure["name"]]))
             continue
         row = _ROW.match(line)
         if row is None:
@@ -66,13 +66,13 @@ def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
             builds[row["name"]].append(row["message"])
         begins = row["state"].split()[0].endswith("ing")
         key = f"{row['type']} {row['name']} {row['state']}"
-        if key in said or (begins and not is_image):
+        if key in printed or (begins and not is_image):
             continue
-        said.add(key)
-        yield row["row"] + ("" if begins else how_built(builds[row["name"]] if is_image else []))
+        printed.add(key)
+        yield row["row"] + ("" if begins else build_result(builds[row["name"]] if is_image else []))
 
 
-def copied(lines: Iterable[str], log: TextIO) -> Iterator[str]:
+def logged(lines: Iterable[str], log: TextIO) -> Iterator[str]:
     """Yields each line after writing it to the log."""
     for line in lines:
         log.write(line)
@@ -85,7 +85,7 @@ def main(log_name: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with Path(log_name).open("w", encoding="utf-8") as log:
-        for line in quiet(copied(sys.stdin, log), log_name):
+        for line in quiet(logged(sys.stdin, log), log_name):
             # If the reader is gone, Pulumi must still be able to write.
             with suppress(BrokenPipeError):
                 print(line, flush=True)

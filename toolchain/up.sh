@@ -8,13 +8,13 @@ deploy() {
   update_stack "the stack $STACK_NAME is not fully deployed" --continue-on-error
 }
 
-# try_out FILMS OUT: subtitles the sample film on this machine's stack; on another host, prints how to send a film.
-try_out() {
+# subtitle_sample FILMS OUT: subtitles the sample film on this machine's stack; on another host, prints how to send a film.
+subtitle_sample() {
   local films=$1 out=$2 name
   if [[ -n $STACK_HOST ]]; then
     say "films go to $(address_of "$films"); make film STACK=$STACK_NAME FILM=path/to/film.mp4 copies one there and subtitles it"
   else
-    name=$(bring_in "$PROJECT_FOLDER/samples/The Missing Letter (2026).mp4" "$films")
+    name=$(import_film "$PROJECT_FOLDER/samples/The Missing Letter (2026).mp4" "$films")
     subtitle "$name" "$out"
   fi
 }
@@ -49,7 +49,7 @@ main() {
   deploy
   outputs=$(pulumi_here stack output --json --stack "$STACK_NAME")
   on_engine python3 "$TOOLCHAIN_FOLDER/report.py" healthy <<<"$outputs"
-  try_out "$(json_value films in <<<"$outputs")" "$(json_value films out <<<"$outputs")"
+  subtitle_sample "$(json_value films in <<<"$outputs")" "$(json_value films out <<<"$outputs")"
   on_engine python3 "$TOOLCHAIN_FOLDER/report.py" tables "$REGISTRY_ADDRESS" "$snapshot" <<<"$outputs"
   say "done"
 }

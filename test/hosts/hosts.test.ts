@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSyn
 import * as path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { catalog } from "../../catalog";
-import { command, expectSays } from "../stack/command";
+import { command, expectOutput } from "../stack/command";
 import { SAMPLE, services } from "../stack/stack";
 import { HOST, REGISTRY, USERNAME } from "./machine";
 import { NAMESPACE, Remote, STACK, USERS_STACK } from "./remote";
@@ -31,7 +31,7 @@ describe("before anything is changed", () => {
       return remote.up([], { expected: "failure" });
     });
     const sentence = `The registry ${REGISTRY} refuses the login of ${USERNAME}; fix: pulumi config set --secret --path registryLogin.password --stack ${STACK}`;
-    expectSays(refused, sentence);
+    expectOutput(refused, sentence);
     expect(refused.output.split("\n").filter((line) => line.includes("fix:"))).toHaveLength(1);
     expect(pushes()).toEqual(pushed);
   });
@@ -40,8 +40,8 @@ describe("before anything is changed", () => {
     const sentence = `There is no GPU 2 on ${HOST}, which has 2,`;
     await remote.withSettings(async () => {
       await remote.configure({ "gpu.devices": "3" });
-      expectSays(await remote.pulumi(["preview"]), sentence);
-      expectSays(await remote.up([], { expected: "failure" }), sentence);
+      expectOutput(await remote.pulumi(["preview"]), sentence);
+      expectOutput(await remote.up([], { expected: "failure" }), sentence);
     });
   });
 });
@@ -74,7 +74,7 @@ describe("a stack on another machine's engine", () => {
     const film = path.join(remote.path("checkout"), "another film.mp4");
     copyFileSync(path.join(remote.sample, SAMPLE), film);
     for (const expected of ["copying another film.mp4 to root@", "has already done this film"]) {
-      expectSays(await remote.make(["film", `FILM=${film}`]), expected, /subtitles: root@[\d.]+:\/srv\/films\/out\/\S+\/film\.srt/);
+      expectOutput(await remote.make(["film", `FILM=${film}`]), expected, /subtitles: root@[\d.]+:\/srv\/films\/out\/\S+\/film\.srt/);
     }
     expect(readFileSync(remote.there("srv/films/in/another film.mp4"))).toEqual(readFileSync(film));
   });
@@ -101,7 +101,7 @@ describe("a registry with login and TLS", () => {
     const ask = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert", remote.path("ca.pem")];
     expect((await command("curl", [...ask, `https://${REGISTRY}/v2/`])).stdout).toBe("401");
     const pulled = await remote.docker(["pull", `${REGISTRY}/${NAMESPACE}/cp-whisperx-app-demux:cpu`], { expected: "failure" });
-    expectSays(pulled, "no basic auth credentials");
+    expectOutput(pulled, "no basic auth credentials");
   });
 
   it("has images no larger than docs/sizes.md allows, and so has the engine", async () => {
@@ -158,7 +158,7 @@ describe("GPUs, with a double of NVIDIA's hook that records the engine's request
       ["run", "--rm", "--network", "none", "--gpus", "all", ...environment, "--env", "ALLOW_CPU=false", ...mounts, found.Config.Image],
       { expected: "failure" },
     );
-    expectSays(refused, /diarization cannot start: No GPU can be used: no NVIDIA driver is visible here .*ALLOW_CPU=false.*Install the NVIDIA Container Toolkit/);
+    expectOutput(refused, /diarization cannot start: No GPU can be used: no NVIDIA driver is visible here .*ALLOW_CPU=false.*Install the NVIDIA Container Toolkit/);
     expect(refused.output).not.toContain("Traceback");
   });
 
@@ -171,13 +171,13 @@ describe("GPUs, with a double of NVIDIA's hook that records the engine's request
     const replaced = after.filter((line) => !before.includes(line)).map((line) => line.split(" ")[1]).sort();
     expect(replaced).toEqual(WITH_MODEL.map((service) => remote.containerName(service)));
 
-    const card = "GPU-66666666-7777-8888-9999-000000000000";
+    const device = "GPU-66666666-7777-8888-9999-000000000000";
     await remote.pulumi(["config", "rm", "--path", "gpu.devices"]);
-    await remote.pulumi(["config", "set", "--path", "gpu.devices[0]", card]);
+    await remote.pulumi(["config", "set", "--path", "gpu.devices[0]", device]);
     await remote.up(["--target", "**asr", "--target", "**pyannote-vad"]);
     const requests = await remote.gpuRequests();
-    expect(requests.asr).toEqual({ ...all, devices: card });
-    expect(requests["pyannote-vad"]).toEqual({ ...all, devices: card });
+    expect(requests.asr).toEqual({ ...all, devices: device });
+    expect(requests["pyannote-vad"]).toEqual({ ...all, devices: device });
     expect(requests.diarization).toEqual({ ...all, devices: "0,1" });
   });
 });

@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import pins from "../../docker/prefetch/models.json";
 import { catalog } from "../../catalog";
-import { command, eventually, expectSays, failed, type CommandResult } from "../stack/command";
+import { command, eventually, expectOutput, failed, type CommandResult } from "../stack/command";
 import { services } from "../stack/stack";
 import { ENDPOINT, ModelHub } from "./hub";
 import { Remote, VARIANT } from "./remote";
@@ -48,7 +48,7 @@ function complaints(result: CommandResult): string[] {
   return [...new Set(found.map(([, sentence = ""]) => sentence))];
 }
 
-const givenToNobody = (model: string, without: string): string =>
+const notServed = (model: string, without: string): string =>
   `left out: ${model} is given to known users only, and there is no token. Without it: ${without}. ` +
   `Accept its licence at https://huggingface.co/${model}, make a token at https://huggingface.co/settings/tokens, set it (${SET_TOKEN}) and run \`make up\`.`;
 
@@ -92,8 +92,8 @@ describe("a hub that does not serve its models", () => {
     await remote.pulumi(["config", "rm", "--path", "models.token"]);
     await leaveOut([...NOT_THERE, WHISPER]);
     expect(complaints(await remote.up(["--target", PREFETCH]))).toEqual([
-      givenToNobody(SEGMENTATION, "pyannote-vad takes over what silero-vad found, diarization uses the packaged models"),
-      givenToNobody(PIPELINE, "diarization uses the packaged models"),
+      notServed(SEGMENTATION, "pyannote-vad takes over what silero-vad found, diarization uses the packaged models"),
+      notServed(PIPELINE, "diarization uses the packaged models"),
     ]);
     expect(hub.requests()).toEqual(asked);
   });
@@ -128,7 +128,7 @@ describe("a stack with models from a hub", () => {
   it("comes up: the downloads show progress, and docker inspect does not show the token", () => {
     expect(container).toContain(`HF_ENDPOINT=${ENDPOINT}`);
     expect(container).not.toContain(remote.secrets.token);
-    expectSays(
+    expectOutput(
       deployed,
       `prefetch: 1 of 3: ${WHISPER}, about 148 MB`,
       /prefetch: Systran\/faster-whisper-base: \d+\.\d of 14\d\.\d MB/,
@@ -179,7 +179,7 @@ describe("a stack with models from a hub", () => {
   it("re-runs only the prefetch after a change of the list, and downloads nothing again", async () => {
     const [asked, running] = [hub.requests(), (await remote.docker(["ps", "--quiet"])).stdout];
     await leaveOut([...NOT_THERE, SEGMENTATION]);
-    expectSays(await remote.up(), "prefetch: 2 of 2 models are in", /^ +\+-1 replaced\n +\d+ unchanged$/m);
+    expectOutput(await remote.up(), "prefetch: 2 of 2 models are in", /^ +\+-1 replaced\n +\d+ unchanged$/m);
     expect(hub.requests()).toEqual(asked);
     expect((await remote.docker(["ps", "--quiet"])).stdout).toBe(running);
   });

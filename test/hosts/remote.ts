@@ -93,11 +93,11 @@ export class Remote {
   async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment };
     const all = [...args, "--stack", STACK, "--non-interactive"];
-    return this.heard(command("pulumi", all, { cwd: this.under.checkout, env, ...options }));
+    return this.recorded(command("pulumi", all, { cwd: this.under.checkout, env, ...options }));
   }
 
   /** Saves a command's output for the test that looks for secrets. */
-  private async heard(running: Promise<CommandResult>): Promise<CommandResult> {
+  private async recorded(running: Promise<CommandResult>): Promise<CommandResult> {
     const result = await running;
     appendFileSync(this.said, result.output);
     return result;
@@ -190,7 +190,7 @@ export class Remote {
   /** Runs make for that stack. */
   async make(args: readonly string[]): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment, CP_WHISPERX_HOME: this.path("home") };
-    return this.heard(command("make", [...args, `STACK=${STACK}`], { cwd: this.under.checkout, env }));
+    return this.recorded(command("make", [...args, `STACK=${STACK}`], { cwd: this.under.checkout, env }));
   }
 
   /** The command line of the application, as it runs in a container there. */

@@ -21,7 +21,7 @@ const SETTINGS: Readonly<Record<string, unknown>> = {
 };
 
 /** Copies the build cache of the whole-stack tests from this machine's registry, as hard links, without the images. */
-async function warm(registry: string, home: Home): Promise<void> {
+async function copyBuildCache(registry: string, home: Home): Promise<void> {
   const [from, to] = [home.shared, path.dirname(registry)].map((place) => path.join(place, "registry/docker/registry/v2"));
   const repositories = path.join(from ?? "", "repositories", WHOLE_STACK_TEST);
   if (from === undefined || to === undefined || !existsSync(repositories)) return;
@@ -85,7 +85,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await machine.prepare();
   if (VARIANT === "cuda-slim") {
     await home.tools("environment", machine.path("srv/bollyenv"));
-    await warm(machine.path("srv/registry"), home);
+    await copyBuildCache(machine.path("srv/registry"), home);
   }
   await machine.start();
   writeCertificates(path.join(folder, "certificates.pem"), machine.authority);

@@ -25,7 +25,7 @@ make_environment() {
   # Gigabytes that the packaged models do not need.
   for name in torch torchaudio transformers sentencepiece pyannote/audio whisperx; do
     mkdir -p -- "$packages/$name"
-    echo "raise ImportError('$name of this machine is a stand-in')" >"$packages/$name/__init__.py"
+    echo "raise ImportError('$name of this machine is a double')" >"$packages/$name/__init__.py"
   done
   chmod --recursive a+rX -- "$folder"
 }
@@ -37,5 +37,5 @@ case $1 in
   builder) ensure_builder ;;
   stop-builder) stop_service buildkitd ;;
   environment) step environment make_environment "$2" ;;
-  *) fail "tools.sh knows no $1" "see its head" ;;
+  *) fail "tools.sh has no command $1" "see the usage in its first lines" ;;
 esac

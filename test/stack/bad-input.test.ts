@@ -1,6 +1,6 @@
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { docker, eventually, expectSays } from "./command";
+import { docker, eventually, expectOutput } from "./command";
 import { SAMPLE, services, Stack, STACK } from "./stack";
 
 const stack = new Stack();
@@ -34,7 +34,7 @@ describe("a file that is not a film", () => {
     ["silent.mp4", /no sound|no audio|without sound/i],
   ])("%s is refused in words, and the stack goes on", async (name, message) => {
     const refused = await stack.application(["submit", "--wait", name], { expected: "failure" });
-    expectSays(refused, message);
+    expectOutput(refused, message);
     expect(refused.output).not.toContain("Traceback");
   });
 
@@ -47,11 +47,11 @@ describe("a file that is not a film", () => {
 it("subtitles a film with spaces, quotes and accents in its name, also from outside the films folder", async () => {
   const film = stack.path(`The "Missing" Letter's Été (2026).mp4`);
   copyFileSync(sample, film);
-  expectSays(await stack.make("film", [`FILM=${film}`]), ".srt");
+  expectOutput(await stack.make("film", [`FILM=${film}`]), ".srt");
 });
 
 it("make film without a film says how to name one", async () => {
-  expectSays(await stack.make("film", [], { expected: "failure" }), "FILM=");
+  expectOutput(await stack.make("film", [], { expected: "failure" }), "FILM=");
 });
 
 it("a full disk is one error message, and leaves no partial result", async () => {
@@ -68,7 +68,7 @@ it("a full disk is one error message, and leaves no partial result", async () =>
     ...["--volume", `${stack.path("films", "in")}:/films/in:ro`, "--volume", `${job}:/job/${id}:ro`],
     ...["--entrypoint", "sh", image, "-c", script],
   ]);
-  expectSays(result, /no space|full/i, /^exit [1-9]/m);
+  expectOutput(result, /no space|full/i, /^exit [1-9]/m);
   expect(result.output).not.toMatch(/\.partial|Traceback/);
 });
 
@@ -77,7 +77,7 @@ it("a wrong setting is reported with its fix before anything happens", async () 
   const before = readFileSync(settings);
   await stack.pulumi(["config", "set", "logLevel", "loud"]);
   try {
-    expectSays(await stack.pulumi(["preview"], { expected: "failure" }), "cp-whisperx:logLevel", '"loud"', "one of DEBUG", "pulumi config set");
+    expectOutput(await stack.pulumi(["preview"], { expected: "failure" }), "cp-whisperx:logLevel", '"loud"', "one of DEBUG", "pulumi config set");
   } finally {
     writeFileSync(settings, before);
   }

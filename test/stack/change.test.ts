@@ -5,7 +5,7 @@ import { afterAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { descendants } from "../../images/plan";
 import { addStage, NEW_STAGE } from "../new-stage/add";
-import { docker, expectSays } from "./command";
+import { docker, expectOutput } from "./command";
 import { closingLine, images as built, SAMPLE, services, Stack, STACK, type Deployment } from "./stack";
 
 const stack = new Stack();
@@ -137,7 +137,7 @@ it("a failed build leaves the others deployed, and the next up resumes", async (
   const before = await stack.deployment();
   const undo = stack.edit("docker/tmdb/Dockerfile", (content) => `${content}\nRUN exit 42\n`);
   stack.edit("docker/subtitle-gen/subtitle_gen.py", (content) => `${content}\nEDITED = True\n`);
-  expectSays(await stack.up({ expected: "failure" }), "exit code: 42");
+  expectOutput(await stack.up({ expected: "failure" }), "exit code: 42");
   const halfway = await stack.deployment();
   expect(changed(before.containers, halfway.containers)).toEqual(["subtitle-gen"]);
   undo();

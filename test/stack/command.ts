@@ -122,7 +122,7 @@ export async function docker(args: readonly string[], options?: CommandOptions):
 }
 
 /** @throws Error if the output lacks one of the patterns. */
-export function expectSays(result: CommandResult, ...patterns: readonly (string | RegExp)[]): void {
+export function expectOutput(result: CommandResult, ...patterns: readonly (string | RegExp)[]): void {
   for (const pattern of patterns) {
     const found = typeof pattern === "string" ? result.output.includes(pattern) : pattern.test(result.output);
     if (!found) throw failed(result, `say ${typeof pattern === "string" ? JSON.stringify(pattern) : String(pattern)}`);

@@ -1,7 +1,7 @@
 /** Plain Pulumi commands after resources were removed by hand, and the end of a stack. */
 import { existsSync, rmSync } from "node:fs";
 import { expect, it } from "vitest";
-import { docker, expectSays } from "./command";
+import { docker, expectOutput } from "./command";
 import { services, Stack, STACK } from "./stack";
 
 const stack = new Stack();
@@ -27,7 +27,7 @@ it("pulumi destroy keeps models, queue and films; make up uses them again", asyn
   const left = await docker(["ps", "--all", "--quiet", "--filter", `label=cp-whisperx.stack=${STACK}`]);
   expect(left.stdout).toBe("");
   expect(await volumes()).toEqual([CACHE, QUEUE]);
-  expectSays(await stack.make("up"), /models: \/models: [1-9]\d* files there, 0 of them copied now/);
+  expectOutput(await stack.make("up"), /models: \/models: [1-9]\d* files there, 0 of them copied now/);
   expect(stack.jobs()).toEqual(jobs);
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });
@@ -37,7 +37,7 @@ it("make destroy DATA=yes removes models and queue, and names the films; make up
   expect(output).toContain(stack.path("films", "out"));
   expect(await volumes()).toEqual([]);
   rmSync(stack.path("films"), { recursive: true });
-  expectSays(await stack.make("up"), /models: \/models: [1-9]\d* files there, [1-9]\d* of them copied now/);
+  expectOutput(await stack.make("up"), /models: \/models: [1-9]\d* files there, [1-9]\d* of them copied now/);
   expect(existsSync(stack.path("films", "in"))).toBe(true);
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { stackLayers, totalBytes } from "../../bench/layers";
-import { docker, expectSays } from "./command";
+import { docker, expectOutput } from "./command";
 import { services, Stack } from "./stack";
 
 const stack = new Stack();
@@ -45,7 +45,7 @@ describe.each(services)("image %s", (service) => {
   });
 
   it("answers --help", async () => {
-    expectSays(await docker(["run", "--rm", "--network", "none", await imageOf(service), "--help"], { expected: "either" }), /usage/i);
+    expectOutput(await docker(["run", "--rm", "--network", "none", await imageOf(service), "--help"], { expected: "either" }), /usage/i);
   });
 });
 

@@ -60,7 +60,7 @@ describe("a preview of the deployed stack", () => {
     expect(await stack.preview({ env: NOWHERE })).toEqual({ images: [], containers: [], others: ["pulumi:providers:docker engine"] });
   });
 
-  it("follows docker's context, and replaces nothing where the same engine has another address", async () => {
+  it("follows docker's context, and replaces nothing if the same engine has another address", async () => {
     const socket = path.join(folder, "docker.sock");
     const env = { DOCKER_CONFIG: path.join(folder, "config"), DOCKER_CONTEXT: "mine" };
     symlinkSync("/var/run/docker.sock", socket);

@@ -92,7 +92,7 @@ it("pulumi-docker-build#738: a preview has no build log; pulumi#7181: nothing ch
   expect((await stack.up()).summary.resourceChanges).toMatchObject({ update: 1 });
 });
 
-it("pulumi-docker-build#930: refresh keeps an image whose registry answers 401", async () => {
+it("pulumi-docker-build#930: refresh keeps an image if its registry answers 401", async () => {
   await stack.refresh();
   expect(registry.refused).toBeGreaterThan(0);
   expect((await stack.preview()).changeSummary).toEqual(NOTHING);

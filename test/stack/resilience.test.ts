@@ -46,19 +46,19 @@ async function processes(): Promise<{ first: number; worker: number }> {
 }
 
 /** A new job, killed in the middle of asr. The worker is stopped (SIGSTOP) first, so that it cannot finish. */
-async function cutOff(cut: (found: { first: number; worker: number }) => unknown): Promise<string> {
+async function killedJob(kill: (found: { first: number; worker: number }) => unknown): Promise<string> {
   for (let tries = 5; tries > 0; tries--) {
     const job = await newJob();
     await jobUntil("asr", job, ({ asr: record }) => record?.status === "running" || record?.status === "done");
     const found = await processes();
     process.kill(found.worker, "SIGSTOP");
     if (stack.manifest(job).asr?.status === "running") {
-      await cut(found);
+      await kill(found);
       return job;
     }
     process.kill(found.worker, "SIGCONT");
   }
-  throw new Error("expected a job that asr works on: five were done before the worker could be held");
+  throw new Error("expected a job that asr works on: five were done before the worker could be stopped");
 }
 
 async function expectFinishedOnce(job: string): Promise<void> {
@@ -79,14 +79,14 @@ async function expectFinishedOnce(job: string): Promise<void> {
 
 describe("a job resumes by itself and writes every result once", () => {
   it("after kill -9 of the worker in the middle of asr, and of the whole container while that job waits", async () => {
-    const one = await cutOff(({ worker }) => process.kill(worker, "SIGKILL"));
-    const other = await cutOff(({ first }) => process.kill(first, "SIGKILL"));
+    const one = await killedJob(({ worker }) => process.kill(worker, "SIGKILL"));
+    const other = await killedJob(({ first }) => process.kill(first, "SIGKILL"));
     await expectFinishedOnce(one);
     await expectFinishedOnce(other);
   });
 
   it("after docker kill, which disables the engine's restart, and make up", async () => {
-    const job = await cutOff(async () => docker(["kill", asr]));
+    const job = await killedJob(async () => docker(["kill", asr]));
     await stack.make("up");
     await expectFinishedOnce(job);
   });

@@ -5,12 +5,12 @@ import { docker } from "./command";
 import { Stack } from "./stack";
 
 const stack = new Stack();
-const home = new Home(stack.beside("home"));
+const home = new Home(stack.sibling("home"));
 
 afterAll(async () => { await home.remove(); });
 
 // Only root may start a builder.
-it.runIf(process.getuid?.() === 0)("a machine without the images and with an empty builder gets every image from the registry, none built anew", async () => {
+it.runIf(process.getuid?.() === 0)("a machine without the images and with an empty builder gets every image from the registry, with no build", async () => {
   const before = await stack.deployment();
   const { stdout } = await stack.pulumi(["stack", "output", "images", "--json"]);
   const images = Object.values(JSON.parse(stdout) as Record<string, { reference: string }>).map(({ reference }) => reference);

@@ -85,18 +85,18 @@ export class Stack {
   }
 
   /** A file next to the checkout. */
-  beside(...parts: string[]): string {
+  sibling(...parts: string[]): string {
     return path.join(this.under.root, ...parts);
   }
 
   /** Folder with the original files that a test changed, under the same paths. */
   private get originals(): string {
-    return this.beside("originals");
+    return this.sibling("originals");
   }
 
   /** A file that exists while the checkout may differ from what is deployed. */
   private get undeployed(): string {
-    return this.beside("undeployed");
+    return this.sibling("undeployed");
   }
 
   containerName(service: string): string {

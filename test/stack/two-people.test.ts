@@ -3,11 +3,11 @@ import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
-import { command, docker, expectSays, type CommandOptions } from "./command";
+import { command, docker, expectOutput, type CommandOptions } from "./command";
 import { services, Stack, STACK } from "./stack";
 
 const stack = new Stack();
-const home = stack.beside("other-person");
+const home = stack.sibling("other-person");
 const checkout = path.join(home, "cp-whisperx");
 const authority = path.join(home, "authority.pem");
 
@@ -54,7 +54,7 @@ afterAll(() => { rmSync(home, { recursive: true, force: true }); });
 it("another person's up changes nothing: other checkout, umask, home, locale, time zone and private CA", async () => {
   const before = await containers();
   await pulumi("preview", "--expect-no-changes");
-  expectSays(await pulumi("up", "--yes", "--skip-preview"), /Resources:\s+\d+ unchanged\s+Duration/);
+  expectOutput(await pulumi("up", "--yes", "--skip-preview"), /Resources:\s+\d+ unchanged\s+Duration/);
   expect(await containers()).toBe(before);
 });
 

@@ -26,7 +26,7 @@ run_in_group() {
   start_group "$log" "$@"
   tail --follow --lines=+1 --sleep-interval=0.2 --pid="$GROUP" -- "$log" 9>&- &
   reader=$!
-  show_life "$name" "$log" "$GROUP" 9>&- &
+  show_alive "$name" "$log" "$GROUP" 9>&- &
   GROUP_STATUS=0
   wait "$GROUP" || GROUP_STATUS=$?
   end_group "$GROUP"
@@ -69,8 +69,8 @@ group_is_gone() {
   ! kill -0 -- "-$1" 2>/dev/null
 }
 
-# show_life NAME LOG PROCESS: prints that the process still runs if its log has not grown for QUIET_SECONDS.
-show_life() {
+# show_alive NAME LOG PROCESS: prints that the process still runs if its log has not grown for QUIET_SECONDS.
+show_alive() {
   local name=$1 log=$2 process=$3 started=$SECONDS quiet=$SECONDS size=0 now
   while kill -0 "$process" 2>/dev/null; do
     sleep 1

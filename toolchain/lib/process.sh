@@ -44,7 +44,7 @@ service_process() {
   done < <(find /proc/[0-9]*/fd/1 -maxdepth 0 -printf '%h %l\n' 2>/dev/null)
 }
 
-# drop_stale_pid_file FILE NAME: removes a pid file whose process has ended or is another program.
+# drop_stale_pid_file FILE NAME: removes a pid file if its process has ended or is another program.
 drop_stale_pid_file() {
   local file=$1 name=$2
   [[ -e $file ]] || return 0
@@ -62,7 +62,7 @@ ensure_service() {
     await_service "$name" "$check" "$address" "$process" && return
     end_process "$name" "$process"
   fi
-  await_stranger "$name" "$check" "$address" && return
+  await_other_service "$name" "$check" "$address" && return
   say "$name: starting (log: $log)"
   # In its own session, without our locks.
   setsid -- "$@" >>"$log" 2>&1 </dev/null 8>&- 9>&- &
@@ -78,11 +78,11 @@ ensure_service() {
 # await_service NAME CHECK ADDRESS PROCESS: false if the process ends, its socket file is gone or after PATIENCE seconds.
 await_service() {
   local name=$1 check=$2 went=$SECONDS
-  await_answer "$name (process $4)" "$check" is_out_of_reach "$name" "$3" "$4"
+  await_answer "$name (process $4)" "$check" is_unreachable "$name" "$3" "$4"
 }
 
-# is_out_of_reach NAME ADDRESS PROCESS: whether to stop waiting. Continues a stopped process; $went is when it last ran.
-is_out_of_reach() {
+# is_unreachable NAME ADDRESS PROCESS: whether to stop waiting. Continues a stopped process; $went is when it last ran.
+is_unreachable() {
   local name=$1 address=$2 process=$3
   lives "$process" || return 0
   if has_lost_socket "$address"; then
@@ -99,9 +99,9 @@ is_out_of_reach() {
   return 1
 }
 
-# await_stranger NAME CHECK ADDRESS [FIX]: waits for a listener that we did not start. False if nothing listens; fails if it
+# await_other_service NAME CHECK ADDRESS [FIX]: waits for a listener that we did not start. False if nothing listens; fails if it
 # never answers.
-await_stranger() {
+await_other_service() {
   local name=$1 check=$2 address=$3 advice=${4:-stop it, or find out why it does not answer}
   refuses "$address" && return 1
   patiently "$name at $address" "$check" >/dev/null && return

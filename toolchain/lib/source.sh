@@ -24,7 +24,7 @@ ask_internet() {
   ((status == 0)) || printf '%s' "${words:-curl ended with status $status}"
 }
 
-# use_official PART ADDRESS: true if PART should come from its official source, whose host is checked at ADDRESS.
+# use_official PART ADDRESS: true if PART should come from its official source. ADDRESS tests its host.
 use_official() {
   local part=$1 address=$2 choice=${TOOLCHAIN_SOURCE:-auto}
   case $choice in

@@ -1,8 +1,8 @@
 # Films: copies them to the stack's machine, subtitles them, and prints where the results are.
 # shellcheck shell=bash
 
-# bring_in FILM FOLDER: copies a film into the folder on the stack's machine, unless it is there; prints its name.
-bring_in() {
+# import_film FILM FOLDER: copies a film into the folder on the stack's machine, unless it is there; prints its name.
+import_film() {
   local film=$1 folder=$2 name
   name=$(basename -- "$film")
   if [[ -z $STACK_HOST ]]; then copy_film "$film" "$folder" "$name"; else send_film "$film" "$folder" "$name"; fi
@@ -21,7 +21,7 @@ copy_film() {
     chmod 644 -- "$temporary"
     mv -- "$temporary" "$folder/$name"
   elif ! cmp --silent -- "$film" "$folder/$name"; then
-    fail_for_other_film "$film" "$folder/$name"
+    refuse_other_film "$film" "$folder/$name"
   fi
 }
 
@@ -38,7 +38,7 @@ send_film() {
     on_host "$RECEIVE_FILM" "$folder" "$name" "$bytes" <"$film" \
       || fail "$film could not be copied to $place" "see the message above; the user of ssh $STACK_HOST needs write permission there (chown), and the disk needs space (df $folder)"
   elif [[ $there != "$(sha256sum <"$film")" ]]; then
-    fail_for_other_film "$film" "$place/$name"
+    refuse_other_film "$film" "$place/$name"
   fi
 }
 
@@ -51,7 +51,7 @@ rm -f -- "$temporary"
 exit 1
 '
 
-fail_for_other_film() {
+refuse_other_film() {
   fail "$2 is a different film of the same name" "rename $1, or remove the other one"
 }
 

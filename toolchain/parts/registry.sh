@@ -7,7 +7,7 @@ ensure_registry() {
   registry_answers 5 && return
   container=$(registry_container)
   if [[ $container != "running $REGISTRY_PORT" && -z "$(service_process registry)" ]]; then
-    await_stranger registry registry_answers "http://$REGISTRY_ADDRESS" \
+    await_other_service registry registry_answers "http://$REGISTRY_ADDRESS" \
       "stop that program, or choose another port for the registry: CP_WHISPERX_REGISTRY_PORT=5001 make up" && return
   fi
   if [[ ! -e "$RUN_FOLDER/registry.yml" ]] && use_official registry https://registry-1.docker.io/v2/; then

@@ -40,18 +40,18 @@ ensure_stack() {
 
 # stack_configuration: as JSON; empty if there is no such stack.
 stack_configuration() {
-  ask_stack config --json
+  query_stack config --json
 }
 
 # stack_outputs: the outputs of the last deployment, as JSON; {} if there was none.
 stack_outputs() {
   local outputs
-  outputs=$(ask_stack stack output --json) || return
+  outputs=$(query_stack stack output --json) || return
   printf '%s' "${outputs:-{\}}"
 }
 
-# ask_stack ARGUMENT...: prints what a Pulumi command prints about the stack; empty if the stack does not exist.
-ask_stack() {
+# query_stack ARGUMENT...: prints what a Pulumi command prints about the stack; empty if the stack does not exist.
+query_stack() {
   local log="$LOG_FOLDER/stack-question.log"
   pulumi_here "$@" --stack "$STACK_NAME" 2>"$log" && return
   grep --quiet 'no stack named' "$log" && return

@@ -18,7 +18,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def short_shell() -> Iterator[Shell]:
-    """One whose paths are short enough for sockets."""
+    """A machine with paths short enough for sockets."""
     folder = Path(tempfile.mkdtemp(prefix="cpw-"))
     yield Shell(folder)
     shutil.rmtree(folder)

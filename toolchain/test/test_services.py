@@ -46,7 +46,7 @@ build() {{ mkdir -p "$HOME/context"; printf 'FROM scratch\\nCOPY Dockerfile /\\n
 @pytest.fixture
 def builder(short_shell: Shell) -> Iterator[Builder]:
     if os.geteuid() != 0 or not (PROGRAMS / "buildkitd").exists():
-        pytest.skip("needs root and a buildkitd, which make up makes where the official images are out of reach")
+        pytest.skip("needs root and a buildkitd, which make up builds if the official images are not reachable")
     made = Builder(short_shell)
     yield made
     if process := made.process():

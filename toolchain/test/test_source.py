@@ -29,7 +29,7 @@ ensure_wrapper() { :; }
 pulumi_version() { :; }
 registry_answers() { false; }
 registry_container() { :; }
-await_stranger() { false; }
+await_other_service() { false; }
 """
 
 

@@ -118,7 +118,7 @@ def test_a_film_is_copied_once_whatever_its_name(shell: Shell) -> None:
     film.write_bytes(b"film")
     folder.mkdir()
     for _ in range(2):
-        result = shell.run('bring_in "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
+        result = shell.run('import_film "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
         assert result.stdout == FILM
     assert [file.name for file in folder.iterdir()] == [FILM]
 
@@ -128,7 +128,7 @@ def test_another_film_of_the_same_name_is_not_overwritten(shell: Shell) -> None:
     film.write_bytes(b"new")
     folder.mkdir()
     (folder / "film.mp4").write_bytes(b"old")
-    result = shell.run('bring_in "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
+    result = shell.run('import_film "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
     assert result.returncode == 1
     assert "a different film of the same name" in result.stderr
     assert (folder / "film.mp4").read_bytes() == b"old"

@@ -1,5 +1,5 @@
 // The registry of the CNCF Distribution project with the file system storage driver and optional htpasswd logins. The project's
-// own main package adds the drivers of four clouds, whose libraries take most of its build time.
+// own main package adds the drivers of four clouds; their libraries take most of its build time.
 package main
 
 import (

@@ -33,9 +33,9 @@ func (command *Command) Annotate(a infer.Annotator) {
 
 // Annotate gives the properties their descriptions in the schema.
 func (inputs *CommandInputs) Annotate(a infer.Annotator) {
-	a.Describe(&inputs.Triggers, "Values of any type; where one changes the resource is replaced.")
+	a.Describe(&inputs.Triggers, "Values of any type; a change of one replaces the resource.")
 	a.Describe(&inputs.Create, "The command that creates the resource.")
-	a.Describe(&inputs.Update, "The command for changed inputs; create is run again where there is none.")
+	a.Describe(&inputs.Update, "The command for changed inputs. Default: create runs again.")
 	a.Describe(&inputs.Delete, "The command that deletes the resource.")
 }
 
