@@ -58,7 +58,7 @@ main() {
   timed "make up" make up
   timed "make up again" make up
   timed "make test" make test
-  kill -0 "$load" || fail "the load ended before the commands did, so they prove nothing" "read $LOG_FOLDER/load.log"
+  kill -0 "$load" || fail "the load ended before the commands, so the result is not valid" "read $LOG_FOLDER/load.log"
   check_success
   say "make up (twice) and make test passed under the load of $LOOPS busy loops and a disk writer"
 }

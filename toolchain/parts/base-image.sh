@@ -60,9 +60,9 @@ mirror_base_image() {
 # make_base_image: builds the substitute: the same Debian release with its Python 3.11.
 make_base_image() {
   command -v mmdebstrap >/dev/null || install_packages mmdebstrap mmdebstrap
-  ((EUID == 0)) || fail "making the base image needs root" "run the command as root"
+  ((EUID == 0)) || fail "building the base image needs root" "run the command as root"
   step base-image build_base_image \
-    || fail "the base image could not be made" "read $LOG_FOLDER/base-image.log; the command can be run again as it is"
+    || fail "the base image could not be built" "read $LOG_FOLDER/base-image.log and run the command again"
 }
 
 # build_base_image: with fixed times, so that the same packages give the same digest on every machine.

@@ -21,7 +21,7 @@ export_pulumi_environment() {
 ensure_passphrase() {
   [[ ${PULUMI_CONFIG_PASSPHRASE_FILE:-} == "$PASSPHRASE_FILE" && ! -s $PASSPHRASE_FILE ]] || return 0
   (umask 077 && head --bytes 32 /dev/urandom | base64 | write_file "$PASSPHRASE_FILE" 600)
-  say "state: made a passphrase in $PASSPHRASE_FILE; keep it with the state"
+  say "state: created the passphrase $PASSPHRASE_FILE; back it up together with the state"
 }
 
 # ensure_stack: creates the stack if it does not exist; prints its configuration as JSON.
@@ -30,9 +30,9 @@ ensure_stack() {
   mkdir -p -- "$STATE_FOLDER"
   configuration=$(stack_configuration) || return
   if [[ -z $configuration ]]; then
-    say "state: making the stack $STACK_NAME"
+    say "state: creating the stack $STACK_NAME"
     init_stack >&2 \
-      || fail "the stack $STACK_NAME could not be made" "see the message above; pulumi whoami --verbose says which backend is used"
+      || fail "the stack $STACK_NAME could not be created" "see the message above; pulumi whoami --verbose says which backend is used"
     configuration=$(stack_configuration)
   fi
   printf '%s' "$configuration"
@@ -56,7 +56,7 @@ query_stack() {
   pulumi_here "$@" --stack "$STACK_NAME" 2>"$log" && return
   grep --quiet 'no stack named' "$log" && return
   log_tail "$log"
-  fail "Pulumi could not read the stack $STACK_NAME" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
+  fail "Pulumi could not read the stack $STACK_NAME" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was created with"
 }
 
 # pulumi_here ARGUMENT...: runs Pulumi in this checkout without prompts.
