@@ -1,7 +1,7 @@
-# The everyday commands. What each needs is installed or started by toolchain/.
+# The everyday commands. toolchain/ installs and starts what they need.
 STACK ?= dev
 export STACK STAGE FOLLOW DATA IMAGE DETAIL KEY
-# The film's name as it was typed, with any characters.
+# The film's name exactly as typed: make expands no $ in it.
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
@@ -49,22 +49,22 @@ builder: ## Restart the builder after an edit of ~/.cp-whisperx/registries.toml
 sizes: ## Write the sizes of the deployed stack's images into docs/sizes.md
 	@toolchain/sizes.sh
 
-quality: ## Subtitle clips shaped like films, and print what is wrong: words, speakers, songs, cues
+quality: ## Subtitle film-like clips and print the errors: words, speakers, songs, cues
 	@toolchain/quality.sh
 
 models: ## Refill the model cache: after you accepted a licence, or a model is damaged
 	@toolchain/models.sh
 
-native-environment: ## Make the Python environment that stack native mounts: make native-environment [FOLDER=.bollyenv]
+native-environment: ## Create the Python environment that stack native mounts: make native-environment [FOLDER=.bollyenv]
 	@toolchain/native-environment.sh
 
 check: ## Run every check and test that needs no engine
 	@toolchain/test.sh check
 
-test: ## Run every check and test, the whole stack on the engine included
+test: ## Run every check and test, including the whole stack on the engine
 	@toolchain/test.sh all
 
-test-busy: ## Run make up twice and make test beside eight busy loops and a disk writer
+test-busy: ## Run make up twice and make test under CPU and disk load
 	@toolchain/test-busy.sh
 
 test-torch: ## Run the tests that need torch; downloads 7 GB once

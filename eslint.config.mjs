@@ -1,19 +1,19 @@
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-/** The rooms of the program, from the top down: each imports from those below it, never from one above. */
-const ROOMS = ["services", "volumes", "images", "host", "settings"];
-/** The rows that say what a variant is like, and which images it has; tests may name one. */
+/** The folders of the program, top down: each imports only from those below it. */
+const FOLDERS = ["services", "volumes", "images", "host", "settings"];
+/** Files that may name a variant: its properties, its images, and tests. */
 const NAME_VARIANTS = ["variants.ts", "catalog.ts", "**/*.test.ts", "test/**", "bench/**"];
 
-const downwards = ROOMS.slice(1).map((room, index) => ({
-  files: [`${room}/**/*.ts`],
+const downwards = FOLDERS.slice(1).map((folder, index) => ({
+  files: [`${folder}/**/*.ts`],
   ignores: ["**/*.test.ts"],
   rules: {
     "no-restricted-imports": ["error", {
-      patterns: ROOMS.slice(0, index + 1).map((above) => ({
+      patterns: FOLDERS.slice(0, index + 1).map((above) => ({
         regex: `^(\\.\\./)+${above}(/|$)`,
-        message: `${room}/ lies below ${above}/ and knows nothing of it.`,
+        message: `${folder}/ lies below ${above}/ and must not import from it.`,
       })),
     }],
   },
@@ -37,7 +37,7 @@ export default defineConfig(
       "no-restricted-syntax": ["error",
         {
           selector: "BinaryExpression[right.type='Literal'] > :matches(Identifier[name='variant'], MemberExpression[property.name='variant'])",
-          message: "Ask for what the variant is like (VARIANTS in variants.ts), not for its name.",
+          message: "Test a property of the variant (VARIANTS in variants.ts), not its name.",
         },
         {
           selector: "Literal[value='cuda-slim']",

@@ -1,4 +1,4 @@
-/** What Pulumi runs: the TypeScript program as one file. It is made at each run, in a tenth of a second, and so never stale. */
+/** Pulumi's entry point: bundles the TypeScript program into one file at each run (0.1 s), so it is never stale. */
 "use strict";
 
 const { unlinkSync } = require("node:fs");
@@ -6,10 +6,10 @@ const { enableCompileCache } = require("node:module");
 const path = require("node:path");
 const { buildSync } = require("esbuild");
 
-// From Node 22.1 on.
+// Node 22.1 and newer.
 enableCompileCache?.();
 
-// Two programs may start at once.
+// Two programs may run at once, so each has its own file.
 const outfile = path.join(__dirname, "build", `program-${process.pid}.cjs`);
 buildSync({
   absWorkingDir: __dirname,

@@ -1,10 +1,10 @@
-/** What images may weigh in the engine, and what the images of the original application weighed. */
+/** Upper limits for image sizes in the engine, and the sizes of the original application's images. */
 import { table } from "../toolchain/docs/markdown";
 import { totalBytes } from "./layers";
 import { engineSize, type RunningImage } from "./sizes";
 
 export interface Ceiling {
-  /** All images of a stack that run, shared layers once, or one image in any stack. */
+  /** All running images of a stack, shared layers once, or one image in any stack. */
   readonly of: { readonly stack: string } | { readonly image: string };
   /** In gigabytes, 10^9 bytes. */
   readonly gigabytes: number;
@@ -19,7 +19,7 @@ export const ceilings: readonly Ceiling[] = [
   { of: { image: "post-ner" }, gigabytes: 0.6, original: "1.9 GB" },
 ];
 
-/** Bytes of what the ceiling is about; undefined where the stack is another one. */
+/** Bytes of the ceiling's images; undefined if the ceiling is for another stack. */
 function weight({ of }: Ceiling, stack: string, running: readonly RunningImage[]): number | undefined {
   if ("stack" in of) return of.stack === stack ? totalBytes(running.flatMap(({ engine }) => engine)) : undefined;
   const image = running.find(({ name }) => name === of.image);
@@ -28,12 +28,12 @@ function weight({ of }: Ceiling, stack: string, running: readonly RunningImage[]
 
 const subject = ({ of }: Ceiling): string => ("stack" in of ? `all images of stack ${of.stack}` : of.image);
 
-/** A sentence for each ceiling that the images are above. */
-export function tooHeavy(stack: string, running: readonly RunningImage[]): string[] {
+/** One sentence per exceeded ceiling. */
+export function exceededCeilings(stack: string, running: readonly RunningImage[]): string[] {
   return ceilings.flatMap((ceiling) => {
     const bytes = weight(ceiling, stack, running);
     if (bytes === undefined || bytes <= ceiling.gigabytes * 1e9) return [];
-    return [`${subject(ceiling)}: ${(bytes / 1e9).toFixed(2)} GB in the engine, and ${ceiling.gigabytes} GB are the most`];
+    return [`${subject(ceiling)}: ${(bytes / 1e9).toFixed(2)} GB in the engine, the limit is ${ceiling.gigabytes} GB`];
   });
 }
 

@@ -1,4 +1,4 @@
-/** How long the everyday steps take on a stack that is up: medians of several runs. `npm run bench` prints them. */
+/** Durations of the everyday steps on a running stack: medians of several runs. `npm run bench` prints them. */
 import { expect, it } from "vitest";
 import { services, Stack } from "../test/stack/stack";
 import { stackLayers, totalBytes } from "./layers";
@@ -33,7 +33,7 @@ it("prints how long each step takes", async () => {
   });
 });
 
-it("prints what the images weigh", async () => {
+it("prints the image sizes", async () => {
   const { stdout } = await stack.pulumi(["stack", "output", "images", "--json"]);
   const images = JSON.parse(stdout) as Record<string, { reference: string }>;
   const weigh = async (names: readonly string[]): Promise<number> =>

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# bench/idle.sh [STACK] [SECONDS]: what part of a core a stack takes that has nothing to do, and the memory and threads of its
-# services. On the engine's own machine, as root, while nothing else uses the engine.
+# bench/idle.sh [STACK=dev] [SECONDS=60]: measures the CPU use of an idle stack, and the memory and threads of its services.
+# Run it on the engine's machine, as root, while nothing else uses the engine.
 #
-# The engine's part is that of dockerd, containerd and the stack's shims with the programs they waited for. Those of a health
-# check count in its container as well: the sum is an upper bound.
+# The engine's share is dockerd, containerd, and the stack's shims with their finished children. Health checks count both in a
+# shim and in their container, so the sum is an upper bound.
 set -euo pipefail
 
 STACK=${1:-dev} DURATION=${2:-60}
@@ -11,7 +11,7 @@ STACK=${1:-dev} DURATION=${2:-60}
 mapfile -t containers < <(docker ps --no-trunc --quiet --filter "label=cp-whisperx.stack=$STACK")
 ((${#containers[@]})) || { echo "stack $STACK has no running container here" >&2; exit 1; }
 
-# control_group ID: nanoseconds of CPU that the container has used, from control groups of version 1 or 2.
+# control_group ID: the container's CPU time in nanoseconds, from cgroup v1 or v2.
 control_group() {
   local version_1 version_2
   version_1=$(find /sys/fs/cgroup -path "*$1*/cpuacct.usage")
@@ -19,7 +19,7 @@ control_group() {
   if [[ $version_1 ]]; then cat "$version_1"; else awk '$1 == "usage_usec" { printf "%.0f", $2 * 1000 }' "$version_2"; fi
 }
 
-# processes PATTERN FIELD...: nanoseconds in these fields of /proc/PID/stat, of the processes whose command line matches.
+# processes PATTERN FIELD...: sum of these fields of /proc/PID/stat, in nanoseconds, over the processes that match.
 processes() {
   local pattern=$1 process ticks=0 field values
   shift
@@ -30,7 +30,7 @@ processes() {
   echo $((ticks * (1000000000 / $(getconf CLK_TCK))))
 }
 
-# clocks: a line for each part, with the nanoseconds that it has used.
+# clocks: one line per part: its name and its CPU time in nanoseconds.
 clocks() {
   local id used=0
   for id in "${containers[@]}"; do used=$((used + $(control_group "$id"))); done

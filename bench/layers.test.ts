@@ -7,7 +7,7 @@ import { imageLayers, isInEngine, storedLayers } from "./layers";
 const HOST = "ssh://me@gpu-1";
 const IMAGE = "registry.example.org/n/asr@sha256:1";
 
-/** A docker command that writes down which engine it was to use, and knows one image of two layers. */
+/** A docker command that records which engine it was asked to use, and knows one image of two layers. */
 const DOCKER = `#!/bin/sh
 echo "$DOCKER_HOST $1 $2" >>"$FOLDER/calls"
 case "$*" in
@@ -30,7 +30,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-it("asks the engine that DOCKER_HOST names what lies there, and the registry from this machine", async () => {
+it("queries the engine in DOCKER_HOST, and the registry from this machine", async () => {
   expect(await isInEngine(IMAGE)).toBe(true);
   expect(await imageLayers(IMAGE)).toEqual([{ id: "one", bytes: 10 }, { id: "two", bytes: 20 }]);
   expect(await storedLayers(IMAGE)).toMatchObject([{ id: "one", compressedBytes: 1 }, { id: "two", compressedBytes: 2 }]);

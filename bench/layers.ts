@@ -1,22 +1,22 @@
-/** What images weigh: layer by layer, so that shared ones can be counted once. */
+/** Image sizes, layer by layer, so that shared layers can be counted once. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** One layer of an image as it lies in the engine. */
+/** One layer of an image in the engine. */
 export interface Layer {
-  /** Digest of its uncompressed content; images that share the layer name the same one. */
+  /** Digest of the uncompressed content; the same in every image that shares the layer. */
   readonly id: string;
   /** Bytes on disk. */
   readonly bytes: number;
 }
 
-/** One layer of an image as it lies in the registry. */
+/** One layer of an image in the registry. */
 export interface StoredLayer {
   /** As in the engine. */
   readonly id: string;
-  /** Digest of its compressed content; the registry keeps each one once. */
+  /** Digest of the compressed content; the registry stores each blob once. */
   readonly blob: string;
   /** Bytes of its compressed content. */
   readonly compressedBytes: number;
@@ -31,14 +31,14 @@ async function docker(args: readonly string[], env = process.env): Promise<strin
   return (await run("docker", [...args], { maxBuffer: 2 ** 26, env })).stdout;
 }
 
-/** What the registry says of an image. It is asked from here; the client would greet an engine far away each time, for nothing. */
+/** The registry's data about an image. Runs without DOCKER_HOST: the client would contact the remote engine first, for nothing. */
 async function inRegistry(reference: string, option: readonly string[]): Promise<string> {
   return docker(["buildx", "imagetools", "inspect", ...option, reference], { ...process.env, DOCKER_HOST: undefined });
 }
 
 const configurations = new Map<string, Promise<Configuration>>();
 
-/** An image's configuration, asked for once: a reference with a digest names the same one for ever. */
+/** An image's configuration, cached: a reference with a digest never changes. */
 async function configurationOf(reference: string): Promise<Configuration> {
   const asked =
     configurations.get(reference) ??
@@ -47,7 +47,7 @@ async function configurationOf(reference: string): Promise<Configuration> {
   return asked;
 }
 
-/** Whether the engine holds the image. */
+/** Whether the engine has the image. */
 export async function isInEngine(reference: string): Promise<boolean> {
   return docker(["image", "inspect", reference]).then(
     () => true,
@@ -55,7 +55,7 @@ export async function isInEngine(reference: string): Promise<boolean> {
   );
 }
 
-/** The layers of one image, its base's first. The engine must hold the image and the registry its configuration. */
+/** The layers of one image, the base's first. The image must be in the engine, its configuration in the registry. */
 export async function imageLayers(reference: string): Promise<Layer[]> {
   const [{ rootfs, history }, sizes] = await Promise.all([
     configurationOf(reference),
@@ -67,7 +67,7 @@ export async function imageLayers(reference: string): Promise<Layer[]> {
   return rootfs.diff_ids.map((id, index) => ({ id, bytes: filled[index] ?? 0 }));
 }
 
-/** The layers of one image as the registry keeps them, its base's first; of an image for one platform. */
+/** The layers of a single-platform image in the registry, the base's first. */
 export async function storedLayers(reference: string): Promise<StoredLayer[]> {
   const [{ rootfs }, manifest] = await Promise.all([
     configurationOf(reference),
@@ -82,7 +82,7 @@ export async function storedLayers(reference: string): Promise<StoredLayer[]> {
   }));
 }
 
-/** The layers of several images, each image's in order; a shared one stands once for every image that has it. */
+/** The layers of several images, each image's in order; a shared layer appears once per image. */
 export async function stackLayers(references: readonly string[]): Promise<Layer[]> {
   return (await Promise.all(references.map(imageLayers))).flat();
 }

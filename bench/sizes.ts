@@ -1,34 +1,34 @@
-/** Tables of what a stack's images weigh, in the engine and in the registry. Pure: bench/write-sizes.ts asks for the figures. */
+/** Tables of a stack's image sizes in the engine and in the registry. Pure: bench/write-sizes.ts gets the figures. */
 import { marked, table, withPart } from "../toolchain/docs/markdown";
 import { totalBytes, type Layer, type StoredLayer } from "./layers";
 
 /** One image of a stack. */
 export interface WeighedImage {
   readonly name: string;
-  /** As the registry keeps it. */
+  /** In the registry. */
   readonly stored: readonly StoredLayer[];
-  /** As the engine keeps it; undefined for an image that no service runs and others are built from. */
+  /** In the engine; undefined for an image that no service runs, such as a parent. */
   readonly engine?: readonly Layer[];
 }
 
-/** An image that the engine holds. */
+/** An image that is in the engine. */
 export interface RunningImage extends WeighedImage {
   readonly engine: readonly Layer[];
 }
 
-/** Bytes in the engine of one image. */
+/** Bytes of one image in the engine. */
 export interface EngineSize {
   readonly total: number;
-  /** Of layers that no other image of the stack has in the engine. */
+  /** Layers of this image alone. */
   readonly unique: number;
-  /** Of layers that others have as well. */
+  /** Layers shared with other images of the stack. */
   readonly shared: number;
 }
 
-/** Whether the engine holds the image. */
+/** Whether the image is in the engine. */
 export const isRunning = (image: WeighedImage): image is RunningImage => image.engine !== undefined;
 
-/** What an image takes in the engine beside the others there. */
+/** An image's size in the engine, given the other images there. */
 export function engineSize(image: RunningImage, others: readonly RunningImage[]): EngineSize {
   const elsewhere = new Set(others.filter((other) => other !== image).flatMap(({ engine }) => engine.map(({ id }) => id)));
   const total = totalBytes(image.engine);
@@ -41,7 +41,7 @@ export function storedBytes(layers: readonly StoredLayer[]): number {
   return totalBytes(layers.map(({ blob, compressedBytes }) => ({ id: blob, bytes: compressedBytes })));
 }
 
-/** The layers that an image adds to the largest of the others that it is built on. */
+/** The layers that an image adds to the largest other image that it is built on. */
 export function addedLayers(image: WeighedImage, images: readonly WeighedImage[]): readonly StoredLayer[] {
   const begins = ({ stored }: WeighedImage): boolean =>
     stored.length < image.stored.length && stored.every(({ id }, index) => image.stored[index]?.id === id);
@@ -86,8 +86,8 @@ export function sizeTables(images: readonly WeighedImage[]): string {
 }
 
 /**
- * The text of docs/sizes.md with a part of it put anew, or at the end where it has none yet, below the heading.
- * @throws Error where one of the part's markers is missing.
+ * The text of docs/sizes.md with one part replaced, or appended if it is new.
+ * @throws Error if one of the part's markers is missing.
  */
 export function withSizes(text: string, name: string, content: string, heading?: string): string {
   const part = { name, madeBy: "make sizes" };

@@ -1,6 +1,6 @@
 /**
- * Weighs the images of a deployed stack and writes the stack's section of docs/sizes.md. The exit status is 1 where they
- * are heavier than they may be.
+ * Measures the images of a deployed stack and writes the stack's section of docs/sizes.md. The exit status is 1 if an image
+ * is above its ceiling.
  *
  * `write-sizes.ts STACK`, with the stack's outputs on standard input: `{"images": {"asr": {"reference": "..."}, ...}, ...}`.
  * The engine is the one that DOCKER_HOST names.
@@ -8,7 +8,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { imageLayers, isInEngine, storedLayers } from "./layers";
-import { ceilingTable, tooHeavy } from "./ceilings";
+import { ceilingTable, exceededCeilings } from "./ceilings";
 import { isRunning, sizeTables, withSizes, type WeighedImage } from "./sizes";
 
 const DOCUMENT = path.join(__dirname, "..", "docs", "sizes.md");
@@ -25,7 +25,7 @@ async function main(stack: string): Promise<void> {
   if (!images.some(isRunning)) throw new Error("The engine has none of these images: is it the stack's own?");
   const document = withSizes(readFileSync(DOCUMENT, "utf8"), "ceilings", ceilingTable());
   writeFileSync(DOCUMENT, withSizes(document, `sizes of ${stack}`, sizeTables(images), `## Stack \`${stack}\``));
-  for (const sentence of tooHeavy(stack, images.filter(isRunning))) {
+  for (const sentence of exceededCeilings(stack, images.filter(isRunning))) {
     console.error(sentence);
     process.exitCode = 1;
   }

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { command, eventually, expectSays } from "./stack/command";
+import { command, eventually, expectOutput } from "./stack/command";
 import { startTimeOf } from "./hosts/process";
 
 const folder = mkdtempSync(path.join(tmpdir(), "command-test-"));
@@ -13,7 +13,7 @@ afterAll(() => { rmSync(folder, { recursive: true }); });
 const shell = (script: string) => ["-c", script];
 
 describe("a command", () => {
-  it("says in the first line of its failure what was expected, and keeps its whole output", async () => {
+  it("reports what was expected in the first line of its error, and keeps the whole output", async () => {
     const error = await command("sh", shell("seq 100; echo 'error: no room' >&2; exit 3")).catch((thrown: unknown) => thrown as Error);
     const [first = "", ...rest] = (error as Error).message.split("\n");
     expect(first).toMatch(/^sh -c seq 100;.*: expected to succeed, exit 3 after 0 s: no room$/);
@@ -22,32 +22,32 @@ describe("a command", () => {
     rmSync(file);
   });
 
-  it("that must fail and does not is a failure, too", async () => {
+  it("that must fail but succeeds is an error", async () => {
     await expect(command("true", [], { expected: "failure" })).rejects.toThrow(/^true: expected to fail, exit 0 /);
     expect((await command("false", [], { expected: "failure" })).code).toBe(1);
     expect((await command("false", [], { expected: "either" })).code).toBe(1);
   });
 
-  it("that is not there is an error of its own", async () => {
+  it("that does not exist is a separate error", async () => {
     await expect(command("no-such-program", [])).rejects.toThrow("ENOENT");
   });
 
-  it("is judged by what it says", async () => {
+  it("is checked by its output", async () => {
     const result = await command("echo", ["one two"]);
-    expectSays(result, "one", /t.o/);
-    expect(() => { expectSays(result, "three"); }).toThrow(/^echo one two: expected to say "three", exit 0 /);
+    expectOutput(result, "one", /t.o/);
+    expect(() => { expectOutput(result, "three"); }).toThrow(/^echo one two: expected to say "three", exit 0 /);
   });
 });
 
-describe("a command that outlasts its limit", () => {
-  it("may end what it is at, and so may what it has started", async () => {
+describe("a command that exceeds its time limit", () => {
+  it("may finish its work, and so may its child processes", async () => {
     const note = path.join(folder, "note");
     const child = `trap 'sleep 0.2; echo let go of the lock > ${note}; exit' TERM; while :; do sleep 0.1; done`;
     await expect(command("sh", shell(`sh -c "${child}" & wait`), { limit: { seconds: 3, secondsToEnd: 60 } })).rejects.toThrow(/: expected to end within 3 s, ended by the test /);
     expect(readFileSync(note, "utf8")).toBe("let go of the lock\n");
   });
 
-  it("is killed with all that it has started, where they do not end", async () => {
+  it("is killed with its child processes if they do not end", async () => {
     const note = path.join(folder, "process");
     const stubborn = `trap '' TERM; echo $$ > ${note}; while :; do sleep 0.1; done`;
     await expect(command("sh", shell(`sh -c "${stubborn.replaceAll("$", "\\$")}"; true`), { limit: { seconds: 3, secondsToEnd: 1 } })).rejects.toThrow("expected to end");
@@ -56,7 +56,7 @@ describe("a command that outlasts its limit", () => {
   });
 });
 
-it("a command ends with the tests that are interrupted", async () => {
+it("a command ends when the tests are interrupted", async () => {
   const [began, note] = [path.join(folder, "began"), path.join(folder, "interrupted")];
   const waiting = `trap 'echo > ${note}; exit' TERM; echo $$ > ${began}.new; mv ${began}.new ${began}; while :; do sleep 0.1; done`;
   const script = `require("ts-node/register/transpile-only"); require("./test/stack/command").command("sh", ["-c", ${JSON.stringify(waiting)}])`;
@@ -79,7 +79,7 @@ describe("eventually", () => {
     expect(await eventually("the second call", () => (++calls === 2 ? "here" : undefined))).toBe("here");
   });
 
-  it("ends at once where the probe sees that it never will be", async () => {
+  it("ends at once if the probe throws", async () => {
     await expect(eventually("a job", () => { throw new Error("asr: failed"); })).rejects.toThrow("asr: failed");
   });
 });

@@ -1,4 +1,4 @@
-/** Pulumi mocks that record every resource and derive a digest from what an image is built from. */
+/** Pulumi mocks that record every resource and derive an image's digest from its inputs. */
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 
@@ -6,19 +6,19 @@ export interface RecordedResource {
   readonly type: string;
   readonly name: string;
   readonly inputs: Record<string, unknown>;
-  /** The manifest digest, where it is an image. */
+  /** The manifest digest, if it is an image. */
   readonly digest?: string;
-  /** What the engine is told about the resource beside its inputs; only what is set. */
+  /** The resource options that are set. */
   readonly options: Record<string, unknown>;
-  /** URN of its parent, as the mocks make it: that of the engine but for the types of grandparents. */
+  /** URN of its parent. The mocks' URNs lack the types of grandparents. */
   readonly parent: string;
   readonly aliases: readonly Alias[];
 }
 
-/** Where a resource was in an earlier program: a URN, or what differs from where it is now (empty: nothing). */
+/** An alias of a resource: a URN, or the parts that differ from its current URN. */
 export type Alias = string | { readonly name: string; readonly type: string; readonly parent: string; readonly noParent: boolean };
 
-/** The request by which a program declares a resource, as far as the mocks read it. */
+/** The part of a RegisterResourceRequest that the mocks read. */
 interface Registration {
   getType(): string;
   getName(): string;
@@ -47,7 +47,7 @@ interface Monitor {
   registerResourceHook(request: unknown, answer: (error: null, value: unknown) => void): void;
 }
 
-/** The manifest digest that a build of these inputs would have: a function of sources and references. */
+/** A digest for a build with these inputs: a pure function of sources and references. */
 function digestOf(inputs: Record<string, unknown>): string {
   const { tags, buildArgs } = inputs as { tags: string[]; buildArgs: unknown };
   return `sha256:${createHash("sha256").update(JSON.stringify([tags[1], buildArgs])).digest("hex")}`;
@@ -68,7 +68,7 @@ function aliasesOf(request: Registration): Alias[] {
 
 const nameIn = (urn: string): string => urn.split("::")[3] ?? "";
 
-/** The root of every stack, which goes without saying. */
+/** The type of every stack's root; omitted as a parent. */
 const STACK_TYPE = "pulumi:pulumi:Stack";
 
 function isSet(value: unknown): boolean {
@@ -94,8 +94,8 @@ function optionsOf(request: Registration): Record<string, unknown> {
 
 /**
  * Installs the mocks; the returned list fills while resources are declared. `answers` are the outputs of the commands that
- * a program runs while it is evaluated, by a part of the command; `preview` is whether it is to change nothing,
- * `deployed` what an earlier deployment has put out.
+ * the program runs, by a part of the command line; `preview` makes it a preview; `deployed` are the outputs of the last
+ * deployment.
  */
 export async function mockPulumi(
   stack: string,
@@ -124,7 +124,7 @@ export async function mockPulumi(
         if (token !== "command:local:run") return {};
         const { command } = inputs as { command: string };
         const [, answer] = Object.entries(answers).find(([part]) => command.includes(part)) ?? [];
-        // A failure reaches the program by its details, as the engine tells them.
+        // The SDK reads the message of a failed call from its details.
         if (answer === undefined) throw Object.assign(new Error(), { details: `no answer to ${command}` });
         return { stdout: answer };
       },
@@ -134,19 +134,19 @@ export async function mockPulumi(
     preview,
     "organization",
   );
-  // The mocks hand on the inputs alone; the request also says what a resource depends on and what protects it.
+  // Pulumi's mocks see only the inputs; the request also has the resource options.
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = (request, answer) => {
     requests.set(`${request.getType()} ${request.getName()}`, request);
     return register(request, answer);
   };
-  // The engine alone calls hooks, for what it changes; mocks change nothing.
+  // Only the engine calls hooks, so the mocks ignore them.
   monitor.registerResourceHook = (_, answer) => { answer(null, {}); };
   return recorded;
 }
 
-/** Waits until every resource that was declared has been recorded. */
+/** Waits until every declared resource has been recorded. */
 export async function settled(): Promise<void> {
   await pulumi.runtime.disconnect();
 }

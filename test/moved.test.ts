@@ -1,4 +1,4 @@
-/** A stack that an earlier program has deployed moves over to the program of the day, with its containers and volumes. */
+/** A stack deployed by an earlier version keeps its containers and volumes with the current program. */
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import earlier from "./golden/urns-before.json";
@@ -6,10 +6,10 @@ import { mockPulumi, settled } from "./mocks";
 import { declareProgram, stackConfig } from "./program";
 import { lostUrns } from "./urns";
 
-/** Settings that declare further resources. */
+/** Settings that declare more resources. */
 const MORE: Readonly<Record<string, Record<string, string>>> = { gpu: { "cp-whisperx:tmdbApiKey": "key" } };
 
-// golden/urns-before.json is what version 0.1.0 has left in the states; nothing writes it anew.
+// golden/urns-before.json has the URNs of version 0.1.0. Nothing regenerates it.
 it.each(Object.entries(earlier))("stack %s keeps every image, network, volume, container, command and provider", async (stack, places) => {
   const resources = await declareProgram(stack, { ...stackConfig(stack), ...MORE[stack] }, ["cp-whisperx:tmdbApiKey"]);
   const before = Object.entries(places).flatMap(([types, names]) => names.map((name) => `${types}::${name}`));

@@ -6,13 +6,13 @@ const text = (output: string): string =>
 
 const firstLine = (output: string): string | undefined => text(output).split("\n")[0];
 
-describe("the text of a failure", () => {
+describe("the message of a failure", () => {
   it("begins with what was expected, what happened and why", () => {
     expect(firstLine("[0:01] registry: starting\n[0:12] error: port 5000 is taken\n        fix: end that program\n"))
       .toBe("make up: expected to succeed, exit 1 after 12 s: port 5000 is taken");
   });
 
-  it("names the cause, and not the summary after it", () => {
+  it("names the cause, not the summary after it", () => {
     const output = [
       "Diagnostics:",
       "  docker-build:index:Image (tmdb):",
@@ -25,13 +25,13 @@ describe("the text of a failure", () => {
     expect(firstLine(output)).toMatch(/after 12 s: failed to solve: .*exit code: 42$/);
   });
 
-  it("takes the summary where there is nothing better, then the last words, then nothing", () => {
+  it("falls back to the summary, then to the last line, then to nothing", () => {
     expect(firstLine("    error: update failed\n")).toMatch(/: update failed$/);
     expect(firstLine("one\ntwo\n\n")).toMatch(/: two$/);
     expect(firstLine("")).toMatch(/: it said nothing$/);
   });
 
-  it("leaves out what BuildKit and Pulumi say while they work, and colours", () => {
+  it("leaves out colours and the progress of BuildKit and Pulumi", () => {
     const noise = [
       " +  docker-build:index:Image asr creating (1s) #5 ERROR: failed to configure registry cache importer: 127.0.0.1:5000/a:cpu-cache: not found",
       "    #12 DONE 0.3s",
@@ -51,11 +51,11 @@ describe("the text of a failure", () => {
     ]);
   });
 
-  it("keeps what Pulumi says of a resource that failed", () => {
+  it("keeps Pulumi's message for a failed resource", () => {
     expect(isNoise(" +  docker-build:index:Image tmdb **creating failed** error: failed to solve")).toBe(false);
   });
 
-  it("shows the last thirty lines, none of them endless", () => {
+  it("shows the last thirty lines, shortened", () => {
     const output = Array.from({ length: 100 }, (_, index) => `line ${index} ${"x".repeat(1000)}`).join("\n");
     const lines = text(output).split("\n");
     expect(lines).toHaveLength(32);
@@ -64,7 +64,7 @@ describe("the text of a failure", () => {
   });
 });
 
-it("shows somebody who waits each image and container that is done, and no step before", () => {
+it("shows each finished image and container as progress, and no build step", () => {
   expect(isNews("[0:46] deploying the stack test")).toBe(true);
   expect(isNews(" +  docker-build:index:Image models created (55s) ")).toBe(true);
   expect(isNews(" +  docker-build:index:Image models creating (54s) #19 sending cache export")).toBe(false);

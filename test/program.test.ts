@@ -51,7 +51,7 @@ describe("the program of stack dev", () => {
     expect([...containers.keys()].sort()).toEqual(["queue", ...stages.map(({ name }) => name)].sort());
   });
 
-  it("runs every container by digest, unprivileged, read-only, bounded and health checked", () => {
+  it("runs every container by digest, unprivileged, read-only, with limits and a health check", () => {
     for (const inputs of containers.values()) {
       expect(inputs.image).toMatch(/^\S+@sha256:[0-9a-f]{64}$/);
       expect(inputs.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
@@ -69,7 +69,7 @@ describe("the program of stack dev", () => {
     }
   });
 
-  it("lets stages read films, configuration and models, and write only the output", () => {
+  it("mounts films, configuration and models read-only, and only the output writable", () => {
     for (const [name, inputs] of containers) {
       const writable = inputs.mounts.filter((mount) => mount.readOnly !== true).map((mount) => mount.target);
       expect(writable).toEqual([name === "queue" ? "/data" : "/films/out"]);
@@ -82,12 +82,12 @@ describe("the program of stack dev", () => {
     expect(networks.map(({ inputs }) => inputs.internal)).toEqual([true]);
   });
 
-  it("hands a stage its own settings, and no other stage's", () => {
+  it("passes a stage its own settings only", () => {
     expect(containers.get("asr")?.envs).toContain("WHISPER_BEAM_SIZE=3");
     expect(containers.get("demux")?.envs.join()).not.toContain("WHISPER_BEAM_SIZE");
   });
 
-  it("gives what each container mounts to the user that it runs as, before it starts", async () => {
+  it("changes the owner of each mount to the container's user before the container starts", async () => {
     const theirs = await declareProgram("dev", { "cp-whisperx:user": "2000:2001", "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"]);
     const owners = commandsOf(theirs).map(({ name, inputs }) => [name, (inputs.environment as Record<string, string>).OWNER]);
     expect(Object.fromEntries(owners)).toEqual({
@@ -98,7 +98,7 @@ describe("the program of stack dev", () => {
     expect(queue?.options.dependsOn).toContain("queue-volume");
   });
 
-  it("lets root do nothing but change owners, without a network", () => {
+  it("runs as root only to change owners, without a network", () => {
     for (const { inputs } of commandsOf(resources)) {
       for (const run of (inputs.create as string).split("docker run ").slice(1)) {
         expect(run).toMatch(/^--rm --user \S+ --network none --read-only --cap-drop ALL .*--security-opt no-new-privileges /);
@@ -108,21 +108,21 @@ describe("the program of stack dev", () => {
     }
   });
 
-  it("fills the model cache once per content of the models image's sources and per volume: no other image is a trigger", () => {
+  it("refills the model cache only after a change of the models image's sources or of the volume", () => {
     const fill = resources.find(({ name }) => name === "model-cache-fill");
     expect(fill?.inputs).toMatchObject({
       environment: { VOLUME: "cp-whisperx-dev-model-cache", IMAGE: expect.stringMatching(/-models@sha256:/) as string },
       triggers: ["identity-of-model-cache", expect.stringMatching(/-models:cpu-[0-9a-f]{12}$/) as string, "1000:1000"],
-      // The provider runs create again for any changed input, such as the image, where there is no update.
+      // Without an update command the provider runs create again for any changed input, such as the image.
       update: ":",
     });
   });
 });
 
-describe("the program where something vanished since the last deployment", () => {
+describe("the program after something was removed by hand", () => {
   const declare = (answers: Record<string, string>): Promise<RecordedResource[]> =>
     declareProgram("dev", { "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"], answers);
-  /** What runs again or is replaced by its triggers. */
+  /** The resources with other triggers after these answers. */
   async function again(answers: Record<string, string>): Promise<string[]> {
     const [before, after] = [await declare({}), await declare(answers)];
     const triggers = ({ inputs, options }: RecordedResource) => JSON.stringify([inputs.triggers, options.replacementTrigger]);
@@ -147,11 +147,11 @@ describe("the program where something vanished since the last deployment", () =>
     expect(found.filter((name) => !["model-cache-fill", "pre-ner", "post-ner", ...readers].includes(name))).toEqual([]);
   });
 
-  it("gives the film folders to the stages' user again, and replaces every stage: a container keeps a folder that was removed", async () => {
+  it("sets the film folders' owner again and replaces every stage, because a container keeps the removed folder mounted", async () => {
     expect(await again({ "mkdir -p": "missing" })).toEqual(["films", ...stages.map(({ name }) => name)].sort());
   });
 
-  it("takes everything for unchanged in a preview that no engine answers, and says so", async () => {
+  it("assumes that nothing changed in a preview without an engine, and warns", async () => {
     const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
     const resources = await mockPulumi("dev", { ...answersOf("dev"), "preflight.sh": "There is no engine; fix: start it" }, { preview: true });
     await runProgram({});
@@ -176,7 +176,7 @@ describe("the program on a GPU host", () => {
     containers = containersOf(await declareProgram("gpu", values));
   });
 
-  it("gives the stages that compute on it the GPU, a probe and shared memory, and no other service", () => {
+  it("gives only the stages that use a GPU the GPU, a probe and shared memory", () => {
     const gpuStages = ["pyannote-vad", "diarization", "asr", "second-pass-translation"];
     for (const [name, inputs] of containers) {
       const expected = gpuStages.includes(name);
@@ -193,7 +193,7 @@ describe("the program on a GPU host", () => {
 });
 
 describe("the program on a host with several GPUs", () => {
-  it("asks for each service's own GPUs, and for the stack's where it has none", async () => {
+  it("requests each service's own GPUs, or the stack's if it has none", async () => {
     const containers = containersOf(
       await declareProgram("gpu", {
         "cp-whisperx:variant": "cuda",
@@ -212,7 +212,7 @@ describe("the program on a host with several GPUs", () => {
   });
 });
 
-describe("the program with models of the hub", () => {
+describe("the program with models from the hub", () => {
   const declare = (models: object): Promise<RecordedResource[]> =>
     declareProgram("gpu", { "cp-whisperx:models": JSON.stringify({ source: "hub", ...models }) }, ["cp-whisperx:models"]);
   const prefetchOf = (resources: readonly RecordedResource[]): RecordedResource => {
@@ -221,7 +221,7 @@ describe("the program with models of the hub", () => {
     return found;
   };
 
-  it("fetches them before a stage runs that reads models; the stages ask no hub", async () => {
+  it("downloads them before a stage that reads models starts; the stages run offline", async () => {
     const resources = await declare({});
     const { inputs, options } = prefetchOf(resources);
     expect(options.dependsOn).toEqual(expect.arrayContaining(["model-cache", "model-cache-fill", "prefetch"]));
@@ -241,7 +241,7 @@ describe("the program with models of the hub", () => {
     }
   });
 
-  it("waits longer for its services without replacing one that runs", async () => {
+  it("waits longer for its services without replacing a running one", async () => {
     const asr = async (config: Record<string, string>): Promise<[string, unknown][]> =>
       Object.entries(containersOf(await declareProgram("cpu", config)).get("asr") ?? {});
     const before = new Map(await asr({}));
@@ -255,7 +255,7 @@ describe("the program with models of the hub", () => {
     expect(properties).not.toHaveProperty("waitTimeout.willReplaceOnChanges");
   });
 
-  it("hands the token to the prefetch alone, on its standard input", async () => {
+  it("passes the token only to the prefetch, on standard input", async () => {
     const resources = await declare({ token: KEY, endpoint: "https://hub.example.org" });
     const { inputs } = prefetchOf(resources);
     expect(inputs.environment).toMatchObject({ HF_ENDPOINT: "https://hub.example.org" });
@@ -267,7 +267,7 @@ describe("the program with models of the hub", () => {
     expect(JSON.stringify(resources.map(({ inputs: one }) => withoutSecrets(one)))).not.toContain(KEY);
   });
 
-  it("reaches a hub on this machine, and leaves out what is to be left out", async () => {
+  it("reaches a hub on this machine, and skips the models in leaveOut", async () => {
     const leaveOut = ["Systran/faster-whisper-large-v3"];
     const { inputs } = prefetchOf(await declare({ endpoint: "http://127.0.0.1:8080", leaveOut }));
     expect(inputs.create).toContain("--network host");
@@ -275,7 +275,7 @@ describe("the program with models of the hub", () => {
   });
 });
 
-describe("the program for the engine of another machine", () => {
+describe("the program for an engine on another machine", () => {
   const HOST = "ssh://me@gpu-1";
   let resources: RecordedResource[];
   beforeAll(async () => {
@@ -291,7 +291,7 @@ describe("the program for the engine of another machine", () => {
     resources = await declareProgram("cpu", config, ["cp-whisperx:registryLogin", "cp-whisperx:tmdbApiKey"]);
   });
 
-  it("makes every resource of the engine there, and every docker command", () => {
+  it("creates every Docker resource and runs every docker command there", () => {
     const ofEngine = resources.filter(({ type }) => type.startsWith("docker:index/"));
     expect(new Set(ofEngine.map(({ type }) => type.split(":").at(-1)))).toEqual(
       new Set(["Container", "Network", "RemoteImage", "Volume"]),
@@ -313,7 +313,7 @@ describe("the program for the engine of another machine", () => {
     }
   });
 
-  it("has no output without a value, of which Pulumi would warn", async () => {
+  it("has no undefined output: Pulumi would warn about it", async () => {
     await mockPulumi("dev", answersOf("dev"));
     const outputs = (await runProgram({})) as Record<string, unknown>;
     await settled();
@@ -321,7 +321,7 @@ describe("the program for the engine of another machine", () => {
     expect(Object.values(outputs)).not.toContain(undefined);
   });
 
-  it("tells the commands of the toolchain which machine that is", async () => {
+  it("exports the host for the commands of the toolchain", async () => {
     await mockPulumi("cpu", answersOf("cpu"));
     const outputs = await runProgram({
       "cp-whisperx:host": HOST,
@@ -332,7 +332,7 @@ describe("the program for the engine of another machine", () => {
     expect(outputs).toMatchObject({ host: HOST, films: { in: "/srv/in" } });
   });
 
-  it("lets that engine make the folders of films, and nothing on this machine", () => {
+  it("creates the film folders with that engine, and none on this machine", () => {
     const made = resources.find(({ name, type }) => name === "films" && type.startsWith("command"));
     expect(made?.inputs.create).toMatch(/^docker run .*--volume "\$OUT:\/films\/out"/);
     expect(made?.inputs.triggers).not.toContain("identity-of-films");
@@ -346,7 +346,7 @@ describe("the program for the engine of another machine", () => {
     }
     const provider = resources.find(({ type }) => type === "pulumi:providers:docker");
     expect(JSON.stringify(provider?.inputs)).toContain(KEY);
-    // What a command runs was pulled with the login before.
+    // The image of a command was pulled with the login before.
     for (const name of ["films", "model-cache-fill", "model-cache-prefetch", "secrets-tmdb_api_key"]) {
       expect(resources.map(({ type, name: one }) => `${type} ${one}`)).toContain(`docker:index/remoteImage:RemoteImage ${name}`);
     }
@@ -354,8 +354,8 @@ describe("the program for the engine of another machine", () => {
   });
 });
 
-describe("the program with the host's own environment", () => {
-  it("mounts it where torch is missing, read-only, and says so to the stages that compute with it", async () => {
+describe("the program with the host's Python environment", () => {
+  it("mounts it read-only in the images without torch, and sets the path of the stages that use it", async () => {
     const values = { "cp-whisperx:variant": "cuda-slim", "cp-whisperx:native": '{"environment":"/opt/.bollyenv"}' };
     const containers = containersOf(await declareProgram("native", values));
     const mounting = [...containers].filter(([, { mounts }]) => mounts.some(({ target }) => target === "/app/.bollyenv"));
@@ -366,7 +366,7 @@ describe("the program with the host's own environment", () => {
       expect(mounts).toContainEqual({ type: "bind", source: "/opt/.bollyenv", target: "/app/.bollyenv", readOnly: true });
       expect(envs).toContain("EXECUTION_MODE=native");
       expect(envs.find((variable) => variable.startsWith("PATH="))).toContain(":/app/.bollyenv/bin:");
-      // What the image has itself, at the versions of its lock, comes before what the host has.
+      // The image's own packages, in the versions of its lock, come before the host's.
       const packages = "lib/python3.11/site-packages";
       expect(envs).toContain(`PYTHONPATH=/opt/cp-whisperx:/opt/venv/${packages}:/app/.bollyenv/${packages}`);
     }
@@ -374,8 +374,8 @@ describe("the program with the host's own environment", () => {
   });
 });
 
-describe("the program on a host that lacks something", () => {
-  it("says it, and declares nothing", async () => {
+describe("the program on a host without the prerequisites", () => {
+  it("fails with the missing prerequisite, and declares nothing", async () => {
     const config = { "cp-whisperx:variant": "cuda" };
     const answers = "There is no engine; fix: start it\ngpu: 0, GPU-0, 570.86.15, 1000";
     const recorded = await mockPulumi("gpu", { "preflight.sh": answers });
@@ -386,7 +386,7 @@ describe("the program on a host that lacks something", () => {
     expect(recorded).toEqual([]);
   });
 
-  it("says it in a preview, and goes on", async () => {
+  it("warns in a preview, and continues", async () => {
     const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
     const answers = { ...answersOf("gpu"), "preflight.sh": "There is no engine; fix: start it" };
     const recorded = await mockPulumi("gpu", answers, { preview: true });
@@ -400,13 +400,13 @@ describe("the program on a host that lacks something", () => {
     warned.mockRestore();
   });
 
-  it("asks where models of the hub are fetched, too", async () => {
+  it("checks the host also if models come from the hub", async () => {
     await mockPulumi("cpu", { "preflight.sh": "There is no room; fix: make some" });
     await expect(runProgram({ "cp-whisperx:models": '{"source":"hub"}' })).rejects.toThrow("There is no room; fix: make some");
     await settled();
   });
 
-  it("takes no silence for an answer: declares nothing where not everything could be asked", async () => {
+  it("declares nothing if a check gave no answer", async () => {
     const recorded = await mockPulumi("gpu");
     await expect(runProgram({ "cp-whisperx:variant": "cuda" })).rejects.toThrow(/Cannot check the host of stack gpu: .*preflight.sh/);
     await settled();
@@ -415,7 +415,7 @@ describe("the program on a host that lacks something", () => {
 });
 
 describe("the program with a key for themoviedb.org", () => {
-  it("hands it to tmdb as a file, and shows it nowhere else", async () => {
+  it("mounts it into tmdb as a file, and has it nowhere else", async () => {
     const resources = await declareProgram("dev", { "cp-whisperx:tmdbApiKey": KEY }, ["cp-whisperx:tmdbApiKey"]);
     const containers = containersOf(resources);
     const reading = [...containers].filter(([, { mounts }]) => mounts.some(({ target }) => target === "/run/secrets"));

@@ -6,7 +6,7 @@ import { vi } from "vitest";
 import { parse } from "yaml";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
 
-/** The signature by which a value on the wire says that it is a secret, which the state holds encrypted. */
+/** Pulumi's signature for secret values in its protocol. The state stores them encrypted. */
 const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
 
 /** Runs the program with this configuration; the mocks must be installed. */
@@ -16,7 +16,7 @@ export async function runProgram(config: Record<string, string>, secretKeys: str
   pulumi.runtime.setAllConfig(config, secretKeys);
   const { default: program } = await import("../index");
   let outcome: Promise<unknown> | undefined;
-  // What it throws is the caller's: Pulumi would also report it as unhandled.
+  // The caller handles the error; Pulumi would report it as unhandled, too.
   await pulumi.runtime.runInPulumiStack(async () => {
     outcome = program();
     await outcome.catch(() => undefined);
@@ -25,7 +25,7 @@ export async function runProgram(config: Record<string, string>, secretKeys: str
   return outcome;
 }
 
-/** What a machine answers that has all a stack needs, and on which it was deployed before. */
+/** The answers of a machine that has everything and already runs the stack. */
 export function answersOf(stack: string): Record<string, string> {
   const volumes = ["model-cache", "queue", "secrets"].map((name) => `cp-whisperx-${stack}-${name}=identity-of-${name}`);
   return {
@@ -34,7 +34,7 @@ export function answersOf(stack: string): Record<string, string> {
   };
 }
 
-/** Declares every resource of the stack with this configuration, on a machine that has all it needs. */
+/** Declares every resource of the stack with this configuration, on a machine that has everything. */
 export async function declareProgram(
   stack: string,
   config: Record<string, string>,
@@ -47,7 +47,7 @@ export async function declareProgram(
   return recorded;
 }
 
-/** The configuration in a stack's file, as Pulumi hands it to the program: text, and JSON where it is no scalar. */
+/** A stack file's configuration as Pulumi passes it to the program: strings; JSON for objects and lists. */
 export function stackConfig(stack: string): Record<string, string> {
   const file = path.join(__dirname, "..", `Pulumi.${stack}.yaml`);
   const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
@@ -56,7 +56,7 @@ export function stackConfig(stack: string): Record<string, string> {
   );
 }
 
-/** The value with `[secret]` in place of everything that the state holds encrypted. */
+/** The value with every secret replaced by `[secret]`. */
 export function withoutSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSecrets);
   if (typeof value !== "object" || value === null) return value;

@@ -6,7 +6,7 @@ import { DEFAULT_VARIANT, VARIANT_NAMES } from "../variants";
 
 const roots = [EXTERNAL, SCRATCH];
 
-/** What is drawn of an image; the numbers choose among the images before it. */
+/** The random part of an image; the numbers choose among the images before it. */
 const drawn = fc.record({
   parent: fc.nat(),
   parentOfVariant: fc.option(fc.nat(), { nil: undefined }),
@@ -16,7 +16,7 @@ const drawn = fc.record({
   service: fc.boolean(),
 });
 
-/** Random image hierarchies of 1 to 12 images in several variants, without circles, listed in any order. */
+/** Random hierarchies of 1 to 12 images in several variants, without cycles, in any order. */
 export const randomCatalog: fc.Arbitrary<ImageDefinition[]> = fc
   .array(drawn, { minLength: 1, maxLength: 12 })
   .map((images) =>
@@ -40,7 +40,7 @@ export const randomCatalog: fc.Arbitrary<ImageDefinition[]> = fc
   )
   .chain((catalog) => fc.shuffledSubarray(catalog, { minLength: catalog.length }));
 
-/** A random hierarchy and what a stack wants of it: its services and at least one more image, in any variant. */
+/** A random hierarchy and a stack on it: its services and at least one more image, in any variant. */
 export const randomStack: fc.Arbitrary<{ catalog: ImageDefinition[]; wanted: Wanted }> = randomCatalog.chain((catalog) =>
   fc.record({
     catalog: fc.constant(catalog),

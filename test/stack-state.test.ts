@@ -1,4 +1,4 @@
-/** The state that every whole-stack test starts from, on a checkout whose `make up` notes what it deploys. */
+/** The state that every whole-stack test starts from, with a double of `make up` that records what it deploys. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
@@ -10,7 +10,7 @@ let stack: Stack;
 
 const deployments = (): string[] => readFileSync(path.join(root, "deployed"), "utf8").split("\n").slice(0, -1);
 
-/** What the engine says of the containers. */
+/** The containers' state in the engine. */
 function report(state: string, but: Readonly<Record<string, string>> = {}): void {
   const lines = services.map((service) => `/${stack.containerName(service)} ${but[service] ?? state}\n`);
   writeFileSync(path.join(root, "engine"), lines.join(""));
@@ -33,19 +33,19 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
-it("is there: nothing is deployed", async () => {
+it("is up to date: deploys nothing", async () => {
   await stack.ensureDeployed();
   expect(deployments()).toEqual([]);
 });
 
-it.each(["running unhealthy", "running starting", "exited unhealthy", "paused healthy"])("is not there where a container is %s", async (state) => {
+it.each(["running unhealthy", "running starting", "exited unhealthy", "paused healthy"])("is not up to date if a container is %s", async (state) => {
   report("running healthy", { asr: state });
   expect(await stack.unhealthy()).toEqual(["asr"]);
   await stack.ensureDeployed();
   expect(deployments()).toEqual(["original"]);
 });
 
-it("is there after an edit that was deployed, until the edits are undone", async () => {
+it("is up to date after an edit was deployed, until the edits are undone", async () => {
   stack.edit("sources", () => "edited\n");
   await stack.make("up");
   await stack.ensureDeployed();
@@ -56,7 +56,7 @@ it("is there after an edit that was deployed, until the edits are undone", async
   expect(stack.isEdited).toBe(false);
 });
 
-it("is not there after an edit that was never deployed, or whose deployment failed", async () => {
+it("is not up to date after an edit that was not deployed, or not successfully", async () => {
   stack.edit("sources", () => "first\n");
   stack.edit("sources", () => "second\n");
   writeFileSync(path.join(root, "broken"), "");

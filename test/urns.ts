@@ -1,4 +1,4 @@
-/** Which resources of an earlier program a program takes over, by the engine's rules for URNs and aliases. */
+/** Which resources of an earlier program the current one adopts, by Pulumi's rules for URNs and aliases. */
 import type { RecordedResource } from "./mocks";
 
 /** A URN without stack and project: the types of the parents and the resource's own, and its name. */
@@ -16,7 +16,7 @@ function placeIn(urn: string): Place {
   return { types: types.replace(`${STACK}$`, ""), name };
 }
 
-/** Yields the places of a resource: first where it is, then where it may have been in an earlier program. */
+/** Yields the URNs of a resource: the current one, then its aliases in an earlier program. */
 function placesIn(resources: readonly RecordedResource[]): (resource: RecordedResource) => Place[] {
   const parents = (urn: string): (Place | undefined)[] => {
     const { types, name } = placeIn(urn);
@@ -27,7 +27,7 @@ function placesIn(resources: readonly RecordedResource[]): (resource: RecordedRe
   const named = (type: string, name: string, parentUrn: string): Place[] =>
     parents(parentUrn).map((parent, _, [now]) => {
       if (parent === undefined) return { types: type, name };
-      // A child that is named after its parent was so under the parent's earlier name.
+      // A child that is named after its parent was named after the parent's earlier name.
       const earlier = now && name.startsWith(now.name) ? `${parent.name}${name.slice(now.name.length)}` : name;
       return { types: `${parent.types}$${type}`, name: earlier };
     });
@@ -42,7 +42,7 @@ function placesIn(resources: readonly RecordedResource[]): (resource: RecordedRe
   return placesOf;
 }
 
-/** The earlier URNs (`types::name`) that no resource takes over: a deployment would remove what they stand for. */
+/** The earlier URNs (`types::name`) that no resource adopts: a deployment would delete their resources. */
 export function lostUrns(earlier: readonly string[], resources: readonly RecordedResource[]): string[] {
   const taken = new Set(resources.flatMap(placesIn(resources)).map(text));
   return earlier.filter((urn) => !taken.has(urn));

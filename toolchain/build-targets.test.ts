@@ -6,7 +6,7 @@ import { buildTargets, imagesOf } from "./build-targets";
 
 const name = (target: string): string => target.split("::").at(-1) ?? "";
 
-it("are every image of the stack, where none is named", () => {
+it("targets every image of the stack by default", () => {
   for (const variant of VARIANT_NAMES) {
     const images = imagesOf({ "cp-whisperx:variant": { value: variant } });
     expect(buildTargets(images, "").slice(1).map(name)).toEqual(images.map((image) => image.name));
@@ -14,7 +14,7 @@ it("are every image of the stack, where none is named", () => {
   expect(imagesOf({ "cp-whisperx:models": { objectValue: { source: "hub" } } }).map((image) => image.name)).toContain("prefetch");
 });
 
-it("are an image with all that its build reads, and nothing else", () => {
+it("targets one image and its dependencies, and nothing else", () => {
   for (const variant of VARIANT_NAMES) {
     const images = imagesOf({ "cp-whisperx:variant": { value: variant } });
     fc.assert(
@@ -31,6 +31,6 @@ it("are an image with all that its build reads, and nothing else", () => {
   }
 });
 
-it("of an image that is not there name the nearest", () => {
+it("names the nearest image if there is none of that name", () => {
   expect(() => buildTargets(imagesOf({}), "ars")).toThrow("there is no image ars; the nearest is asr");
 });

@@ -1,6 +1,6 @@
 /**
- * The resources that `make build` targets, one URN pattern a line: `build-targets.ts [IMAGE]`, with the stack's configuration
- * (`pulumi config --json`) on standard input. Without IMAGE they are all images of the stack.
+ * Prints the targets of `make build`, one URN pattern per line: `build-targets.ts [IMAGE]`, with the stack's configuration
+ * (`pulumi config --json`) on standard input. Default: all images of the stack.
  */
 import { readFileSync } from "node:fs";
 import { closest } from "fastest-levenshtein";
@@ -9,23 +9,23 @@ import { readDefinitions } from "../images/definitions";
 import { dependencies, stackNodes, type ImageNode } from "../images/plan";
 import { DEFAULT_VARIANT, VARIANT_NAMES } from "../variants";
 
-/** Their parents, under whatever they stand themselves: Pulumi makes no resource whose parent is left out. */
+/** The components that own the images, at any depth: Pulumi skips a target if its parent is not a target. */
 const PARENTS = "**cp-whisperx:images:*::*";
 
-/** What `pulumi config --json` says of a setting. */
+/** A setting in the output of `pulumi config --json`. */
 interface Setting {
   readonly value?: string;
   readonly objectValue?: { readonly source?: string };
 }
 
-/** The images that a stack with this configuration builds. What its settings do not allow the program itself refuses. */
+/** The images of a stack with this configuration. Does not validate it: the program does. */
 export function imagesOf(configuration: Readonly<Record<string, Setting>>): ImageNode[] {
   const variant = VARIANT_NAMES.find((one) => one === configuration["cp-whisperx:variant"]?.value) ?? DEFAULT_VARIANT;
   const source = configuration["cp-whisperx:models"]?.objectValue?.source === "hub" ? "hub" : "packaged";
   return stackNodes(readDefinitions(), { variant, images: MODEL_IMAGES[source] });
 }
 
-/** Patterns for the image and all that it is built from. @throws Error that names the nearest image, where there is none of that name. */
+/** Patterns for the image `wanted` and all its dependencies; "" means every image. @throws Error with the nearest name if there is no such image. */
 export function buildTargets(images: readonly ImageNode[], wanted: string): string[] {
   const named = images.filter(({ name, definition }) => wanted === "" || name === wanted || definition.name === wanted);
   if (named.length === 0) throw new Error(`there is no image ${wanted}; the nearest is ${closest(wanted, images.map(({ name }) => name))}`);

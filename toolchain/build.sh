@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make build [IMAGE=asr]: builds and pushes the images, or one with all that it is built from. It deploys nothing, and needs a
-# builder and a registry alone.
+# make build [IMAGE=asr]: builds and pushes all images, or one with its ancestors. Deploys nothing; needs only a builder and
+# a registry.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 main() {
@@ -13,7 +13,7 @@ main() {
   write_machine_settings
   set_stack_host cp-whisperx:host value <<<"$configuration"
   patterns=$(cd -- "$PROJECT_FOLDER" && npx --no-install ts-node toolchain/build-targets.ts "${IMAGE:-}" <<<"$configuration") \
-    || fail "what to build is not known" "see the message above; without IMAGE all images are built"
+    || fail "the images to build could not be determined" "see the message above; without IMAGE all images are built"
   begin_deployment
   say "building ${IMAGE:-the images} of the stack $STACK_NAME"
   mapfile -t targets <<<"$patterns"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make models: refills the model cache of a deployed stack and changes nothing else. For what Pulumi cannot see: an accepted
-# licence, a damaged model.
+# make models: refills the model cache of a deployed stack and changes nothing else. Needed after a change that Pulumi cannot
+# see: an accepted licence or a damaged model.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 # fill_cache: both commands verify the files in the cache and fetch what is missing.
@@ -17,7 +17,7 @@ main() {
   begin_deployment
   say "filling the model cache of the stack $STACK_NAME"
   fill_cache
-  say "done; new jobs use these models, and resume JOB repeats what they change for an earlier one"
+  say "done; new jobs use these models; resume JOB re-runs the affected stages of an earlier job"
 }
 
 main

@@ -1,7 +1,8 @@
-"""Pulumi's output for somebody who reads it later: `pulumi up | quiet.py LOG`.
+"""Shortens Pulumi's output for a log or CI: `pulumi up | quiet.py LOG`.
 
-Pulumi without a terminal prints a row for each line of a build. Here an image has a row when it starts and one when it
-ends, any other resource one when it ends; LOG has every row. A build that fails is quoted where it ended.
+Without a terminal Pulumi prints a row for each line of a build log. This filter prints two rows for an image, at its
+start and its end, and one row for any other resource, at its end. If a build fails, the end of its log follows. LOG has
+every row.
 """
 
 import re
@@ -18,17 +19,17 @@ _ROW = re.compile(
     r"^(?P<row> *[ +~<>=-]* *(?P<type>[\w-]+:[\w/-]+:[\w-]+) (?P<name>\S+) (?P<state>[a-z ]+?) \([\d.]+s\))"
     r"(?: \[diff: [^]]*\];?)?(?: (?P<message>.*))?$"
 )
-# What the stack says stands again under Diagnostics.
+# Progress lines, and rows of the stack itself: Diagnostics repeats its messages.
 _NO_NEWS = re.compile(r"^@ \w+ing\b|^ *[ +~<>=-]* *(?:cp-whisperx:\S+|pulumi:pulumi:Stack) [^(]")
 _FAILED = re.compile(r"^ *[ +~<>=-]* *[\w-]+:[\w/-]+:Image (?P<name>\S+) \*\*[a-z ]+\*\*")
-# What BuildKit says of a step, by its number.
+# BuildKit's lines for a step; the group is the step's number.
 _STEP = re.compile(r"^#(\d+) \[[^]]*\d/\d+\] (?:RUN|COPY|ADD)\b")
 _ERROR = re.compile(r"^#(\d+) ERROR: (?!failed to configure registry cache)")
 _QUOTED = 15
 
 
-def how_built(build: list[str]) -> str:
-    """Whether BuildKit took every step of a build from its cache; empty where its last words came too late to tell."""
+def build_result(build: list[str]) -> str:
+    """Returns " cached" if every step was a cache hit, " built" if one ran, and "" if the log does not show it."""
     steps = {found[1] for line in build if (found := _STEP.match(line))}
     cached = {step for step in steps if f"#{step} CACHED" in build}
     done = {line.split()[0] for line in build if " DONE " in line}
@@ -37,24 +38,24 @@ def how_built(build: list[str]) -> str:
     return " cached" if steps and steps == cached else ""
 
 
-def last_words(build: list[str]) -> list[str]:
-    """The last lines of the step that failed; of the whole build where no step says so."""
+def error_lines(build: list[str]) -> list[str]:
+    """The last lines of the failed step, or of the whole build log if no step reports an error."""
     failed = next((found[1] for line in reversed(build) if (found := _ERROR.match(line))), None)
     lines = [line for line in build if line.startswith(f"#{failed} ")] if failed else build
     return lines[-_QUOTED:]
 
 
 def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
-    """The lines that a reader wants, as they come."""
+    """Yields the lines to show, as they arrive."""
     builds: dict[str, list[str]] = defaultdict(list)
-    said: set[str] = set()
+    printed: set[str] = set()
     for line in lines:
         if _NO_NEWS.match(line):
             continue
         if failure := _FAILED.match(line):
             yield line
             yield f"    the end of its build, all of which is in {log_name}:"
-            yield from (f"    | {words}" for words in last_words(builds[failure["name"]]))
+            yield from (f"    | {text}" for text in error_lines(builds[failure["name"]]))
             continue
         row = _ROW.match(line)
         if row is None:
@@ -65,14 +66,14 @@ def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
             builds[row["name"]].append(row["message"])
         begins = row["state"].split()[0].endswith("ing")
         key = f"{row['type']} {row['name']} {row['state']}"
-        if key in said or (begins and not is_image):
+        if key in printed or (begins and not is_image):
             continue
-        said.add(key)
-        yield row["row"] + ("" if begins else how_built(builds[row["name"]] if is_image else []))
+        printed.add(key)
+        yield row["row"] + ("" if begins else build_result(builds[row["name"]] if is_image else []))
 
 
-def copied(lines: Iterable[str], log: TextIO) -> Iterator[str]:
-    """The lines, each written to the log first."""
+def logged(lines: Iterable[str], log: TextIO) -> Iterator[str]:
+    """Yields each line after writing it to the log."""
     for line in lines:
         log.write(line)
         log.flush()
@@ -80,12 +81,12 @@ def copied(lines: Iterable[str], log: TextIO) -> Iterator[str]:
 
 
 def main(log_name: str) -> None:
-    """Ends when Pulumi has, which writes until it has let go of its state, also after Ctrl-C."""
+    """Ends when Pulumi closes its output. Ignores Ctrl-C: Pulumi writes until it has released its lock."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with Path(log_name).open("w", encoding="utf-8") as log:
-        for line in quiet(copied(sys.stdin, log), log_name):
-            # Whoever reads may have gone; Pulumi must still be able to write.
+        for line in quiet(logged(sys.stdin, log), log_name):
+            # If the reader is gone, Pulumi must still be able to write.
             with suppress(BrokenPipeError):
                 print(line, flush=True)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 
 def main(stack: str, file: Path) -> None:
-    """Changes the file, and the engine."""
+    """Removes pending operations from the file, and unknown containers and networks from the engine."""
     state = json.loads(file.read_text(encoding="utf-8"))
     operations = without_pending(state)
     file.write_text(json.dumps(state), encoding="utf-8")
@@ -31,13 +31,13 @@ def main(stack: str, file: Path) -> None:
 
 
 def without_pending(state: dict[str, Any]) -> list[str]:
-    """Removes the pending operations from a state; returns their resources' names."""
+    """Removes the pending operations from a state; returns the names of their resources."""
     pending = state["deployment"].pop("pending_operations", None) or []
     return [operation["resource"]["urn"].rsplit("::", 1)[-1] for operation in pending]
 
 
 def known_ids(state: dict[str, Any]) -> set[str]:
-    """The engine's identifiers of everything in a state."""
+    """The ids of all resources in a state."""
     return {resource["id"] for resource in state["deployment"].get("resources") or [] if "id" in resource}
 
 

@@ -17,18 +17,18 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
-# Seconds until what lives and does not answer counts as broken.
+# Seconds until a running process that does not answer counts as broken.
 _PATIENCE = float(os.environ.get("CP_WHISPERX_PATIENCE", "600"))
 _PROGRESS = 30.0
-# A container that has stopped is final after this many seconds: an engine that starts brings some back.
+# Seconds until a stopped container counts as failed: a starting engine restarts some.
 _STOPPED = 10.0
-# So many restarts while we wait are a crash loop.
+# This many restarts while we wait are a crash loop.
 _CRASHES = 3
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Does what the first argument says; the exit status is 1 where it cannot be done."""
+    """Runs one command; returns its exit status."""
     match arguments:
         case ["snapshot", registry, file]:
             Path(file).write_text(json.dumps(snapshot(json.load(sys.stdin), registry)), encoding="utf-8")
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def ask_registry(registry: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON the registry answers
-    """What the registry answers under /v2/, or an empty mapping where it says that it has nothing."""
+    """The registry's answer under /v2/; an empty mapping after a 404."""
     request = urllib.request.Request(f"http://{registry}/v2/{path}", headers={"Accept": _MANIFESTS})
     try:
         with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - the address is ours
@@ -57,7 +57,7 @@ def ask_registry(registry: str, path: str) -> Any:  # noqa: ANN401 - whatever JS
 
 
 def docker(*arguments: str) -> str:
-    """The standard output of a docker command, also where the engine lacks part of what it was asked for."""
+    """The standard output of a docker command; an object that does not exist is no error."""
     result = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     if result.returncode and (
         not result.stderr or any("no such" not in line.lower() for line in result.stderr.splitlines())
@@ -67,14 +67,14 @@ def docker(*arguments: str) -> str:
 
 
 class Container(NamedTuple):
-    """What the engine says of a container."""
+    """A container's state in the engine."""
 
     state: str  # healthy, starting, unhealthy, restarting, exited, missing ...
     restarts: int
 
 
 def wait_until_healthy(services: Mapping[str, Mapping[str, str]]) -> int:
-    """Waits for every service, until a fact says that it is over for one; says which it is."""
+    """Waits until every service is healthy; returns 1 and prints the failed services as soon as one cannot recover."""
     begin = said = time.monotonic()
     first = containers(services)
     stopped: dict[str, float] = {}
@@ -115,19 +115,19 @@ def containers(services: Mapping[str, Mapping[str, str]]) -> dict[str, Container
 
 
 def engine_sizes(references: Sequence[str]) -> dict[str, int]:
-    """Bytes of every image that the engine has, by `repository@digest`."""
+    """Sizes in bytes of the images in the engine, by `repository@digest`."""
     lines = docker("image", "inspect", "--format", '{{.Size}} {{join .RepoDigests " "}}', *references).splitlines()
     return {name: int(size) for size, *names in (line.split() for line in lines) for name in names}
 
 
 def registry_size(registry: str, reference: str) -> int:
-    """Bytes of an image's compressed layers in the registry; 0 where it is not there."""
+    """Bytes of an image's compressed layers in the registry; 0 if it is not there."""
     repository, _, digest = reference.removeprefix(f"{registry}/").partition("@")
     return sum(layer["size"] for layer in ask_registry(registry, f"{repository}/manifests/{digest}").get("layers", []))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell."""
+    """A text table; each column is as wide as its widest cell."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -137,7 +137,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def image_size(registry: str, reference: str, sizes: Mapping[str, int]) -> str:
-    """What an image takes in the engine or, where it is not there, in the local registry."""
+    """An image's size in the engine or, if it is not there, in the local registry."""
     if reference in sizes:
         return f"{sizes[reference] / 1e6:.0f} MB"
     if not reference.startswith(f"{registry}/"):

@@ -1,10 +1,10 @@
-"""What a step of the tests did, from its report.
+"""Reads the results of a test step from its report.
 
-`results.py read FORMAT REPORT STATUS` prints three numbers (passed, failed, skipped), and a line for every failure: the
+`results.py read FORMAT REPORT STATUS` prints three numbers (passed, failed, skipped), and one line per failure: the
 test's name and what it expected. Formats: vitest (runner/vitest-reporter.mjs), junit (pytest), go (go test -json), tap
 (node --test); check (a command that passes or fails) and none (one that tests nothing) have no report.
 
-`go test -json | results.py go-output` shows what the tests print.
+`go test -json | results.py go-output` prints the output of the tests.
 """
 
 import json
@@ -44,7 +44,7 @@ def vitest(text: str) -> Results:
 
 
 def junit(text: str) -> Results:
-    """The XML report of pytest. What an assertion expected stands after an E."""
+    """The XML report of pytest. Lines with an E have the failed assertion."""
     root = ET.fromstring(text)  # noqa: S314 - our own report
     total: Counter[str] = Counter()
     for suite in root.iter("testsuite"):
@@ -60,7 +60,7 @@ def junit(text: str) -> Results:
 
 
 def go(text: str) -> Results:
-    """Every test and subtest of `go test -json`. A test whose subtests failed is counted, and not listed."""
+    """Every test and subtest of `go test -json`. A test with failed subtests is counted but not listed."""
     events = [event for event in _events(text.splitlines()) if "Test" in event]
     total = Counter(event["Action"] for event in events)
     failed = [event["Test"] for event in events if event["Action"] == "fail"]
@@ -78,7 +78,7 @@ def _events(lines: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def tap(text: str) -> Results:
-    """The report of Node's test runner. A suite whose tests failed is not listed."""
+    """The report of Node's test runner. A suite with failed tests is not listed."""
     found = dict(re.findall(r"^# (pass|fail|skipped) (\d+)$", text, flags=re.MULTILINE))
     failed = re.findall(r"^ *not ok \d+ - (.*)\n((?:(?! *\.\.\.$).*\n)*)", text, flags=re.MULTILINE)
     failures = []
@@ -93,7 +93,7 @@ FORMATS: Mapping[str, Callable[[str], Results]] = {"vitest": vitest, "junit": ju
 
 
 def read(form: str, file: Path, status: int) -> Results:
-    """The results of a step. One that failed without a failed test, or that ran none, is one failure."""
+    """The results of a step. A step that failed without a failed test, or ran no test, counts as one failure."""
     ended = f"expected exit status 0, it was {status}"
     if form not in FORMATS:
         return Results(failed=1, failures=(ended,)) if status else Results(passed=int(form == "check"))
@@ -108,7 +108,7 @@ def read(form: str, file: Path, status: int) -> Results:
 
 
 def _unhandled_error(log: Path) -> str | None:
-    """Why Vitest's global set-up failed: it reaches no reporter, only the log."""
+    """The error of Vitest's global set-up: it is only in the log, not in the report."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     found = re.search(r"^⎯+ Unhandled Error ⎯+\n(.+)", text, flags=re.MULTILINE)
     return found and found[1][:_LONGEST]
@@ -122,7 +122,7 @@ def show_go_output(lines: Iterable[str]) -> None:
 
 
 def main(command: str, *words: str) -> None:
-    """One of the two commands."""
+    """Runs one of the two commands."""
     if command == "go-output":
         show_go_output(sys.stdin)
         return

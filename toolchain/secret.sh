@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# make secret KEY=tmdbApiKey: keeps a secret of the stack in a file of this machine that its owner alone can read. It is typed
-# without echo, or comes on standard input where that is no terminal.
+# make secret KEY=tmdbApiKey: stores a secret of the stack in a file outside the checkout that only its owner can read.
+# Prompts without echo on a terminal, otherwise reads standard input.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
 SECRETS=(tmdbApiKey models.token registryLogin.password)
 
-# read_secret KEY: sets SECRET to the line that is typed or piped in.
+# read_secret KEY: sets SECRET to one line from the prompt or from standard input.
 read_secret() {
   if [[ -t 0 ]]; then
     read -r -s -p "$1 of the stack $STACK_NAME: " SECRET
@@ -21,7 +21,7 @@ main() {
   [[ -n $key && " ${SECRETS[*]} " == *" $key "* ]] || fail "KEY=$key is no secret" "KEY= one of ${SECRETS[*]}"
   read_secret "$key"
   (umask 077 && write_file "$file" 600 <<<"$SECRET")
-  say "$file holds it; make up STACK=$STACK_NAME uses it"
+  say "stored $key in $file; make up STACK=$STACK_NAME uses it"
 }
 
 main

@@ -2,7 +2,7 @@
 # make sizes: writes the image sizes of a deployed stack into docs/sizes.md.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
-# trust_registry: lets this machine's docker client trust the authorities that the stack's builds trust.
+# trust_registry: makes this machine's docker client trust the stack's certificates.
 trust_registry() {
   local configuration file
   configuration=$(stack_configuration)
@@ -22,7 +22,7 @@ main() {
   registry=${image%%/*}
   if [[ $registry != "$REGISTRY_ADDRESS" ]]; then
     trust_registry
-    # The engine checks a login, and the stack's engine knows the registry.
+    # docker login goes through the engine, so it must be the stack's: that one trusts the registry.
     fix+=". Docker uses its own login for $registry ($(docker_command) login $registry) and trusts the authorities in ${SSL_CERT_FILE:-the bundle of this machine} (pulumi config set --stack $STACK_NAME certificates FILE)"
   fi
   write_sizes <<<"$OUTPUTS" || fail "the images of the stack $STACK_NAME could not be measured, or are too large" "$fix"

@@ -8,7 +8,7 @@ WRITTEN_MEGABYTES=1000
 LONGEST_SECONDS=$((3 * 3600))
 FAILED=()
 
-# load_cpus_and_disk: keeps the machine busy. It ends as soon as one part of it ends.
+# load_cpus_and_disk: keeps the machine busy. Ends as soon as one of its processes ends.
 load_cpus_and_disk() {
   local number
   for ((number = 0; number < LOOPS; number++)); do endless_loop & done
@@ -20,7 +20,7 @@ endless_loop() {
   while ((SECONDS < LONGEST_SECONDS)); do :; done
 }
 
-# write_to_disk: rewrites an unlinked file, which disappears with its writer.
+# write_to_disk: rewrites an unlinked file, which the kernel deletes when the writer ends.
 write_to_disk() {
   local file="$RUN_FOLDER/test-busy"
   exec 3<>"$file"
@@ -30,7 +30,7 @@ write_to_disk() {
   done
 }
 
-# timed NAME COMMAND...: runs it, prints how long it took, and goes on if it failed.
+# timed NAME COMMAND...: runs the command and prints its result and duration; continues after a failure.
 timed() {
   local name=$1 log="$LOG_FOLDER/${1// /-}.log" started=$SECONDS result=passed
   shift
@@ -42,9 +42,9 @@ timed() {
   say "$name: $result, after $(clock $((SECONDS - started)))"
 }
 
-# check_success: fails if a command did.
+# check_success: fails if any command failed.
 check_success() {
-  ((${#FAILED[@]} == 0)) || fail "failed: $(printf '%s; ' "${FAILED[@]}")" "read the logs that are named above"
+  ((${#FAILED[@]} == 0)) || fail "failed: $(printf '%s; ' "${FAILED[@]}")" "read the logs named above"
 }
 
 main() {
@@ -58,9 +58,9 @@ main() {
   timed "make up" make up
   timed "make up again" make up
   timed "make test" make test
-  kill -0 "$load" || fail "the load ended before the commands did, so they prove nothing" "read $LOG_FOLDER/load.log"
+  kill -0 "$load" || fail "the load ended before the commands, so the result is not valid" "read $LOG_FOLDER/load.log"
   check_success
-  say "make up (twice) and make test passed beside $LOOPS busy loops and a disk writer"
+  say "make up (twice) and make test passed under the load of $LOOPS busy loops and a disk writer"
 }
 
 main

@@ -15,7 +15,7 @@ prepare() {
   ensure_node_modules
   ensure_python_tools
   with_tool_lock ensure_tested_programs
-  # The tests of the Go modules and the whole stack share the tools' build cache: building comes first.
+  # The Go tests and the whole-stack tests use the tools' build cache, so build the tools first.
   if [[ $1 == all ]]; then with_tool_lock ensure_tools; fi
 }
 
@@ -37,8 +37,8 @@ plan_without_engine() {
   fi
 }
 
-# plan_with_engine: the whole stack; its setup runs make up, which starts the engine. Then a stack on an engine in its own
-# namespaces, which uses the first one's build cache.
+# plan_with_engine: first the whole stack; its setup runs make up, which starts the engine. Then a stack on an engine in its
+# own namespaces, which uses the first one's build cache.
 plan_with_engine() {
   plan vitest "whole-stack tests" run_stack_tests
   # Only root may create namespaces.
@@ -49,14 +49,14 @@ plan_with_engine() {
   fi
 }
 
-# hold_test_lock EXTENT: one run at a time. The whole-stack tests share the stack test: they are alone on the machine.
+# hold_test_lock EXTENT: one run per checkout. All whole-stack runs use the stack named test, so one per machine.
 hold_test_lock() {
   local name="tests-$1"
   [[ $1 == all ]] || name+="-$(hash_of "$PROJECT_FOLDER")"
   hold_lock "$name" "these tests are already running"
 }
 
-# allow_no_skips: a test that make test-torch skips would run nowhere.
+# allow_no_skips: fails if make test-torch skipped a test, because no other run covers it.
 allow_no_skips() {
   ((SKIPPED > 0)) || return 0
   FAILURES+=("tests with torch: expected no skipped test, $SKIPPED were skipped")

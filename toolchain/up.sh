@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# make up: what this machine lacks is installed or started, the stack is deployed, the sample film is subtitled.
+# make up: installs and starts what is missing, deploys the stack, and subtitles the sample film.
 source "$(dirname -- "${BASH_SOURCE[0]}")/load.sh"
 
-# deploy: the stack itself. Images that were built stay when another one fails, and the next run goes on there.
+# deploy: deploys the stack. If an image fails, the others stay built and the next run resumes.
 deploy() {
   say "deploying the stack $STACK_NAME"
   update_stack "the stack $STACK_NAME is not fully deployed" --continue-on-error
 }
 
-# try_out FILMS OUT: the sample film goes through a stack on this machine. What another one subtitles is its people's matter.
-try_out() {
+# subtitle_sample FILMS OUT: subtitles the sample film on this machine's stack; on another host, prints how to send a film.
+subtitle_sample() {
   local films=$1 out=$2 name
   if [[ -n $STACK_HOST ]]; then
     say "films go to $(address_of "$films"); make film STACK=$STACK_NAME FILM=path/to/film.mp4 copies one there and subtitles it"
   else
-    name=$(bring_in "$PROJECT_FOLDER/samples/The Missing Letter (2026).mp4" "$films")
+    name=$(import_film "$PROJECT_FOLDER/samples/The Missing Letter (2026).mp4" "$films")
     subtitle "$name" "$out"
   fi
 }
 
-# warn_of_old_base_image CONFIGURATION: before machine.json, make up wrote the base image into the stack file, where it stays as it was.
+# warn_of_old_base_image CONFIGURATION: older versions of make up wrote the base image into the stack file; that value may be outdated.
 warn_of_old_base_image() {
   local base reference
   base=$(json_value cp-whisperx:baseImages objectValue cpu <<<"$1")
@@ -49,7 +49,7 @@ main() {
   deploy
   outputs=$(pulumi_here stack output --json --stack "$STACK_NAME")
   on_engine python3 "$TOOLCHAIN_FOLDER/report.py" healthy <<<"$outputs"
-  try_out "$(json_value films in <<<"$outputs")" "$(json_value films out <<<"$outputs")"
+  subtitle_sample "$(json_value films in <<<"$outputs")" "$(json_value films out <<<"$outputs")"
   on_engine python3 "$TOOLCHAIN_FOLDER/report.py" tables "$REGISTRY_ADDRESS" "$snapshot" <<<"$outputs"
   say "done"
 }

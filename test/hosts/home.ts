@@ -1,21 +1,21 @@
-/** A home of a test's own beside this machine's: a builder with an empty cache, and this machine's programs. */
+/** A temporary home next to this machine's: a builder with an empty cache, and this machine's programs. */
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import * as path from "node:path";
 import { command, type CommandResult } from "../stack/command";
 
 export class Home {
-  /** What the programs of this project keep on this machine. */
+  /** The toolchain's folder on this machine. */
   readonly shared = process.env.CP_WHISPERX_HOME ?? path.join(homedir(), ".cp-whisperx");
 
   constructor(private readonly folder: string) {}
 
-  /** The engine's and the builder's clients find their settings here, and no login. */
+  /** The docker client's configuration, without a login. */
   get dockerConfig(): string {
     return path.join(this.folder, "docker");
   }
 
-  /** What leads every command of the toolchain here. Its builder is a program: there is only one container of that name. */
+  /** The environment for commands of the toolchain in this home. The builder runs as a process: the name of its container is taken. */
   get environment(): Record<string, string> {
     return {
       CP_WHISPERX_HOME: this.folder,
@@ -40,7 +40,7 @@ export class Home {
     return command(path.join(__dirname, "tools.sh"), args, { env: { ...process.env, ...this.environment } });
   }
 
-  /** Ends its builder, also where an earlier run has left it, and removes the folder. */
+  /** Ends its builder, also one left by an earlier run, and removes the folder. */
   async remove(): Promise<void> {
     if (existsSync(this.folder)) await this.tools("stop-builder");
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSyn
 import * as path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { catalog } from "../../catalog";
-import { command, expectSays } from "../stack/command";
+import { command, expectOutput } from "../stack/command";
 import { SAMPLE, services } from "../stack/stack";
 import { HOST, REGISTRY, USERNAME } from "./machine";
 import { NAMESPACE, Remote, STACK, USERS_STACK } from "./remote";
@@ -13,7 +13,7 @@ const WITH_MODEL = catalog.filter(({ service }) => service?.gpu).map(({ name }) 
 
 beforeAll(async () => remote.ensureDeployed());
 
-/** What the second machine's registry has taken: addresses of manifests, and the user that brought each. */
+/** The pushes in the log of the second machine's registry: manifest address and user. */
 function pushes(): { readonly manifest: string; readonly user: string | undefined }[] {
   const log = readFileSync(remote.there("var/log/registry.log"), "utf8");
   const taken = log.split("\n").filter((line) => line.includes("http.request.method=PUT") && line.includes("http.response.status=201"));
@@ -24,30 +24,30 @@ function pushes(): { readonly manifest: string; readonly user: string | undefine
 }
 
 describe("before anything is changed", () => {
-  it("a wrong password for the registry is one sentence with its fix", async () => {
+  it("a wrong password for the registry is one error message with its fix", async () => {
     const pushed = pushes();
     const refused = await remote.withSettings(async () => {
       await remote.configure({}, { "registryLogin.password": "wrong" });
       return remote.up([], { expected: "failure" });
     });
     const sentence = `The registry ${REGISTRY} refuses the login of ${USERNAME}; fix: pulumi config set --secret --path registryLogin.password --stack ${STACK}`;
-    expectSays(refused, sentence);
+    expectOutput(refused, sentence);
     expect(refused.output.split("\n").filter((line) => line.includes("fix:"))).toHaveLength(1);
     expect(pushes()).toEqual(pushed);
   });
 
-  it("more GPUs than the machine has are one sentence with its fix", async () => {
+  it("more GPUs than the machine has are one error message with its fix", async () => {
     const sentence = `There is no GPU 2 on ${HOST}, which has 2,`;
     await remote.withSettings(async () => {
       await remote.configure({ "gpu.devices": "3" });
-      expectSays(await remote.pulumi(["preview"]), sentence);
-      expectSays(await remote.up([], { expected: "failure" }), sentence);
+      expectOutput(await remote.pulumi(["preview"]), sentence);
+      expectOutput(await remote.up([], { expected: "failure" }), sentence);
     });
   });
 });
 
 describe("a stack on another machine's engine", () => {
-  it("comes up: every service runs healthy there, and nothing of it here", async () => {
+  it("comes up: every service is healthy there, and nothing of it is here", async () => {
     expect(await remote.names(["ps", "--all"], "there")).toEqual(CONTAINERS);
     expect(await remote.names(["ps", "--filter", "health=healthy"], "there")).toEqual(CONTAINERS);
     for (const list of [["ps", "--all"], ["network", "ls"], ["volume", "ls"]]) expect(await remote.names(list, "here")).toEqual([]);
@@ -70,11 +70,11 @@ describe("a stack on another machine's engine", () => {
     expect(remote.result(".mp4")).not.toBe("");
   });
 
-  it("takes a film from make film: copied there once, and the paths are those there", async () => {
+  it("make film copies a film there once, and prints the paths there", async () => {
     const film = path.join(remote.path("checkout"), "another film.mp4");
     copyFileSync(path.join(remote.sample, SAMPLE), film);
     for (const expected of ["copying another film.mp4 to root@", "has already done this film"]) {
-      expectSays(await remote.make(["film", `FILM=${film}`]), expected, /subtitles: root@[\d.]+:\/srv\/films\/out\/\S+\/film\.srt/);
+      expectOutput(await remote.make(["film", `FILM=${film}`]), expected, /subtitles: root@[\d.]+:\/srv\/films\/out\/\S+\/film\.srt/);
     }
     expect(readFileSync(remote.there("srv/films/in/another film.mp4"))).toEqual(readFileSync(film));
   });
@@ -85,7 +85,7 @@ describe("a stack on another machine's engine", () => {
 });
 
 describe("a registry with login and TLS", () => {
-  it("takes every image and its cache from the builder, by the login", async () => {
+  it("accepts every image and its cache from the builder with the login", async () => {
     const { stdout } = await remote.pulumi(["stack", "output", "images", "--json"]);
     const repositories = Object.values(JSON.parse(stdout) as Record<string, { reference: string }>).map(({ reference }) => reference.split("@")[0]);
     const taken = pushes();
@@ -97,14 +97,14 @@ describe("a registry with login and TLS", () => {
     expect([...new Set(taken.map(({ user }) => user))]).toEqual([USERNAME]);
   });
 
-  it("lets nobody in without it", async () => {
+  it("refuses access without the login", async () => {
     const ask = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert", remote.path("ca.pem")];
     expect((await command("curl", [...ask, `https://${REGISTRY}/v2/`])).stdout).toBe("401");
     const pulled = await remote.docker(["pull", `${REGISTRY}/${NAMESPACE}/cp-whisperx-app-demux:cpu`], { expected: "failure" });
-    expectSays(pulled, "no basic auth credentials");
+    expectOutput(pulled, "no basic auth credentials");
   });
 
-  it("and the engine hold no more than docs/sizes.md allows", async () => {
+  it("has images no larger than docs/sizes.md allows, and so has the engine", async () => {
     const { stdout } = await remote.pulumi(["stack", "output", "--json"]);
     const sizes = await remote.weighed(stdout);
     mkdirSync("build/test-results", { recursive: true });
@@ -112,7 +112,7 @@ describe("a registry with login and TLS", () => {
     expect(sizes).toMatch(new RegExp(`sizes of ${USERS_STACK}[^]*\\*\\*together, shared layers once\\*\\* \\| \\*\\*[1-9]`));
   });
 
-  it("has its password, and the hub's token, in no state, log, container or image", async () => {
+  it("leaves its password and the hub's token in no state, log, container or image", async () => {
     const { password, apiKey, token } = remote.secrets;
     const login = Buffer.from(`${USERNAME}:${password}`).toString("base64").replace(/=+$/, "");
     const places: Record<string, string> = { "what Pulumi said": readFileSync(remote.said, "utf8") };
@@ -137,18 +137,18 @@ describe("a registry with login and TLS", () => {
   });
 });
 
-describe("GPUs, with a stand-in for NVIDIA's hook that notes what the engine asks of it", () => {
+describe("GPUs, with a double of NVIDIA's hook that records the engine's requests", () => {
   const all = { call: ["prestart"], devices: "all", capabilities: "compute,utility" };
 
-  it("are asked for by the services with a model, and by no other", async () => {
+  it("are requested only by the services with a model", async () => {
     expect(await remote.gpuRequests()).toEqual(Object.fromEntries(WITH_MODEL.map((service) => [service, all])));
   });
 
-  it("are not there, and each worker says that it runs on CPU", async () => {
+  it("are missing, and each worker logs that it runs on the CPU", async () => {
     for (const service of WITH_MODEL) expect(await remote.logs(service)).toContain(`${service} runs on CPU: no NVIDIA driver is visible here`);
   });
 
-  it("are not there, and a worker that must have one refuses to start", async () => {
+  it("are missing, and a worker that requires one refuses to start", async () => {
     const { stdout } = await remote.docker(["inspect", remote.containerName("diarization")]);
     const [found] = JSON.parse(stdout) as { Config: { Env: string[]; Image: string }; HostConfig: { Mounts: { Type: string; Source: string; Target: string }[] } }[];
     if (found === undefined) throw new Error("no container");
@@ -158,11 +158,11 @@ describe("GPUs, with a stand-in for NVIDIA's hook that notes what the engine ask
       ["run", "--rm", "--network", "none", "--gpus", "all", ...environment, "--env", "ALLOW_CPU=false", ...mounts, found.Config.Image],
       { expected: "failure" },
     );
-    expectSays(refused, /diarization cannot start: No GPU can be used: no NVIDIA driver is visible here .*ALLOW_CPU=false.*Install the NVIDIA Container Toolkit/);
+    expectOutput(refused, /diarization cannot start: No GPU can be used: no NVIDIA driver is visible here .*ALLOW_CPU=false.*Install the NVIDIA Container Toolkit/);
     expect(refused.output).not.toContain("Traceback");
   });
 
-  it("are asked for by count or by name, and a change replaces those services alone", async () => {
+  it("are requested by count or by name, and a change replaces only those services", async () => {
     const before = (await remote.docker(["ps", "--format", "{{.ID}} {{.Names}}"])).stdout.split("\n");
     await remote.pulumi(["config", "set", "--path", "gpu.devices", "2"]);
     await remote.up();
@@ -171,18 +171,18 @@ describe("GPUs, with a stand-in for NVIDIA's hook that notes what the engine ask
     const replaced = after.filter((line) => !before.includes(line)).map((line) => line.split(" ")[1]).sort();
     expect(replaced).toEqual(WITH_MODEL.map((service) => remote.containerName(service)));
 
-    const card = "GPU-66666666-7777-8888-9999-000000000000";
+    const device = "GPU-66666666-7777-8888-9999-000000000000";
     await remote.pulumi(["config", "rm", "--path", "gpu.devices"]);
-    await remote.pulumi(["config", "set", "--path", "gpu.devices[0]", card]);
+    await remote.pulumi(["config", "set", "--path", "gpu.devices[0]", device]);
     await remote.up(["--target", "**asr", "--target", "**pyannote-vad"]);
     const requests = await remote.gpuRequests();
-    expect(requests.asr).toEqual({ ...all, devices: card });
-    expect(requests["pyannote-vad"]).toEqual({ ...all, devices: card });
+    expect(requests.asr).toEqual({ ...all, devices: device });
+    expect(requests["pyannote-vad"]).toEqual({ ...all, devices: device });
     expect(requests.diarization).toEqual({ ...all, devices: "0,1" });
   });
 });
 
-it("make down takes containers and networks there; films, models and other volumes stay", async () => {
+it("make down removes containers and networks there; films, models and other volumes stay", async () => {
   await remote.make(["down"]);
   expect(await remote.names(["ps", "--all"], "there")).toEqual([]);
   expect(await remote.names(["network", "ls"], "there")).toEqual([]);

@@ -3,8 +3,8 @@
     python hub.py ADDRESS PORT WHISPER LOG
 
 WHISPER is the folder of the packaged model; LOG gets a line of JSON for each request. The first line of standard input
-is the one token that the hub knows, the next one lets it hurry. It says its address when it answers, and ends when
-standard input does. Every model is at the commit that docker/prefetch/models.json asks for.
+is the only valid token; the next line makes downloads fast. Prints its address when it is ready, and ends at the end of
+standard input. Every model has the commit that docker/prefetch/models.json pins.
 """
 
 import json
@@ -30,18 +30,18 @@ params:
   segmentation: {min_duration_off: 0.0}
 """
 SECONDS_PER_CHUNK: Final = 0.004
-"""Whisper's weights take ten seconds, so that there is something to report on the way."""
+"""Whisper's weights take ten seconds, so that there is progress to report."""
 SECONDS_PER_CHUNK_AT_FIRST: Final = 0.1
-"""Minutes, so that a busy machine's engine can be asked about a download before its end."""
+"""Minutes, so that the test can inspect the container during the download even on a busy machine."""
 
 
 def add_models(hub: HubDouble, whisper: Path) -> None:
-    """Puts an open model on the hub, a gated one whose licence was accepted, and one whose licence was not."""
+    """Adds an open model, a gated one with an accepted licence, and one without."""
     pins = {entry["repository"]: entry["revision"] for entry in json.loads(PINS.read_text())}
     files = {path.name: path.read_bytes() for path in whisper.iterdir() if path.name != "LICENCE"}
     hub.add(WHISPER, files, pinned=pins[WHISPER])
     hub.add(PIPELINE, {"config.yaml": PIPELINE_CONFIGURATION}, gated=True, pinned=pins[PIPELINE])
-    # Nobody is given these: the real ones are known by their checksum, and not here.
+    # Never served, so the content does not matter.
     locked = {"pytorch_model.bin": b"locked", "config.yaml": b"locked"}
     hub.add(SEGMENTATION, locked, gated=True, pinned=pins[SEGMENTATION])
 

@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import pins from "../../docker/prefetch/models.json";
 import { catalog } from "../../catalog";
-import { command, eventually, expectSays, failed, type CommandResult } from "../stack/command";
+import { command, eventually, expectOutput, failed, type CommandResult } from "../stack/command";
 import { services } from "../stack/stack";
 import { ENDPOINT, ModelHub } from "./hub";
 import { Remote, VARIANT } from "./remote";
@@ -41,26 +41,26 @@ async function leaveOut(models: readonly string[]): Promise<void> {
   await remote.configure(Object.fromEntries(models.map((model, index) => [`models.leaveOut[${index}]`, model])));
 }
 
-/** What the prefetch had to say against a model, each thing once: Pulumi shows it while it runs, and again at its end. */
+/** The prefetch's warnings, without duplicates: Pulumi prints them while it runs, and again at the end. */
 function complaints(result: CommandResult): string[] {
   const found = [...result.output.matchAll(/prefetch: ((?:The hub|left out:) .*?)\s*$/gm)];
   if (found.length === 0) throw failed(result, "say what the prefetch has against a model");
   return [...new Set(found.map(([, sentence = ""]) => sentence))];
 }
 
-const givenToNobody = (model: string, without: string): string =>
+const notServed = (model: string, without: string): string =>
   `left out: ${model} is given to known users only, and there is no token. Without it: ${without}. ` +
   `Accept its licence at https://huggingface.co/${model}, make a token at https://huggingface.co/settings/tokens, set it (${SET_TOKEN}) and run \`make up\`.`;
 
-/** What the second machine's engine has of a text: in its containers' settings and logs, its volumes, its images' settings. */
+/** Where a text occurs on the second machine's engine: container configurations and logs, volumes, image configurations. */
 async function filesWith(text: string): Promise<string[]> {
   const places = ["containers", "volumes", "image"].map((folder) => remote.there(`var/lib/docker/${folder}`));
   const { stdout } = await command("grep", ["--recursive", "--files-with-matches", "--fixed-strings", text, ...places], { expected: "either" });
   return stdout.split("\n").filter((file) => file !== "");
 }
 
-describe("a hub that does not give its models", () => {
-  it("does not answer: one sentence with its fix, and no service that reads models starts", async () => {
+describe("a hub that does not serve its models", () => {
+  it("does not answer: one error message with its fix, and no service that reads models starts", async () => {
     expect(existsSync(remote.there("srv/films"))).toBe(false);
     await remote.configure({ "models.source": "hub", "models.endpoint": ENDPOINT });
     await leaveOut(NOT_THERE);
@@ -74,7 +74,7 @@ describe("a hub that does not give its models", () => {
     expect(await remote.names(["ps", "--all"], "there")).toEqual(others);
   });
 
-  it("does not know the token: one sentence without the token", async () => {
+  it("refuses the token: one error message without the token", async () => {
     await hub.start();
     const wrong = `hf_${randomBytes(17).toString("hex")}`;
     await remote.configure({}, { "models.token": wrong });
@@ -86,20 +86,20 @@ describe("a hub that does not give its models", () => {
     expect(hub.requests().length).toBeGreaterThan(0);
   });
 
-  it("wants a token for gated models: they are left out, each in a sentence", async () => {
+  it("requires a token for gated models: they are skipped, each with a warning", async () => {
     await hub.start();
     const asked = hub.requests();
     await remote.pulumi(["config", "rm", "--path", "models.token"]);
     await leaveOut([...NOT_THERE, WHISPER]);
     expect(complaints(await remote.up(["--target", PREFETCH]))).toEqual([
-      givenToNobody(SEGMENTATION, "pyannote-vad takes over what silero-vad found, diarization uses the packaged models"),
-      givenToNobody(PIPELINE, "diarization uses the packaged models"),
+      notServed(SEGMENTATION, "pyannote-vad takes over what silero-vad found, diarization uses the packaged models"),
+      notServed(PIPELINE, "diarization uses the packaged models"),
     ]);
     expect(hub.requests()).toEqual(asked);
   });
 });
 
-describe("a stack with models of a hub", () => {
+describe("a stack with models from a hub", () => {
   /** The prefetch's container, as the engine describes it while it runs. */
   async function prefetchSeen(): Promise<string | undefined> {
     const { stdout } = await remote.docker(["ps", "--no-trunc", "--format", "{{.ID}} {{.Image}}"]);
@@ -125,10 +125,10 @@ describe("a stack with models of a hub", () => {
     [deployed, container] = await Promise.all([deploying, seeing]);
   });
 
-  it("comes up: the models are fetched in sight, with a token that no listing shows", () => {
+  it("comes up: the downloads show progress, and docker inspect does not show the token", () => {
     expect(container).toContain(`HF_ENDPOINT=${ENDPOINT}`);
     expect(container).not.toContain(remote.secrets.token);
-    expectSays(
+    expectOutput(
       deployed,
       `prefetch: 1 of 3: ${WHISPER}, about 148 MB`,
       /prefetch: Systran\/faster-whisper-base: \d+\.\d of 14\d\.\d MB/,
@@ -141,7 +141,7 @@ describe("a stack with models of a hub", () => {
     ]);
   });
 
-  it("has them in its cache whole, at the revisions of the list", () => {
+  it("has them complete in its cache, at the listed revisions", () => {
     const listed = JSON.parse(readFileSync(path.join(CACHE, "hub.json"), "utf8")) as Record<"models" | "absent", Record<string, { commit?: string }>>;
     const commits = Object.fromEntries(Object.entries(listed.models).map(([name, { commit }]) => [name, commit]));
     expect(commits).toEqual({ [WHISPER]: pinned(WHISPER), [PIPELINE]: pinned(PIPELINE) });
@@ -149,7 +149,7 @@ describe("a stack with models of a hub", () => {
     expect(checksum(WEIGHTS)).toBe(pinnedChecksum);
   });
 
-  it("shows the token to the hub alone, and not where large files lie", async () => {
+  it("sends the token only to the hub, and not to the server of large files", async () => {
     const asked = hub.requests();
     expect(asked.some((request) => request.path.startsWith("/store/"))).toBe(true);
     expect(asked.some((request) => request.path.startsWith(`/${PIPELINE}/resolve/${pinned(PIPELINE)}/`))).toBe(true);
@@ -159,7 +159,7 @@ describe("a stack with models of a hub", () => {
     expect(await filesWith(apiKey)).toEqual([expect.stringMatching(/-secrets\/_data\/tmdb_api_key$/)]);
   });
 
-  it("hears with the hub's model, does without the one that was not given, and asks the hub no more", async () => {
+  it("transcribes with the hub's model, falls back for the gated one, and sends the hub no more requests", async () => {
     const asked = hub.requests();
     const { stdout } = await remote.docker(["inspect", "--format", "{{json .Config.Env}}", ...READERS.map((service) => remote.containerName(service))]);
     for (const environment of stdout.trim().split("\n")) {
@@ -176,15 +176,15 @@ describe("a stack with models of a hub", () => {
     expect(hub.requests()).toEqual(asked);
   });
 
-  it("looks through a changed list alone, and fetches nothing that is there", async () => {
+  it("re-runs only the prefetch after a change of the list, and downloads nothing again", async () => {
     const [asked, running] = [hub.requests(), (await remote.docker(["ps", "--quiet"])).stdout];
     await leaveOut([...NOT_THERE, SEGMENTATION]);
-    expectSays(await remote.up(), "prefetch: 2 of 2 models are in", /^ +\+-1 replaced\n +\d+ unchanged$/m);
+    expectOutput(await remote.up(), "prefetch: 2 of 2 models are in", /^ +\+-1 replaced\n +\d+ unchanged$/m);
     expect(hub.requests()).toEqual(asked);
     expect((await remote.docker(["ps", "--quiet"])).stdout).toBe(running);
   });
 
-  it("has a damaged model put right by make models, which touches nothing else", async () => {
+  it("repairs a damaged model with make models, which changes nothing else", async () => {
     const running = (await remote.docker(["ps", "--quiet"])).stdout;
     writeFileSync(WEIGHTS, Buffer.alloc(statSync(WEIGHTS).size));
     await remote.make(["models"]);

@@ -1,4 +1,4 @@
-/** A hub for the second machine's models: hub.py as a process of its own. */
+/** A hub for the second machine's models: hub.py in a separate process. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import * as path from "node:path";
@@ -9,12 +9,12 @@ const PORT = 8213;
 
 export const ENDPOINT = `http://${ADDRESS_HERE}:${PORT}`;
 
-/** What somebody asked of the hub. */
+/** A request to the hub. */
 export interface HubRequest {
   readonly path: string;
-  /** Host and port that were asked. */
+  /** Host and port of the request. */
   readonly host: string;
-  /** Whether a token came with it. */
+  /** Whether it had a token. */
   readonly token: boolean;
 }
 
@@ -24,9 +24,9 @@ export interface ModelHubArgs {
   readonly checkout: string;
   /** Folder of the packaged Whisper model. */
   readonly whisper: string;
-  /** The one token that it knows. */
+  /** The only token that it accepts. */
   readonly token: string;
-  /** File for its requests, a line each, and for what it says besides. */
+  /** Its request log, one line per request; errors go to `<log>.errors`. */
   readonly log: string;
 }
 
@@ -35,7 +35,7 @@ export class ModelHub {
 
   constructor(private readonly args: ModelHubArgs) {}
 
-  /** Starts it where it does not run, and resolves when it answers. It ends with this process at the latest, whose pipe it reads. */
+  /** Starts it if it does not run; resolves when it answers. It reads a pipe from this process, so it ends with it. */
   async start(): Promise<void> {
     if (this.running !== undefined) return;
     const { python, checkout, whisper, token, log } = this.args;
@@ -54,12 +54,12 @@ export class ModelHub {
     });
   }
 
-  /** Lets it send large files in seconds. Until then they take minutes. */
+  /** Makes it send large files in seconds instead of minutes. */
   hurry(): void {
     this.running?.stdin?.write("\n");
   }
 
-  /** All that it was asked. */
+  /** All its requests. */
   requests(): HubRequest[] {
     const { log } = this.args;
     const lines = existsSync(log) ? readFileSync(log, "utf8").split("\n") : [];

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The first process of a second machine: an engine, an sshd and a registry in namespaces of their own, started by
-# machine.ts. What it must have of its own lies below FOLDER; the rest it shares with the host. When it ends, the kernel
-# ends all that runs here, and its mounts, links and addresses are gone with it.
+# machine.ts. Its own files are in FOLDER; it shares the others with the host. When this process ends, the kernel ends all
+# processes of the machine and removes its mounts, links and addresses.
 #
 # machine.sh FOLDER LINK ADDRESS SSHD REGISTRY
 set -euo pipefail
@@ -15,15 +15,15 @@ mount -t tmpfs tmpfs /run
 mkdir /run/sshd
 hostname second-machine
 
-# The host puts one end of the link here.
+# The host moves one end of the link here.
 until ip link show dev "$LINK" >/dev/null 2>&1; do sleep 0.1; done
 ip link set lo up
 ip address add "$ADDRESS/30" dev "$LINK"
 ip link set "$LINK" up
 
-# A hierarchy of control groups of its own, so that what is left of it can be told from the host's.
+# Its own cgroup hierarchy, so that its leftovers are not mixed with the host's.
 dockerd --cgroup-parent /second-machine --exec-opt native.cgroupdriver=cgroupfs >/var/log/dockerd.log 2>&1 &
-# Debian's package is only unpacked, and so are its libraries.
+# Debian's package and its libraries are only unpacked.
 LD_LIBRARY_PATH=$(dirname -- "$SSHD")/../lib/$(uname --machine)-linux-gnu "$SSHD" -D -f /etc/ssh/sshd_config -E /var/log/sshd.log &
 OTEL_TRACES_EXPORTER=none "$REGISTRY" serve /etc/registry.yml >/var/log/registry.log 2>&1 &
 trap 'kill $(jobs -p); wait; exit' TERM

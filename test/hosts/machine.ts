@@ -1,11 +1,11 @@
-/** A second machine: namespaces of this host with an engine, an sshd and a registry of their own. */
+/** A second machine: namespaces of this host with a separate engine, sshd and registry. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { command, eventually } from "../stack/command";
 import { startTimeOf } from "./process";
 
-/** A network that is kept for tests between machines, RFC 2544. */
+/** A network reserved for tests between machines (RFC 2544). */
 export const ADDRESS_HERE = "198.18.213.1";
 const ADDRESS = "198.18.213.2";
 const LINK = "cpw-second";
@@ -17,7 +17,7 @@ export const HOST = `ssh://root@${ADDRESS}`;
 export const USERNAME = "deployer";
 
 export interface MachineArgs {
-  /** Folder for all that the machine has of its own. */
+  /** Folder for the machine's own files. */
   readonly folder: string;
   /** The programs sshd and registry. */
   readonly sshd: string;
@@ -29,7 +29,7 @@ async function openssl(args: readonly string[], folder: string): Promise<void> {
   await command("openssl", args, { cwd: folder });
 }
 
-/** An authority and a certificate of it for the registry: ca.pem, registry.pem, registry.key. */
+/** A certificate authority and a certificate for the registry: ca.pem, registry.pem, registry.key. */
 async function makeCertificates(folder: string): Promise<void> {
   const fresh = (key: string): string[] => ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key];
   await openssl([...fresh("ca.key"), "-out", "ca.pem", "-subj", "/CN=authority of the second machine"], folder);
@@ -62,7 +62,7 @@ http:
     key: /etc/registry.key
 `;
 
-/** Each docker command is a connection; on a busy machine many of them wait for their login at a time. */
+/** Each docker command is one ssh connection; on a busy machine many wait for their login at the same time. */
 const SSHD_SETTINGS = `Port 22
 ListenAddress ${ADDRESS}
 HostKey /etc/ssh/second-machine
@@ -76,7 +76,7 @@ MaxStartups 200
 LoginGraceTime 0
 `;
 
-/** Ends the process of a machine that an earlier run left behind, and takes its link and its folder away. */
+/** Ends a machine that an earlier run left behind, and removes its link and its folder. */
 export async function removeMachine(folder: string): Promise<void> {
   const note = path.join(folder, "process.json");
   if (existsSync(note)) {
@@ -91,7 +91,7 @@ export async function removeMachine(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 }
 
-/** The kernel lets go of a control group only some moments after its last process. */
+/** The kernel releases a cgroup only some moments after its last process has ended. */
 async function removeControlGroups(): Promise<void> {
   const { stdout } = await command("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-type", "d", "-name", "second-machine"]);
   for (const group of stdout.split("\n").filter((line) => line !== "")) {
@@ -106,27 +106,27 @@ export class SecondMachine {
 
   constructor(private readonly args: MachineArgs) {}
 
-  /** A file or folder of the machine, by its path there, as this host sees it. */
+  /** This host's path of a file or folder with that path on the machine. */
   path(there: string): string {
     return path.join(this.args.folder, "root", there);
   }
 
-  /** What this machine needs to know of the other one. */
+  /** A file for this machine's clients, outside the machine's root. */
   private here(name: string): string {
     return path.join(this.args.folder, name);
   }
 
-  /** The authority of the machine's registry. */
+  /** The certificate authority of the machine's registry. */
   get authority(): string {
     return this.here("ca.pem");
   }
 
-  /** Folder with an `ssh` that knows the machine and has a key for it; first on a PATH it stands before the host's own. */
+  /** Folder with an `ssh` that knows the machine and its key. Put it first on the PATH. */
   get programs(): string {
     return this.here("programs");
   }
 
-  /** Makes everything that the machine will find on its disk. */
+  /** Creates the machine's files. */
   async prepare(): Promise<void> {
     for (const folder of ["srv", "usr/local/sbin", "var/lib/docker", "var/log"]) mkdirSync(this.path(folder), { recursive: true });
     for (const folder of ["/etc/docker", "/srv"]) mkdirSync(folder, { recursive: true });
@@ -142,7 +142,7 @@ export class SecondMachine {
     }
     writeFileSync(this.path("etc/ssh/sshd_config"), SSHD_SETTINGS);
     copyFileSync(this.here("user.pub"), this.path("etc/ssh/authorized_keys"));
-    // The user that sshd gives its rights up for, and a root that a key may log in.
+    // The user for sshd's privilege separation, and a root that can log in with a key.
     const users = readFileSync(this.path("etc/passwd"), "utf8");
     if (!/^sshd:/m.test(users)) writeFileSync(this.path("etc/passwd"), `${users}sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n`);
     const shadow = readFileSync(this.path("etc/shadow"), "utf8");
@@ -161,7 +161,7 @@ export class SecondMachine {
     for (const file of ["registry.pem", "registry.key"]) copyFileSync(this.here(file), this.path(`etc/${file}`));
     writeFileSync(this.path("etc/registry.yml"), registrySettings());
     writeFileSync(this.path("etc/registry.htpasswd"), await passwordLine(this.args.password));
-    // Where an engine looks for the authority of a registry.
+    // The engine's folder for the certificate authority of a registry.
     mkdirSync(this.path(`etc/docker/certs.d/${REGISTRY}`), { recursive: true });
     copyFileSync(this.authority, this.path(`etc/docker/certs.d/${REGISTRY}/ca.crt`));
   }
@@ -202,12 +202,12 @@ export class SecondMachine {
     });
   }
 
-  /** What a docker command needs to reach its engine. */
+  /** The environment in which a docker command reaches its engine. */
   get environment(): NodeJS.ProcessEnv {
     return { ...process.env, PATH: `${this.programs}:${process.env.PATH ?? ""}`, DOCKER_HOST: HOST };
   }
 
-  /** What its programs have said, with the file names. */
+  /** The logs of its programs, with the file names. */
   logs(): string {
     const files = readdirSync(this.path("var/log"), { withFileTypes: true }).filter((entry) => entry.isFile());
     const texts = files.map(({ name }) => `${name}:\n${readFileSync(this.path(`var/log/${name}`), "utf8")}`);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands in for NVIDIA's hook: notes what the engine asks of it for a container, and hands over nothing.
+"""Double of NVIDIA's hook: records the engine's request for a container, and gives it no GPU.
 
 The engine calls the real one in the same way, before the container's own program starts: with the container's state on
 standard input, where `bundle` names the folder of its configuration. The real one reads the same variables.

@@ -7,28 +7,28 @@ import { SAMPLE, services } from "../stack/stack";
 import { HOST, REGISTRY, USERNAME } from "./machine";
 
 /**
- * The images' variant. Slim ones fit into the time of a test run, with a build cache that is there already; others, such
- * as the ten gigabytes of cuda, are built cold where SECOND_MACHINE_VARIANT names them.
+ * The images' variant. Slim images fit into a test run because of the existing build cache. Set SECOND_MACHINE_VARIANT to
+ * test another one with a cold build, such as the ten gigabytes of cuda.
  */
 export const VARIANT = process.env.SECOND_MACHINE_VARIANT ?? "cuda-slim";
-/** The stack of the users that have this variant: its stack file holds but for the machine, its section of docs/sizes.md is this one's. */
+/** The repository's stack with this variant: the source of the stack file and of the section in docs/sizes.md. */
 export const USERS_STACK = VARIANT === "cuda" ? "gpu" : "native";
 
-/** Names that nobody else has: the tests see that nothing of them is on this machine. */
+/** Unique names: the tests check that this machine has nothing with them. */
 export const STACK = "second-machine-test";
 export const NAMESPACE = STACK;
 
-/** What the setup hands to the tests. */
+/** The setup's data for the tests. */
 export interface RemoteStack {
-  /** Folder of all that the tests make. */
+  /** Folder for everything that the tests create. */
   readonly folder: string;
   /** Copy of the checkout, below it. */
   readonly checkout: string;
-  /** The stack file that the tests begin with. */
+  /** The text of the initial stack file. */
   readonly settings: string;
-  /** The second machine's own part of the file system, below it. */
+  /** The folder with the second machine's own files, below it. */
   readonly machine: string;
-  /** The login's password for the registry, a key that becomes a secret file, and a token for the hub's gated models. */
+  /** The registry's password, a key that becomes a secret file, and a token for the hub's gated models. */
   readonly password: string;
   readonly apiKey: string;
   readonly token: string;
@@ -43,7 +43,7 @@ declare module "vitest" {
   }
 }
 
-/** What the stand-in for NVIDIA's hook noted of a container. */
+/** A container's request in the records of NVIDIA's hook. */
 export interface GpuRequest {
   readonly call: readonly string[];
   readonly devices: string | null;
@@ -62,7 +62,7 @@ export class Remote {
     return this.under.python;
   }
 
-  /** File with all that Pulumi has said in these tests. */
+  /** File with all of Pulumi's output in these tests. */
   get said(): string {
     return this.path("pulumi.log");
   }
@@ -93,11 +93,11 @@ export class Remote {
   async pulumi(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment };
     const all = [...args, "--stack", STACK, "--non-interactive"];
-    return this.heard(command("pulumi", all, { cwd: this.under.checkout, env, ...options }));
+    return this.recorded(command("pulumi", all, { cwd: this.under.checkout, env, ...options }));
   }
 
-  /** Keeps what a command has said for the test that looks for secrets. */
-  private async heard(running: Promise<CommandResult>): Promise<CommandResult> {
+  /** Saves a command's output for the test that looks for secrets. */
+  private async recorded(running: Promise<CommandResult>): Promise<CommandResult> {
     const result = await running;
     appendFileSync(this.said, result.output);
     return result;
@@ -110,13 +110,13 @@ export class Remote {
     for (const [key, value] of Object.entries(secrets)) await this.pulumi(["config", "set", "--path", "--secret", key], { input: value });
   }
 
-  /** Does something with settings of its own; the stack file is the old one afterwards. */
+  /** Runs something with changed settings; restores the stack file afterwards. */
   async withSettings<T>(work: () => Promise<T>): Promise<T> {
     const before = readFileSync(this.settings);
     return work().finally(() => { writeFileSync(this.settings, before); });
   }
 
-  /** Deploys the stack with its first settings, where not every service of it is healthy. */
+  /** Deploys the stack with its initial settings if a service is not healthy. */
   async ensureDeployed(): Promise<void> {
     const healthy = await this.names(["ps", "--filter", "health=healthy"], "there");
     if (healthy.length === services.length) return;
@@ -134,10 +134,10 @@ export class Remote {
     return docker(args, { env, ...options });
   }
 
-  /** Weighs the images, in the copy of the checkout; returns its docs/sizes.md. @throws Error where they are too heavy. */
+  /** Measures the images in the copy of the checkout; returns its docs/sizes.md. @throws Error if they are too large. */
   async weighed(outputs: string): Promise<string> {
     const environment = { ...process.env, ...this.under.environment, DOCKER_HOST: HOST, SSL_CERT_FILE: this.path("certificates.pem") };
-    // A docker login of its own: the stack needs none.
+    // A separate docker login: the stack needs none.
     const login = Buffer.from(`${USERNAME}:${this.under.password}`).toString("base64");
     mkdirSync(this.path("weighing"), { recursive: true });
     writeFileSync(this.path("weighing", "config.json"), JSON.stringify({ auths: { [REGISTRY]: { auth: login } } }));
@@ -147,14 +147,14 @@ export class Remote {
     return readFileSync(path.join(this.under.checkout, "docs", "sizes.md"), "utf8");
   }
 
-  /** The names that a listing of this engine or the second machine's has of the stack. */
+  /** The stack's names in a listing of this engine or of the second machine's. */
   async names(list: readonly string[], where: "here" | "there"): Promise<string[]> {
     const args = [...list, "--filter", `name=^cp-whisperx-${STACK}-`, "--format", list[0] === "ps" ? "{{.Names}}" : "{{.Name}}"];
     const { stdout } = where === "here" ? await docker(args) : await this.docker(args);
     return stdout.split("\n").filter((name) => name !== "").sort();
   }
 
-  /** What the engine asked NVIDIA's hook for, by service. A container that asked for nothing is not among them. */
+  /** The engine's requests to NVIDIA's hook, by service; only containers that requested a GPU. */
   async gpuRequests(): Promise<Record<string, GpuRequest>> {
     const label = '{{.ID}} {{.Label "cp-whisperx.service"}}';
     const { stdout } = await this.docker(["ps", "--no-trunc", "--filter", `label=cp-whisperx.stack=${STACK}`, "--format", label]);
@@ -172,14 +172,14 @@ export class Remote {
     return (await this.docker(["logs", this.containerName(service)])).output;
   }
 
-  /** Brings the sample film there, and has it subtitled; what was done already is not done again. */
+  /** Copies the sample film there and subtitles it; does not repeat finished work. */
   async subtitle(): Promise<void> {
     copyFileSync(path.join(this.sample, SAMPLE), this.there(`srv/films/in/${SAMPLE}`));
     cpSync(path.join(this.sample, "config"), this.there("srv/films/config"), { recursive: true });
     await this.application(["submit", "--wait", SAMPLE]);
   }
 
-  /** The file of the one job there whose path ends so. */
+  /** The file of the only job there with this path ending. */
   result(end: string): string {
     const files = readdirSync(this.there("srv/films/out"), { recursive: true, encoding: "utf8" });
     const found = files.find((file) => file.endsWith(end));
@@ -187,10 +187,10 @@ export class Remote {
     return readFileSync(this.there(`srv/films/out/${found}`), "utf8");
   }
 
-  /** The everyday commands, as people with that stack type them. */
+  /** Runs make for that stack. */
   async make(args: readonly string[]): Promise<CommandResult> {
     const env = { ...process.env, ...this.under.environment, CP_WHISPERX_HOME: this.path("home") };
-    return this.heard(command("make", [...args, `STACK=${STACK}`], { cwd: this.under.checkout, env }));
+    return this.recorded(command("make", [...args, `STACK=${STACK}`], { cwd: this.under.checkout, env }));
   }
 
   /** The command line of the application, as it runs in a container there. */

@@ -9,7 +9,7 @@ import { Home } from "./home";
 import { HOST, REGISTRY, removeMachine, SecondMachine, USERNAME } from "./machine";
 import { NAMESPACE, STACK, USERS_STACK, VARIANT, type RemoteStack } from "./remote";
 
-/** What differs from the stack file that users of the variant have. */
+/** Differences from the repository's stack file of the variant. */
 const SETTINGS: Readonly<Record<string, unknown>> = {
   host: HOST,
   registry: REGISTRY,
@@ -20,11 +20,8 @@ const SETTINGS: Readonly<Record<string, unknown>> = {
   ...(VARIANT === "cuda-slim" ? { native: { environment: "/srv/bollyenv" } } : {}),
 };
 
-/**
- * Gives a registry the build cache that the whole-stack tests have left in this machine's, and no image: each layer
- * that is there already is a hard link.
- */
-async function warm(registry: string, home: Home): Promise<void> {
+/** Copies the build cache of the whole-stack tests from this machine's registry, as hard links, without the images. */
+async function copyBuildCache(registry: string, home: Home): Promise<void> {
   const [from, to] = [home.shared, path.dirname(registry)].map((place) => path.join(place, "registry/docker/registry/v2"));
   const repositories = path.join(from ?? "", "repositories", WHOLE_STACK_TEST);
   if (from === undefined || to === undefined || !existsSync(repositories)) return;
@@ -36,18 +33,18 @@ async function warm(registry: string, home: Home): Promise<void> {
       if (!tag.endsWith("-cache")) rmSync(path.join(tags, tag), { recursive: true });
     }
   }
-  // After the repositories, which name them: what is pushed meanwhile is named by none. On another file system the
-  // cache is a cold one.
+  // Blobs after the repositories that refer to them: a blob pushed in between has no reference. On another file system the
+  // cache stays cold.
   await command("cp", ["--archive", "--link", path.join(from, "blobs"), to], { expected: "either" });
 }
 
-/** What builds and this machine's own programs trust: all that they trust anyway, and the second machine's registry. */
+/** Certificates for builds and this machine's programs: the system's, and that of the second machine's registry. */
 function writeCertificates(file: string, authority: string): void {
   const bundle = "/etc/ssl/certs/ca-certificates.crt";
   writeFileSync(file, `${existsSync(bundle) ? readFileSync(bundle, "utf8") : ""}\n${readFileSync(authority, "utf8")}`);
 }
 
-/** Makes the stack; returns its stack file's text. */
+/** Creates the stack; returns the text of its stack file. */
 async function configure(stack: Omit<RemoteStack, "settings">, env: NodeJS.ProcessEnv, baseImage: string): Promise<string> {
   const pulumi = async (args: readonly string[], input?: string): Promise<void> => {
     await command("pulumi", [...args, "--stack", STACK, "--non-interactive"], { cwd: stack.checkout, env, input });
@@ -65,7 +62,7 @@ async function configure(stack: Omit<RemoteStack, "settings">, env: NodeJS.Proce
   return readFileSync(file, "utf8");
 }
 
-/** A second machine, a builder that trusts its registry, and a configured stack that nothing has been deployed of. */
+/** A second machine, a builder that trusts its registry, and a configured stack that was never deployed. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = path.resolve("build", "second-machine");
   const home = new Home(path.join(folder, "home"));
@@ -88,11 +85,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await machine.prepare();
   if (VARIANT === "cuda-slim") {
     await home.tools("environment", machine.path("srv/bollyenv"));
-    await warm(machine.path("srv/registry"), home);
+    await copyBuildCache(machine.path("srv/registry"), home);
   }
   await machine.start();
   writeCertificates(path.join(folder, "certificates.pem"), machine.authority);
-  // As README.md tells people who have such a registry.
+  // As README.md describes it for such a registry.
   writeFileSync(home.path("registries.toml"), `[registry."${REGISTRY}"]\n  ca = ["${machine.authority}"]\n`);
   await home.tools("builder");
   const stack = {

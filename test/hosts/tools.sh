@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What the second machine and the builder for it need of this one. CP_WHISPERX_HOME is a folder of the test's own.
+# Prepares the second machine and its builder with this machine's tools. CP_WHISPERX_HOME is a temporary folder.
 #
-# tools.sh sshd FOLDER          an sshd, unpacked in FOLDER and not installed: nothing starts on this machine
-# tools.sh registry             the registry's program
-# tools.sh base-image           prints the base image's reference
-# tools.sh builder              a builder of the home's own, as make up makes one
-# tools.sh stop-builder         ends it
-# tools.sh environment FOLDER   a Python environment with what the slim images share with the host's; torch and what needs it are stand-ins
+# tools.sh sshd FOLDER          unpack an sshd in FOLDER, without installing it: no service starts here
+# tools.sh registry             build the registry's program
+# tools.sh base-image           print the base image's reference
+# tools.sh builder              start this home's builder, as make up does
+# tools.sh stop-builder         stop it
+# tools.sh environment FOLDER   create a Python environment for slim images; torch and its dependants are doubles
 source "$(dirname -- "${BASH_SOURCE[0]}")/../../toolchain/load.sh"
 
 unpack_sshd() {
@@ -22,10 +22,10 @@ make_environment() {
   local folder=$1 uv="$TOOLS_ENVIRONMENT/bin/uv" name packages="$1/lib/python3.11/site-packages"
   "$uv" venv --no-config --no-python-downloads --python "$(command -v python3)" "$folder"
   "$uv" pip sync --no-config --python "$folder/bin/python" --require-hashes "$PROJECT_FOLDER/docker/base-ml/requirements.cuda-slim.lock"
-  # Gigabytes that no packaged model needs.
+  # Gigabytes that the packaged models do not need.
   for name in torch torchaudio transformers sentencepiece pyannote/audio whisperx; do
     mkdir -p -- "$packages/$name"
-    echo "raise ImportError('$name of this machine is a stand-in')" >"$packages/$name/__init__.py"
+    echo "raise ImportError('$name of this machine is a double')" >"$packages/$name/__init__.py"
   done
   chmod --recursive a+rX -- "$folder"
 }
@@ -37,5 +37,5 @@ case $1 in
   builder) ensure_builder ;;
   stop-builder) stop_service buildkitd ;;
   environment) step environment make_environment "$2" ;;
-  *) fail "tools.sh knows no $1" "see its head" ;;
+  *) fail "tools.sh has no command $1" "see the usage in its first lines" ;;
 esac

@@ -2,7 +2,7 @@ import * as path from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** One deployment, step by step: the first file deploys it, unless it is left out, and the last one takes it away. */
+/** One deployment, step by step: the first file deploys it, unless it is skipped, and the last one removes it. */
 const FILES = ["hub.test.ts", "hosts.test.ts"];
 
 class InOrder extends BaseSequencer {
@@ -18,7 +18,7 @@ export default defineConfig({
     globalSetup: "test/hosts/setup.ts",
     fileParallelism: false,
     sequence: { sequencer: InOrder },
-    // Each command has a limit of its own, which ends its work.
+    // Each command has its own time limit, which ends its work.
     testTimeout: 4 * 3_600_000,
     hookTimeout: 4 * 3_600_000,
     teardownTimeout: 3_600_000,

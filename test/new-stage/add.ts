@@ -1,4 +1,4 @@
-/** A stage that somebody adds to a checkout by the steps of docs/stages.md: how many words were said. */
+/** Adds a stage to a checkout by the steps of docs/stages.md. The stage counts the spoken words. */
 import { cpSync } from "node:fs";
 import * as path from "node:path";
 
@@ -16,7 +16,7 @@ class WordCountResult(StageResult):
 `;
 const ENTRY = `  stage("${NEW_STAGE}", "base", "how many words were said", { memoryMegabytes: 256 }),\n`;
 
-/** Writes what a person would write; `edit` changes a file of the checkout. */
+/** Makes the edits of the steps; `edit` changes a file of the checkout. */
 export function addStage(checkout: string, edit: (file: string, change: (content: string) => string) => void): void {
   edit("docker/common/cp_whisperx/stages.json", (content) => content.replace(/(?= *\{ "name": "subtitle-gen")/, FACTS));
   edit("docker/common/cp_whisperx/contract.py", (content) => `${content.trimEnd()}\n${RESULT}`);

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => { rmSync(copy, { recursive: true, force: true }); });
 
-it("adds a stage to the documents, the goldens and the program, with no edit but those of the steps", async () => {
+it("adds a stage to the documents, the goldens and the program with only the edits of the steps", async () => {
   await run("npm", "run", "docs");
   expect(read("docs/stages.md")).toContain(`| \`${NEW_STAGE}\` |`);
   await Promise.all([

@@ -1,4 +1,4 @@
-/** What users complain about in the providers, as far as no provider is needed to show it; README.md beside this has the list. */
+/** Known complaints about the providers that need no provider to test. README.md in this folder has the list. */
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
@@ -24,7 +24,7 @@ it("pulumi-docker-build#979: the umask of the checkout does not change the conte
   expect(stageContext(readContext(sources), path.join(folder, "staged"), "parent")).toBe(staged);
 });
 
-it("pulumi-docker-build#979: a preview fails where a Dockerfile is missing, or cannot be read", () => {
+it("pulumi-docker-build#979: a preview fails if a Dockerfile is missing or cannot be read", () => {
   const dockerfile = path.join(sources, "Dockerfile");
   rmSync(dockerfile);
   expect(() => readContext(sources)).toThrow(`ENOENT: no such file or directory, open '${dockerfile}'`);
@@ -50,7 +50,7 @@ const tested = ["test/providers/complaints.test.ts", "test/stack/providers.test.
   .filter((line) => line.startsWith("it("))
   .flatMap((line) => line.match(/\bpulumi[\w-]*#\d+/g) ?? []);
 
-it("every complaint of the list has a test, and every test is of the list", () => {
+it("every complaint in the list has a test, and every test is in the list", () => {
   expect(listed.length).toBeGreaterThan(10);
   expect([...new Set(tested)].sort()).toEqual(listed.map(([, issue]) => issue).sort());
 });

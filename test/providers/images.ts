@@ -1,4 +1,4 @@
-/** A catalogue of two small images, for what the providers make of it. */
+/** A catalogue of two small images, for the tests of the providers. */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { SCRATCH, type CatalogImage } from "../../catalog";

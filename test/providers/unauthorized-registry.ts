@@ -1,4 +1,4 @@
-/** A registry that lets everybody in by HTTP, as builders speak to this machine, and nobody by HTTPS, as the provider does. */
+/** A registry that accepts everybody by HTTP, which the builder uses on this machine, and answers 401 by HTTPS, which the provider uses. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import * as https from "node:https";
@@ -53,7 +53,7 @@ export class UnauthorizedRegistry {
     await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
   }
 
-  /** Ends the connections, too: builders keep theirs. */
+  /** Also closes open connections: builders keep theirs alive. */
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.server.close(resolve));
     for (const connection of this.connections) connection.destroy();

@@ -1,12 +1,12 @@
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { docker, eventually, expectSays } from "./command";
+import { docker, eventually, expectOutput } from "./command";
 import { SAMPLE, services, Stack, STACK } from "./stack";
 
 const stack = new Stack();
 const sample = stack.path("samples", SAMPLE);
 
-/** When each service was started last. */
+/** Start time of each service. */
 async function starts(): Promise<string[]> {
   const names = services.map((service) => stack.containerName(service));
   return (await docker(["inspect", "--format", "{{.Name}} {{.State.StartedAt}}", ...names])).stdout.trim().split("\n");
@@ -24,7 +24,7 @@ beforeAll(async () => {
   copyFileSync(stack.path("films", "out", "silent.mp4"), stack.path("films", "in", "silent.mp4"));
 });
 
-describe("a film that is none", () => {
+describe("a file that is not a film", () => {
   it.each([
     ["nowhere.mp4", /no film/i],
     ["../../etc/passwd", /no film|outside/i],
@@ -34,7 +34,7 @@ describe("a film that is none", () => {
     ["silent.mp4", /no sound|no audio|without sound/i],
   ])("%s is refused in words, and the stack goes on", async (name, message) => {
     const refused = await stack.application(["submit", "--wait", name], { expected: "failure" });
-    expectSays(refused, message);
+    expectOutput(refused, message);
     expect(refused.output).not.toContain("Traceback");
   });
 
@@ -44,17 +44,17 @@ describe("a film that is none", () => {
   });
 });
 
-it("a film with spaces, quotes and other letters in its name is subtitled, from outside the folder too", async () => {
+it("subtitles a film with spaces, quotes and accents in its name, also from outside the films folder", async () => {
   const film = stack.path(`The "Missing" Letter's Été (2026).mp4`);
   copyFileSync(sample, film);
-  expectSays(await stack.make("film", [`FILM=${film}`]), ".srt");
+  expectOutput(await stack.make("film", [`FILM=${film}`]), ".srt");
 });
 
 it("make film without a film says how to name one", async () => {
-  expectSays(await stack.make("film", [], { expected: "failure" }), "FILM=");
+  expectOutput(await stack.make("film", [], { expected: "failure" }), "FILM=");
 });
 
-it("a full disk is said in one sentence, and leaves no half result", async () => {
+it("a full disk is one error message, and leaves no partial result", async () => {
   const job = stack.sampleJob();
   const id = job.split("/").at(-1) ?? "";
   const image = (await docker(["inspect", "--format", "{{.Config.Image}}", stack.containerName("demux")])).stdout.trim();
@@ -68,16 +68,16 @@ it("a full disk is said in one sentence, and leaves no half result", async () =>
     ...["--volume", `${stack.path("films", "in")}:/films/in:ro`, "--volume", `${job}:/job/${id}:ro`],
     ...["--entrypoint", "sh", image, "-c", script],
   ]);
-  expectSays(result, /no space|full/i, /^exit [1-9]/m);
+  expectOutput(result, /no space|full/i, /^exit [1-9]/m);
   expect(result.output).not.toMatch(/\.partial|Traceback/);
 });
 
-it("a wrong setting is told before anything happens, with the fix", async () => {
+it("a wrong setting is reported with its fix before anything happens", async () => {
   const settings = stack.path(`Pulumi.${STACK}.yaml`);
   const before = readFileSync(settings);
   await stack.pulumi(["config", "set", "logLevel", "loud"]);
   try {
-    expectSays(await stack.pulumi(["preview"], { expected: "failure" }), "cp-whisperx:logLevel", '"loud"', "one of DEBUG", "pulumi config set");
+    expectOutput(await stack.pulumi(["preview"], { expected: "failure" }), "cp-whisperx:logLevel", '"loud"', "one of DEBUG", "pulumi config set");
   } finally {
     writeFileSync(settings, before);
   }

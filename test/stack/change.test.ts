@@ -5,7 +5,7 @@ import { afterAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { descendants } from "../../images/plan";
 import { addStage, NEW_STAGE } from "../new-stage/add";
-import { docker, expectSays } from "./command";
+import { docker, expectOutput } from "./command";
 import { closingLine, images as built, SAMPLE, services, Stack, STACK, type Deployment } from "./stack";
 
 const stack = new Stack();
@@ -17,7 +17,7 @@ function changed(before: Readonly<Record<string, string>>, after: Readonly<Recor
   return Object.keys(after).filter((name) => before[name] !== after[name]).sort();
 }
 
-/** Previews and carries out the edit; the preview must have said exactly what then happened. */
+/** Previews and deploys the edit; the preview must match what happened. */
 async function previewAndUp(): Promise<{ images: string[]; containers: string[]; before: Deployment }> {
   const before = await stack.deployment();
   const preview = await stack.preview();
@@ -34,28 +34,28 @@ async function previewAndUp(): Promise<{ images: string[]; containers: string[];
   return { images, containers, before };
 }
 
-/** The names that a closing line says something of, such as the images that it calls rebuilt. */
+/** The names after a word of the closing line, such as the rebuilt images. */
 function named(line: string, kind: string, word: RegExp): string[] {
   const clause = new RegExp(`(?:^|; )${kind}: (.*?)(?=; [a-z]+: (?:unchanged|at most|\\d)|$)`).exec(line)?.[1] ?? "";
   const lists = [...clause.matchAll(new RegExp(`(?:${word.source}) \\(([^)]*)\\)`, "g"))].map(([, inside = ""]) => inside);
   return lists.flatMap((inside) => inside.split("; ")).flatMap((part) => part.replace(/: .*/, "").split(", ")).filter((name) => name !== "").sort();
 }
 
-/** The layers of an image, as its configuration in the engine lists them. */
+/** The layers of an image in the engine. */
 async function layers(service: string): Promise<string[]> {
   const { stdout } = await docker(["inspect", "--format", "{{.Image}}", stack.containerName(service)]);
   const image = await docker(["image", "inspect", "--format", "{{json .RootFS.Layers}}", stdout.trim()]);
   return JSON.parse(image.stdout) as string[];
 }
 
-it("one line of one stage's program: that image alone is built, that container alone replaced", async () => {
+it("one line of one stage's program builds only that image and replaces only that container", async () => {
   stack.edit("docker/lyrics-detection/lyrics_detection.py", (content) => `${content}\nEDITED = True\n`);
   const { images, containers } = await previewAndUp();
   expect(images).toEqual(["lyrics-detection"]);
   expect(containers).toEqual(["lyrics-detection"]);
 });
 
-it("a new stage, by the steps of docs/stages.md: every stage keeps all layers but its last two, and the new one works", async () => {
+it("a new stage, by the steps of docs/stages.md, works; every other stage keeps all but its last two layers", async () => {
   const stages = services.filter((name) => name !== "queue");
   const before = new Map(await Promise.all(stages.map(async (name) => [name, await layers(name)] as const)));
   addStage(stack.path(), (file, change) => stack.edit(file, change));
@@ -76,7 +76,7 @@ it("a new stage, by the steps of docs/stages.md: every stage keeps all layers bu
   expect(stack.result(job, NEW_STAGE).words).toBeGreaterThan(10);
 });
 
-it("one more requirement rebuilds that image and its descendants alone", async () => {
+it("one more requirement rebuilds only that image and its descendants", async () => {
   const lock = "docker/base-spacy/requirements.lock";
   const requirement = [
     "colorama==0.4.6 \\",
@@ -89,7 +89,7 @@ it("one more requirement rebuilds that image and its descendants alone", async (
   expect(containers).toEqual(servicesAmong(reached));
 });
 
-it("a comment in a Dockerfile changes nothing at all, and a file that no build reads neither", async () => {
+it("neither a comment in a Dockerfile nor a file that no build reads changes anything", async () => {
   stack.edit("docker/base/Dockerfile", (content) => `${content}\n# edited\n`);
   appendFileSync(stack.path("docker", "asr", "notes.txt"), "not in the context\n");
   const { images, containers } = await previewAndUp();
@@ -106,7 +106,7 @@ function set(key: string, value: unknown): void {
 }
 
 let edition = 0;
-/** Edits of every kind; each may be made again, and leaves another content. */
+/** Edits of every kind. Each can be repeated, and changes the content each time. */
 const edits: Readonly<Record<string, () => void>> = {
   comment: () => { stack.edit("docker/mux/Dockerfile", (content) => `${content}\n# edition ${++edition}\n`); },
   source: () => { stack.edit("docker/mux/mux.py", (content) => `${content}\nEDITION = ${++edition}\n`); },
@@ -116,7 +116,7 @@ const edits: Readonly<Record<string, () => void>> = {
   "memory limit": () => { set("memoryMegabytes", { tmdb: 300 + ++edition }); },
 };
 
-it("any edits together: nothing changes that the preview did not name, and the up names what it changed", async () => {
+it("after any combination of edits, only what the preview named changes, and up names what it changed", async () => {
   const some = fc.subarray(Object.keys(edits), { minLength: 2 });
   for (const names of fc.sample(some, { seed: 5, numRuns: 2 })) {
     for (const name of names) edits[name]?.();
@@ -137,7 +137,7 @@ it("a failed build leaves the others deployed, and the next up resumes", async (
   const before = await stack.deployment();
   const undo = stack.edit("docker/tmdb/Dockerfile", (content) => `${content}\nRUN exit 42\n`);
   stack.edit("docker/subtitle-gen/subtitle_gen.py", (content) => `${content}\nEDITED = True\n`);
-  expectSays(await stack.up({ expected: "failure" }), "exit code: 42");
+  expectOutput(await stack.up({ expected: "failure" }), "exit code: 42");
   const halfway = await stack.deployment();
   expect(changed(before.containers, halfway.containers)).toEqual(["subtitle-gen"]);
   undo();

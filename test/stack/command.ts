@@ -5,12 +5,12 @@ import * as path from "node:path";
 import { createInterface } from "node:readline";
 import { failureText, isNews } from "./output";
 
-/** Nothing takes so long, even on a machine with other work: who waits longer waits for something that hangs. */
+/** Nothing takes this long, even on a busy machine: after it, the command hangs. */
 const PATIENCE_MINUTES = 60;
-/** How long a command may take to end itself once it was asked to: Pulumi finishes what it is at, and lets go of its lock. */
+/** Time to end after SIGTERM: Pulumi finishes its operation and releases its lock. */
 const SECONDS_TO_END = 120;
 const POLL_MILLISECONDS = 500;
-/** Whole outputs of the commands that did not do what was expected. */
+/** Folder for the whole outputs of failed commands. */
 export const OUTPUTS = path.resolve("build", "test-results", "commands");
 
 export interface CommandResult {
@@ -27,17 +27,17 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** How it must end; with success unless said. */
+  /** How it must end. Default: success. */
   readonly expected?: "success" | "failure" | "either";
-  /** What it reads from standard input; nothing unless said. */
+  /** Its standard input. Default: empty. */
   readonly input?: string;
-  /** Another limit, and another time to end after it. */
+  /** Another time limit, and another time to end after it. */
   readonly limit?: { readonly seconds: number; readonly secondsToEnd: number };
-  /** Also show how it gets on. */
+  /** Also print its progress. */
   readonly show?: boolean;
 }
 
-/** Process groups of the commands that run, and their ends. They do not get the terminal's Ctrl-C by themselves. */
+/** Process groups of the running commands, and promises of their ends. The terminal's Ctrl-C does not reach them. */
 const running = new Map<number, Promise<unknown>>();
 
 function signalGroup(group: number, signal: NodeJS.Signals): void {
@@ -51,14 +51,14 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     for (const group of running.keys()) signalGroup(group, "SIGTERM"); // background jobs of a shell do not see SIGINT
-    // Who writes to a reader that has gone is killed by that, in the middle of its own end.
+    // A process that writes to a closed pipe would be killed by SIGPIPE while it cleans up.
     void Promise.allSettled(running.values()).then(() => {
       if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
     });
   });
 }
 
-/** Ends a command that outlasts its limit with all that it has started, politely first; returns whether it had to. */
+/** Ends a command that exceeds its limit, and its children: SIGTERM, then SIGKILL. Returns whether it had to. */
 function guard(child: ChildProcess, group: number, limit: { seconds: number; secondsToEnd: number }): { stop: () => boolean } {
   let ended = false;
   let timer = setTimeout(() => {
@@ -66,7 +66,7 @@ function guard(child: ChildProcess, group: number, limit: { seconds: number; sec
     signalGroup(group, "SIGTERM");
     timer = setTimeout(() => {
       signalGroup(group, "SIGKILL");
-      // Somebody outside the group may hold the other ends.
+      // A process outside the group may have the other ends open.
       child.stdout?.destroy();
       child.stderr?.destroy();
     }, limit.secondsToEnd * 1000);
@@ -74,7 +74,7 @@ function guard(child: ChildProcess, group: number, limit: { seconds: number; sec
   return { stop: () => { clearTimeout(timer); return ended; } };
 }
 
-/** An error that says what was expected of a command, and keeps its whole output in a file. */
+/** An error that names what was expected of a command; the whole output is in a file. */
 export function failed(result: CommandResult, expected: string, happened = `exit ${result.code}`): Error {
   const name = `${new Date().toISOString().replace(/[-:]/g, "")}-${result.title.replace(/[^\w.-]+/g, "-").slice(0, 60)}.log`;
   const file = path.join(OUTPUTS, name);
@@ -83,7 +83,7 @@ export function failed(result: CommandResult, expected: string, happened = `exit
   return new Error(failureText({ ...result, expected, happened, file: path.relative(process.cwd(), file) }));
 }
 
-/** Runs a program in a process group of its own. @throws Error where it does not end as expected, or outlasts the limit. */
+/** Runs a program in its own process group. @throws Error if it does not end as expected, or exceeds the limit. */
 export async function command(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { expected = "success", limit = { seconds: PATIENCE_MINUTES * 60, secondsToEnd: SECONDS_TO_END } } = options;
   const started = Date.now();
@@ -121,15 +121,15 @@ export async function docker(args: readonly string[], options?: CommandOptions):
   return command("docker", args, options);
 }
 
-/** @throws Error where the output lacks one of the patterns. */
-export function expectSays(result: CommandResult, ...patterns: readonly (string | RegExp)[]): void {
+/** @throws Error if the output lacks one of the patterns. */
+export function expectOutput(result: CommandResult, ...patterns: readonly (string | RegExp)[]): void {
   for (const pattern of patterns) {
     const found = typeof pattern === "string" ? result.output.includes(pattern) : pattern.test(result.output);
     if (!found) throw failed(result, `say ${typeof pattern === "string" ? JSON.stringify(pattern) : String(pattern)}`);
   }
 }
 
-/** Calls `probe` until it yields a value. It throws as soon as it sees that it never will: the limit is for what hangs. */
+/** Calls `probe` until it yields a value. `probe` throws if that is no longer possible; the limit is for a probe that hangs. */
 export async function eventually<T>(what: string, probe: () => Promise<T | undefined> | T | undefined): Promise<T> {
   const end = Date.now() + PATIENCE_MINUTES * 60_000;
   for (;;) {

@@ -1,7 +1,7 @@
-/** The end of a stack, and what a person removes behind Pulumi's back: what ordinary Pulumi commands make of it. */
+/** Plain Pulumi commands after resources were removed by hand, and the end of a stack. */
 import { existsSync, rmSync } from "node:fs";
 import { expect, it } from "vitest";
-import { docker, expectSays } from "./command";
+import { docker, expectOutput } from "./command";
 import { services, Stack, STACK } from "./stack";
 
 const stack = new Stack();
@@ -21,23 +21,23 @@ it("pulumi up --refresh brings back a container that was removed by hand, and on
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });
 
-it("pulumi destroy ends the stack and keeps models, queue and films; make up goes on with them", async () => {
+it("pulumi destroy keeps models, queue and films; make up uses them again", async () => {
   const jobs = stack.jobs();
   await stack.pulumi(["destroy", "--yes", "--skip-preview"]);
   const left = await docker(["ps", "--all", "--quiet", "--filter", `label=cp-whisperx.stack=${STACK}`]);
   expect(left.stdout).toBe("");
   expect(await volumes()).toEqual([CACHE, QUEUE]);
-  expectSays(await stack.make("up"), /models: \/models: [1-9]\d* files there, 0 of them copied now/);
+  expectOutput(await stack.make("up"), /models: \/models: [1-9]\d* files there, 0 of them copied now/);
   expect(stack.jobs()).toEqual(jobs);
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });
 
-it("make destroy DATA=yes removes models and queue, and names the films; a film folder that was removed is made again", async () => {
+it("make destroy DATA=yes removes models and queue, and names the films; make up recreates a removed film folder", async () => {
   const { output } = await stack.make("destroy", ["DATA=yes"]);
   expect(output).toContain(stack.path("films", "out"));
   expect(await volumes()).toEqual([]);
   rmSync(stack.path("films"), { recursive: true });
-  expectSays(await stack.make("up"), /models: \/models: [1-9]\d* files there, [1-9]\d* of them copied now/);
+  expectOutput(await stack.make("up"), /models: \/models: [1-9]\d* files there, [1-9]\d* of them copied now/);
   expect(existsSync(stack.path("films", "in"))).toBe(true);
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });

@@ -1,4 +1,4 @@
-/** Runs around every test: none inherits what another one has left, and none waits for a repair that failed before. */
+/** Runs around every test: each starts from a deployed stack, and fails at once after a failed repair. */
 import { beforeAll, beforeEach } from "vitest";
 import { Stack } from "./stack";
 

@@ -1,4 +1,4 @@
-/** Previews on a machine whose engine does not answer, or that has another docker context: real ones, of the real program. */
+/** Real previews of the real program on a machine without an answering engine, or with another docker context. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
@@ -39,11 +39,11 @@ describe("a preview of stack gpu, which was never deployed", () => {
     return diagnostics.map(({ message }) => message).join("\n");
   }
 
-  it("shows the whole plan where there is no engine", async () => {
+  it("shows the whole plan if there is no engine", async () => {
     expect(await warnings(NOWHERE)).toMatch(/cannot be deployed yet:\n\n {2}The engine of this machine does not answer: .*nowhere.*; fix: /);
   });
 
-  it("shows it where the engine hangs, and says that it gave no answer", async () => {
+  it("shows it if the engine hangs, and warns that it gave no answer", async () => {
     const socket = path.join(folder, "hanging.sock");
     const server = createServer();
     await new Promise<void>((listening) => server.listen(socket, listening));
@@ -56,11 +56,11 @@ describe("a preview of stack gpu, which was never deployed", () => {
 });
 
 describe("a preview of the deployed stack", () => {
-  it("takes all that it cannot see for unchanged where there is no engine", async () => {
+  it("assumes that nothing changed if there is no engine", async () => {
     expect(await stack.preview({ env: NOWHERE })).toEqual({ images: [], containers: [], others: ["pulumi:providers:docker engine"] });
   });
 
-  it("follows docker's context, and replaces nothing where the same engine has another address", async () => {
+  it("follows docker's context, and replaces nothing if the same engine has another address", async () => {
     const socket = path.join(folder, "docker.sock");
     const env = { DOCKER_CONFIG: path.join(folder, "config"), DOCKER_CONTEXT: "mine" };
     symlinkSync("/var/run/docker.sock", socket);

@@ -4,7 +4,7 @@ import { parse, stringify } from "yaml";
 import { docker } from "./command";
 import { SAMPLE, services, Stack, STACK } from "./stack";
 
-/** A stack beside the one under test, which runs its images from empty volumes and without its folders. */
+/** A second stack with the images of the one under test, but with empty volumes and without its folders. */
 const OTHER = `${STACK}-other-user`;
 const USER = 2000;
 
@@ -33,7 +33,7 @@ afterAll(async () => {
   await pulumi("stack", "rm", "--yes", "--force");
 });
 
-it("runs as another user from an empty machine: every service gets healthy, and the sample is subtitled", async () => {
+it("runs as another user from empty volumes: every service gets healthy, and the sample is subtitled", async () => {
   await pulumi("up", "--yes", "--skip-preview");
   const names = services.map((service) => `cp-whisperx-${OTHER}-${service}`);
   const { stdout } = await docker(["inspect", "--format", "{{.State.Health.Status}}", ...names]);

@@ -1,12 +1,12 @@
-/** What a person needs of a command's output: what it says of its work, and why it failed. */
+/** Filters a command's output: its progress, and why it failed. */
 import { stripVTControlCharacters } from "node:util";
 
-/** A line of Pulumi on one resource while it deploys; what matters of it stands again under `Diagnostics`. */
+/** Pulumi's progress line for one resource; `Diagnostics` repeats its messages. */
 const PROGRESS = /^[ +~<>=-]*[\w-]+:[\w/-]+:\w+ \S+ [a-z ]+\(\d+(\.\d+)?s\)/;
-/** BuildKit's steps, caches that are not there yet, layers on their way and Pulumi's sign of life. */
+/** BuildKit's steps, missing caches, layer transfers and Pulumi's progress dots. */
 const NOISE = [/^\s*$/, /^\s*#\d+ /, /^\s*-{4,}$/, /cache (importer|manifest)/, /^\s*[0-9a-f]{12}: /, /^@ \w+ing\b/, PROGRESS];
 const MILESTONE = /:(Image|Container) \S+ (created|updated)[a-z ]*\(/;
-/** The end of a longer report, which says less than the errors before it. */
+/** The last line of a longer report; the errors before it say more. */
 const SUMMARY = /error: (update failed|preview failed|the stack \S+ is not fully (deployed|down))|^make: \*\*\*/;
 const MOST_LINES = 30;
 const MOST_CHARACTERS = 300;
@@ -15,12 +15,12 @@ export function isNoise(line: string): boolean {
   return NOISE.some((pattern) => pattern.test(line));
 }
 
-/** Whether a person who waits wants to see the line. */
+/** Whether the line is shown as progress. */
 export function isNews(line: string): boolean {
   return !isNoise(line) || MILESTONE.test(line);
 }
 
-/** The one line that says best why a command failed: its last error, otherwise its last words. */
+/** The line that best says why a command failed: its last error, otherwise its last line. */
 function reason(lines: readonly string[]): string {
   const errors = lines.filter((line) => /\berror:/i.test(line));
   const found = errors.findLast((line) => !SUMMARY.test(line)) ?? errors.at(-1) ?? lines.at(-1) ?? "it said nothing";

@@ -1,6 +1,6 @@
 /**
- * What users complain about in the providers (test/providers/README.md), with the real ones: two small images of their own
- * catalogue, on the stack's builder and registry.
+ * Known complaints about the providers (test/providers/README.md), tested with the real ones: two small images of a separate
+ * catalogue, with the stack's builder and registry.
  */
 import { cpSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,14 +16,14 @@ import { REGISTRY, Stack, STACK } from "./stack";
 const BUILDER = "cp-whisperx";
 const NAMESPACE = `${STACK}-providers`;
 const MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
-/** Change summary of a preview in which nothing changes. */
+/** Change summary of a preview without changes. */
 const NOTHING = { same: expect.any(Number) as number };
 
 const root = mkdtempSync(path.join(tmpdir(), "providers-"));
 const registry = new UnauthorizedRegistry(root, REGISTRY);
 let stack: PulumiStack;
 
-/** The stack in the checkout of that name, which is where the process works from then on, as a program does. */
+/** The stack in the checkout of that name. Changes the working directory to it, as Pulumi does. */
 async function stackIn(checkout: string, env: Record<string, string> = {}): Promise<PulumiStack> {
   const workDir = path.join(root, checkout);
   process.chdir(workDir);
@@ -75,7 +75,7 @@ it("pulumi-docker-build#222: an image is not always out of date", async () => {
   expect((await stack.preview()).changeSummary).toEqual(NOTHING);
 });
 
-it("pulumi-docker-build#979: nor is it for another umask; pulumi-docker-build#358: nor on another machine", async () => {
+it("pulumi-docker-build#979: another umask changes nothing; pulumi-docker-build#358: another machine changes nothing", async () => {
   cpSync(path.join(root, "checkout", "docker"), path.join(root, "runner", "docker"), { recursive: true });
   await command("chmod", ["--recursive", "go=", path.join(root, "runner")]);
   const runner = await stackIn("runner", { DOCKER_HOST: "unix:///nowhere", HOME: root, TZ: "Asia/Tokyo" });
@@ -83,7 +83,7 @@ it("pulumi-docker-build#979: nor is it for another umask; pulumi-docker-build#35
   stack = await stackIn("checkout");
 });
 
-it("pulumi-docker-build#738: a preview has no build log; pulumi#7181: a build with the same digest stops what it feared", async () => {
+it("pulumi-docker-build#738: a preview has no build log; pulumi#7181: nothing changes after a build with the same digest", async () => {
   writeFileSync(source("parent", "unread.txt"), "edited\n");
   const { stdout, changeSummary } = await stack.preview({ diff: true });
   expect(stdout).toContain("docker-build:index:Image: (update)");
@@ -92,7 +92,7 @@ it("pulumi-docker-build#738: a preview has no build log; pulumi#7181: a build wi
   expect((await stack.up()).summary.resourceChanges).toMatchObject({ update: 1 });
 });
 
-it("pulumi-docker-build#930: refresh keeps an image whose registry answers 401", async () => {
+it("pulumi-docker-build#930: refresh keeps an image if its registry answers 401", async () => {
   await stack.refresh();
   expect(registry.refused).toBeGreaterThan(0);
   expect((await stack.preview()).changeSummary).toEqual(NOTHING);
@@ -107,7 +107,7 @@ it("pulumi-docker-build#581, pulumi-docker-build#606: a replacement with the sam
   expect(await manifest("parent", "DELETE")).toBe(202);
 });
 
-/** Builds four steps of a second each, and yields when each began and ended, in nanoseconds. */
+/** Builds four steps of a second each; returns start and end of each in nanoseconds. */
 async function buildSteps(build: string): Promise<[number, number][]> {
   const { stdout } = await docker(["inspect", "--format", "{{.Config.Image}}", new Stack().containerName("demux")]);
   const steps = ["1", "2", "3", "4"].map((step) => [

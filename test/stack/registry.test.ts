@@ -21,7 +21,7 @@ async function upload(content: Buffer, mediaType: string): Promise<Descriptor> {
 }
 
 // BuildKit pushes an image while it exports the cache to the same repository, so that both bring the same layers.
-it("the registry takes a manifest while its layers are uploaded once more", async () => {
+it("the registry accepts a manifest while its layers are uploaded again", async () => {
   const answers: string[] = [];
   for (let round = 0; round < 20; round++) {
     const contents = [[randomBytes(2000), LAYER], [Buffer.from(`{"architecture":"amd64","os":"linux","round":${round}}`), CONFIGURATION]] as const;

@@ -6,10 +6,10 @@ import { SAMPLE, Stack, type StageRecord } from "./stack";
 
 const stack = new Stack();
 const asr = stack.containerName("asr");
-/** A stage that works says so in the manifest much more often. */
+/** A working stage updates the manifest much more often. */
 const MINUTES_UNTIL_STUCK = 10;
 
-/** Submits the sample as a new job; its folder. */
+/** Submits the sample as a new job; returns its folder. */
 async function newJob(): Promise<string> {
   const submitted = await stack.application(["submit", "--again", SAMPLE]);
   const folder = /^job \S+ in \/films\/out\/(\S+)$/m.exec(submitted.output)?.[1];
@@ -17,7 +17,7 @@ async function newJob(): Promise<string> {
   return stack.path("films", "out", folder);
 }
 
-/** Waits for a state of a job; ends early where a stage has failed or nothing goes on. */
+/** Waits for a state of a job; fails early if a stage fails or the job is stuck. */
 async function jobUntil(what: string, job: string, reached: (records: Readonly<Record<string, StageRecord>>) => boolean): Promise<void> {
   let [seen, since] = ["", Date.now()];
   await eventually(`${what} of ${path.basename(job)}`, () => {
@@ -36,7 +36,7 @@ async function jobUntil(what: string, job: string, reached: (records: Readonly<R
 
 const end = async (job: string): Promise<void> => jobUntil("the end", job, ({ mux }) => mux?.status === "done");
 
-/** The first process of asr's container, and its worker. */
+/** Process ids of asr's init process and its worker. */
 async function processes(): Promise<{ first: number; worker: number }> {
   const { stdout } = await docker(["top", asr, "-o", "pid,args"]);
   const rows = stdout.trim().split("\n").slice(1).map((row) => row.trim().split(/\s+/));
@@ -45,20 +45,20 @@ async function processes(): Promise<{ first: number; worker: number }> {
   return { first, worker };
 }
 
-/** A new job that was cut off in the middle of asr. The worker is held meanwhile, so that it cannot be done before. */
-async function cutOff(cut: (found: { first: number; worker: number }) => unknown): Promise<string> {
+/** A new job, killed in the middle of asr. The worker is stopped (SIGSTOP) first, so that it cannot finish. */
+async function killedJob(kill: (found: { first: number; worker: number }) => unknown): Promise<string> {
   for (let tries = 5; tries > 0; tries--) {
     const job = await newJob();
     await jobUntil("asr", job, ({ asr: record }) => record?.status === "running" || record?.status === "done");
     const found = await processes();
     process.kill(found.worker, "SIGSTOP");
     if (stack.manifest(job).asr?.status === "running") {
-      await cut(found);
+      await kill(found);
       return job;
     }
     process.kill(found.worker, "SIGCONT");
   }
-  throw new Error("expected a job that asr works on: five were done before the worker could be held");
+  throw new Error("expected a job that asr works on: five were done before the worker could be stopped");
 }
 
 async function expectFinishedOnce(job: string): Promise<void> {
@@ -77,22 +77,22 @@ async function expectFinishedOnce(job: string): Promise<void> {
   }
 }
 
-describe("a job goes on by itself and every result stands once", () => {
+describe("a job resumes by itself and writes every result once", () => {
   it("after kill -9 of the worker in the middle of asr, and of the whole container while that job waits", async () => {
-    const one = await cutOff(({ worker }) => process.kill(worker, "SIGKILL"));
-    const other = await cutOff(({ first }) => process.kill(first, "SIGKILL"));
+    const one = await killedJob(({ worker }) => process.kill(worker, "SIGKILL"));
+    const other = await killedJob(({ first }) => process.kill(first, "SIGKILL"));
     await expectFinishedOnce(one);
     await expectFinishedOnce(other);
   });
 
-  it("after docker kill, which the engine takes for a wish, and make up", async () => {
-    const job = await cutOff(async () => docker(["kill", asr]));
+  it("after docker kill, which disables the engine's restart, and make up", async () => {
+    const job = await killedJob(async () => docker(["kill", asr]));
     await stack.make("up");
     await expectFinishedOnce(job);
   });
 });
 
-it("a queue that was killed comes back with its jobs", async () => {
+it("a killed queue restarts with its jobs", async () => {
   const job = await newJob();
   await jobUntil("asr", job, ({ asr: record }) => record?.status === "running" || record?.status === "done");
   const { stdout } = await docker(["inspect", "--format", "{{.State.Pid}}", stack.containerName("queue")]);
@@ -100,7 +100,7 @@ it("a queue that was killed comes back with its jobs", async () => {
   await end(job);
 });
 
-it("a film that was done is not done again, and resume repeats nothing", async () => {
+it("a finished film is not processed again, and resume repeats nothing", async () => {
   const before = stack.jobs();
   const { output } = await stack.application(["submit", "--wait", SAMPLE]);
   expect(output).toContain(".srt");

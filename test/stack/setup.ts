@@ -16,7 +16,7 @@ async function git(folder: string, ...args: string[]): Promise<string> {
   return (await command("git", args, { cwd: folder })).stdout;
 }
 
-/** Removes what the engine holds of the stack. Networks and volumes have no label of the stack. */
+/** Removes the stack's objects from the engine. Networks and volumes have no label of the stack. */
 async function removeFromEngine(): Promise<void> {
   const remove = async (list: readonly string[], filter: string, removal: readonly string[]): Promise<void> => {
     const { stdout } = await docker([...list, "--filter", filter, "--quiet"]);
@@ -36,7 +36,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await new Home(path.join(root, "home")).remove();
     rmSync(root, { recursive: true, force: true });
   };
-  // What an earlier run left behind when it was killed.
+  // Leftovers of an earlier run that was killed.
   await clean();
   rmSync(OUTPUTS, { recursive: true, force: true });
   const checkout = path.join(root, "checkout");

@@ -1,4 +1,4 @@
-/** The stack under test: a copy of the checkout, deployed under a name, a namespace and a state of its own. */
+/** The stack under test: a copy of the checkout, deployed with a separate name, namespace and state. */
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { inject } from "vitest";
@@ -7,13 +7,13 @@ import { readDefinitions } from "../../images/definitions";
 import { stackNodes } from "../../images/plan";
 import { command, docker, type CommandOptions, type CommandResult } from "./command";
 
-/** Name of the stack and namespace of its images: one that nobody else has, for the tests remove all that bears it. */
+/** Name of the stack and namespace of its images. Must be unique: the tests remove everything with this name. */
 export const STACK = "whole-stack-test";
 
 /** Address of the registry that the toolchain starts. */
 export const REGISTRY = `127.0.0.1:${process.env.CP_WHISPERX_REGISTRY_PORT ?? "5000"}`;
 
-/** The sample film, by its name in `samples/` and in the folder of films that come in. */
+/** File name of the sample film in `samples/` and in the films folder. */
 export const SAMPLE = "The Missing Letter (2026).mp4";
 
 /** The images that the stack builds. */
@@ -21,17 +21,17 @@ export const images = stackNodes(readDefinitions(), { variant: "cpu", images: MO
 
 export const services = ofCatalog.map(({ name }) => name);
 
-/** Lists what git would take into a commit that is not as the setup added it. */
+/** Lists the files that differ from the setup's git index. */
 export const CHANGED = ["ls-files", "--modified", "--others", "--exclude-standard"];
 
-/** What the setup hands to the tests. */
+/** The setup's data for the tests. */
 export interface StackUnderTest {
-  /** Folder for all that the tests make. */
+  /** Folder for everything that the tests create. */
   readonly root: string;
   /** Copy of the checkout, below it. */
   readonly checkout: string;
   readonly environment: Record<string, string>;
-  /** What the first `make up` printed, how long it took, and the files of the checkout that it changed. */
+  /** The first `make up`: its output, its duration, and the files of the checkout that it changed. */
   readonly firstUp: { readonly output: string; readonly seconds: number; readonly changed: string };
 }
 
@@ -51,23 +51,23 @@ export interface StageRecord {
   readonly outputs: { readonly path: string; readonly sha256: string }[];
 }
 
-/** What `pulumi preview` says will happen, by resource name. */
+/** The changes in a `pulumi preview`, by resource name. */
 export interface Changes {
   readonly images: string[];
   readonly containers: string[];
   /** Every other resource that changes, as `type name`. */
   readonly others: string[];
-  /** The line that it ends with. */
+  /** Its closing line. */
   readonly closing: string;
 }
 
-/** What is deployed: image digests and container ids by name. */
+/** The deployed image digests and container ids, by name. */
 export interface Deployment {
   readonly digests: Readonly<Record<string, string>>;
   readonly containers: Readonly<Record<string, string>>;
 }
 
-/** What a preview or a deployment says at its end; empty where it says nothing. */
+/** The closing line of a preview or a deployment; empty if there is none. */
 export function closingLine(output: string): string {
   return /^\s*(images: .*; volumes: .*)$/m.exec(output)?.[1] ?? "";
 }
@@ -84,19 +84,19 @@ export class Stack {
     return path.join(this.under.checkout, ...parts);
   }
 
-  /** A file beside the checkout. */
-  beside(...parts: string[]): string {
+  /** A file next to the checkout. */
+  sibling(...parts: string[]): string {
     return path.join(this.under.root, ...parts);
   }
 
-  /** Files of the checkout as they were before a test changed them, by the same paths. */
+  /** Folder with the original files that a test changed, under the same paths. */
   private get originals(): string {
-    return this.beside("originals");
+    return this.sibling("originals");
   }
 
-  /** It is there while the checkout may be another one than what is deployed. */
+  /** A file that exists while the checkout may differ from what is deployed. */
   private get undeployed(): string {
-    return this.beside("undeployed");
+    return this.sibling("undeployed");
   }
 
   containerName(service: string): string {
@@ -124,12 +124,12 @@ export class Stack {
     return result;
   }
 
-  /** Makes what every test starts from, where it is not there: what the checkout says is deployed, and every service is healthy. */
+  /** Ensures the initial state of every test: the checkout is deployed, and every service is healthy. */
   async ensureDeployed(): Promise<void> {
     if (existsSync(this.undeployed) || (await this.unhealthy()).length > 0) await this.restore();
   }
 
-  /** The services whose containers are not there, do not run or are not healthy. */
+  /** The services without a running, healthy container. */
   async unhealthy(): Promise<string[]> {
     const names = services.map((service) => this.containerName(service));
     const state = "{{.Name}} {{.State.Status}} {{.State.Health.Status}}";
@@ -149,7 +149,7 @@ export class Stack {
     await this.make("up");
   }
 
-  /** What a preview says will change. */
+  /** The changes in a preview. */
   async preview(options: CommandOptions = {}): Promise<Changes> {
     const { stdout } = await this.pulumi(["preview", "--json"], options);
     const { steps, diagnostics = [] } = JSON.parse(stdout) as { steps: { op: string; urn: string }[]; diagnostics?: { message: string }[] };
@@ -181,7 +181,7 @@ export class Stack {
     };
   }
 
-  /** Changes a file of the checkout; the result puts it back. What nobody puts back `restore` does. */
+  /** Changes a file of the checkout; returns a function that undoes it. `restore` undoes the rest. */
   edit(file: string, change: (content: string) => string): () => void {
     const before = readFileSync(this.path(file), "utf8");
     const after = change(before);
@@ -194,7 +194,7 @@ export class Stack {
     return () => { writeFileSync(this.path(file), before); };
   }
 
-  /** Puts a file into the folder of films that come in. */
+  /** Copies a file into the films folder. */
   addFilm(source: string, name: string): void {
     mkdirSync(this.path("films", "in"), { recursive: true });
     copyFileSync(source, this.path("films", "in", name));
@@ -204,12 +204,12 @@ export class Stack {
     writeFileSync(this.path("films", "in", name), content);
   }
 
-  /** The command line of the application, as it runs in a stage's container. */
+  /** Runs the application's command line in a stage's container. */
   async application(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     return docker(["exec", this.containerName("demux"), "python", "-m", "cp_whisperx", ...args], options);
   }
 
-  /** Folders of all jobs on the host, the oldest first. */
+  /** Folders of all jobs on the host, oldest first. */
   jobs(): string[] {
     const out = this.path("films", "out");
     return readdirSync(out, { recursive: true, encoding: "utf8" })
@@ -218,7 +218,7 @@ export class Stack {
       .sort();
   }
 
-  /** The job in which the first `make up` subtitled the sample. */
+  /** The job of the first `make up`, with the subtitled sample. */
   sampleJob(): string {
     const job = this.jobs().find((folder) => folder.endsWith("the-missing-letter-2026-1"));
     if (job === undefined) throw new Error("the sample has no job");
@@ -234,7 +234,7 @@ export class Stack {
   }
 }
 
-/** Copies the files that git knows or would take. */
+/** Copies the files that git tracks or would add. */
 export async function copySources(source: string, target: string): Promise<void> {
   const { stdout } = await command("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: source });
   for (const file of stdout.split("\0").filter((name) => name !== "" && existsSync(path.join(source, name)))) {
@@ -243,7 +243,7 @@ export async function copySources(source: string, target: string): Promise<void>
   }
 }
 
-/** Copies the sources, and the packages as hard links, so both folders lie on one file system. */
+/** Copies the sources, and the packages as hard links, so both folders must be on one file system. */
 export async function copyCheckout(source: string, target: string): Promise<void> {
   await copySources(source, target);
   await command("cp", ["--archive", "--link", path.join(source, "node_modules"), target]);

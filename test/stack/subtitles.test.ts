@@ -23,13 +23,13 @@ const overlap = (a: { start: number; end: number }, b: { start: number; end: num
   Math.max(0, Math.min(a.end, b.end) - Math.max(a.start, b.start));
 
 describe("the subtitles of the sample", () => {
-  it("say what the script says: at most 15 % of the words are wrong", () => {
+  it("match the script: the word error rate is at most 15 %", () => {
     const expected = reference.segments.map(({ text }) => text).join(" ");
     const heard = spoken.map((cue) => cue.lines.join(" ")).join(" ");
     expect(wordErrorRate(expected, heard)).toBeLessThanOrEqual(0.15);
   });
 
-  it("tell the two speakers apart", () => {
+  it("distinguish the two speakers", () => {
     const segments = stack.result(job, "diarization").segments as { start: number; end: number; speaker: string }[];
     const speakerAt = (span: { start: number; end: number }): string =>
       segments.reduce((best, segment) => (overlap(segment, span) > overlap(best, span) ? segment : best)).speaker;
@@ -47,7 +47,7 @@ describe("the subtitles of the sample", () => {
     expect(cues.filter(isMusic)).toEqual([]);
   });
 
-  it("keep to two lines of 42 characters and 7 seconds, numbered without gaps, one after the other", () => {
+  it("have at most two lines of 42 characters and 7 seconds, are numbered without gaps and do not overlap", () => {
     expect(cues.map(({ number }) => number)).toEqual(cues.map((_, index) => index + 1));
     for (const [index, cue] of cues.entries()) {
       expect(cue.lines.length).toBeLessThanOrEqual(2);
@@ -57,7 +57,7 @@ describe("the subtitles of the sample", () => {
     }
   });
 
-  it("lie in the finished film beside its picture and sound", async () => {
+  it("are a track of the finished film, next to video and audio", async () => {
     const film = String(stack.result(job, "mux").film);
     const inside = `/films/out/${path.relative(stack.path("films", "out"), path.join(job, film))}`;
     const { stdout } = await command("docker", [
@@ -70,13 +70,13 @@ describe("the subtitles of the sample", () => {
     expect(track).toMatchObject({ codec_name: "mov_text", tags: { language: "eng" } });
   });
 
-  it("come from stages, each of which worked or says why not", () => {
+  it("come from stages that each succeeded or give a reason", () => {
     for (const [name, record] of Object.entries(stack.manifest(job))) {
       if (record.status === "done") expect(record.outputs.length, name).toBeGreaterThan(0);
       else expect([name, record.status, record.reason?.length ?? 0]).toEqual([name, "skipped", expect.any(Number)]);
     }
     const skipped = Object.entries(stack.manifest(job)).filter(([, { status }]) => status !== "done").map(([name]) => name);
-    // The sample speaks English already, so there is nothing to translate.
+    // The sample is in English, so there is nothing to translate.
     expect(skipped).toEqual(["second-pass-translation"]);
   });
 });

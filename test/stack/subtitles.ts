@@ -1,4 +1,4 @@
-/** Reading subtitles and judging their text. */
+/** Parses subtitles and measures their text. */
 
 export interface Cue {
   readonly number: number;
@@ -11,7 +11,7 @@ export interface Cue {
 const seconds = (hours: string, minutes: string, rest: string): number =>
   Number(hours) * 3600 + Number(minutes) * 60 + Number(rest.replace(",", "."));
 
-/** The cues of a SubRip file. @throws Error where a block is none. */
+/** The cues of a SubRip file. @throws Error if a block is not a cue. */
 export function parseSubRip(text: string): Cue[] {
   return text.trim().split(/\r?\n\r?\n/).map((block) => {
     const [number, times, ...lines] = block.split(/\r?\n/);
@@ -24,7 +24,7 @@ export function parseSubRip(text: string): Cue[] {
 
 const words = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];
 
-/** Word error rate of a text against its reference: edits by the number of words in the reference. */
+/** Word error rate of a text against its reference: edits divided by the number of words in the reference. */
 export function wordErrorRate(reference: string, heard: string): number {
   const [expected, actual] = [words(reference), words(heard)];
   let row = actual.map((_, index) => index + 1);

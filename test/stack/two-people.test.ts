@@ -1,17 +1,17 @@
-/** Two people deploy the stack by turns, each from a clone of their own. */
+/** Two people deploy the stack in turn, each from their own clone. */
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
-import { command, docker, expectSays, type CommandOptions } from "./command";
+import { command, docker, expectOutput, type CommandOptions } from "./command";
 import { services, Stack, STACK } from "./stack";
 
 const stack = new Stack();
-const home = stack.beside("other-person");
+const home = stack.sibling("other-person");
 const checkout = path.join(home, "cp-whisperx");
 const authority = path.join(home, "authority.pem");
 
-/** A clone of what the stack is deployed from, by somebody whose umask lets nobody else read. */
+/** A clone of the deployed checkout with umask 077. */
 async function clone(): Promise<void> {
   const repository = path.join(home, "repository.git");
   const work = ["--git-dir", repository, "--work-tree", stack.path(), "-c", "user.name=test", "-c", "user.email=test@localhost"];
@@ -51,13 +51,13 @@ beforeAll(async () => {
 });
 afterAll(() => { rmSync(home, { recursive: true, force: true }); });
 
-it("another person's up changes nothing: other checkout, umask, home, locale, time zone and private authority", async () => {
+it("another person's up changes nothing: other checkout, umask, home, locale, time zone and private CA", async () => {
   const before = await containers();
   await pulumi("preview", "--expect-no-changes");
-  expectSays(await pulumi("up", "--yes", "--skip-preview"), /Resources:\s+\d+ unchanged\s+Duration/);
+  expectOutput(await pulumi("up", "--yes", "--skip-preview"), /Resources:\s+\d+ unchanged\s+Duration/);
   expect(await containers()).toBe(before);
 });
 
-it("nor does the first person's after it", async () => {
+it("the first person's up after it changes nothing", async () => {
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
-import { docker, expectSays } from "./command";
+import { docker, expectOutput } from "./command";
 import { images, services, Stack, STACK } from "./stack";
 
 const stack = new Stack();
@@ -23,26 +23,26 @@ it("make up prints where the subtitles are, every image and every service", () =
 });
 
 it("a plain preview shows no change", async () => {
-  expectSays(await stack.pulumi(["preview", "--expect-no-changes"]), /\d+ unchanged/);
+  expectOutput(await stack.pulumi(["preview", "--expect-no-changes"]), /\d+ unchanged/);
 });
 
-it("make up again changes nothing and touches no container", async () => {
+it("a second make up changes nothing and touches no container", async () => {
   const before = await startTimes();
   const jobs = stack.jobs();
-  expectSays(await stack.make("up"), NOTHING_CHANGED);
+  expectOutput(await stack.make("up"), NOTHING_CHANGED);
   expect(await startTimes()).toBe(before);
   expect(stack.jobs()).toEqual(jobs);
 });
 
-it("of two ups at once one says so and changes nothing", async () => {
+it("the second of two concurrent ups fails and changes nothing", async () => {
   const up = async () => stack.make("up", [], { expected: "either" });
   const [one, other] = await Promise.all([up(), up()]);
   const [done, refused] = one.code === 0 ? [one, other] : [other, one];
-  expectSays(done, NOTHING_CHANGED);
-  expectSays(refused, new RegExp(`another command already works on the stack ${STACK} \\(process \\d+\\)`));
+  expectOutput(done, NOTHING_CHANGED);
+  expectOutput(refused, new RegExp(`another command already works on the stack ${STACK} \\(process \\d+\\)`));
 });
 
-it("make down removes containers and networks alone; make up brings them back, and fills a model cache that was lost meanwhile", async () => {
+it("make down removes only containers and networks; make up recreates them, and refills a lost model cache", async () => {
   const jobs = stack.jobs();
   const before = await stack.deployment();
   await stack.make("down");
@@ -51,7 +51,7 @@ it("make down removes containers and networks alone; make up brings them back, a
   const volumes = await docker(["volume", "ls", "--format", "{{.Name}}"]);
   expect(volumes.stdout.split("\n")).toContain(stack.containerName("model-cache"));
   await docker(["volume", "rm", stack.containerName("model-cache")]);
-  expectSays(await stack.make("up"), /models: \/models: [1-9]\d* files there, [1-9]\d* of them copied now/);
+  expectOutput(await stack.make("up"), /models: \/models: [1-9]\d* files there, [1-9]\d* of them copied now/);
   const after = await stack.deployment();
   expect(after.digests).toEqual(before.digests);
   expect(Object.keys(after.containers).sort()).toEqual([...services].sort());
@@ -59,7 +59,7 @@ it("make down removes containers and networks alone; make up brings them back, a
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });
 
-it("make up repairs a container that was removed by hand, and only that one", async () => {
+it("make up recreates a container that was removed by hand, and only that one", async () => {
   const before = await stack.deployment();
   await docker(["rm", "--force", stack.containerName("tmdb")]);
   await stack.make("up");

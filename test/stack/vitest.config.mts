@@ -5,9 +5,9 @@ export default defineConfig({
     include: ["test/stack/**/*.test.ts"],
     globalSetup: "test/stack/setup.ts",
     setupFiles: "test/stack/each.ts",
-    // All files work on the one stack that the setup brings up.
+    // All files use the one stack of the setup.
     fileParallelism: false,
-    // Each command has a limit of its own, which ends its work.
+    // Each command has its own time limit, which ends its work.
     testTimeout: 4 * 3_600_000,
     hookTimeout: 4 * 3_600_000,
     teardownTimeout: 3_600_000,

@@ -22,11 +22,11 @@ function named(pattern: RegExp): { file: string; name: string }[] {
   return DOCUMENTS.flatMap(({ file, text }) => [...text.matchAll(pattern)].map(([, name = ""]) => ({ file, name })));
 }
 
-it("docs/ says what the catalogue, the stages and the settings say (npm run docs)", () => {
+it("docs/ is up to date with the catalogue, the stages and the settings (npm run docs)", () => {
   for (const { file, content } of generatedDocuments()) expect(readFileSync(file, "utf8")).toBe(content);
 });
 
-it("the picture shows every image of the variant", () => {
+it("the graph shows every image of the variant", () => {
   for (const variant of VARIANT_NAMES) {
     for (const { name } of stackNodes(readDefinitions(), { variant, images: MODEL_IMAGES.hub })) {
       expect(hierarchyPicture(variant)).toMatch(new RegExp(`(--> | & |\\.-> |^ +)${name}(?![\\w-])`, "m"));

@@ -1,4 +1,4 @@
-/** The pictures and tables in docs/ that derive from the catalogue, the stages and the settings. `npm run docs` writes them. */
+/** Generates the graphs and tables in docs/ from the catalogue, the stages and the settings. `npm run docs` writes them. */
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import stages from "../../docker/common/cp_whisperx/stages.json";
@@ -14,7 +14,7 @@ type Schema = typeof settingsJsonSchema;
 
 const DOCS = path.join(__dirname, "..", "..", "docs");
 
-/** The hierarchy of a variant as a Mermaid graph: full arrows to children, dotted ones to what is copied in. */
+/** The hierarchy of a variant as a Mermaid graph: solid arrows to children, dotted arrows to images that copy files. */
 export function hierarchyPicture(variant: Variant): string {
   const nodes = stackNodes(readDefinitions(), { variant, images: MODEL_IMAGES.hub });
   const copied = nodes.filter(({ uses }) => uses.includes("common")).map(({ name }) => name);
@@ -74,7 +74,7 @@ function parts(): Readonly<Record<string, Readonly<Record<string, string>>>> {
   };
 }
 
-/** The documents with generated parts: the files, and what they should hold. @throws Error where a marker is missing. */
+/** The documents with generated parts: file and expected content. @throws Error if a marker is missing. */
 export function generatedDocuments(): { readonly file: string; readonly content: string }[] {
   return Object.entries(parts()).map(([name, generated]) => {
     const file = path.join(DOCS, name);

@@ -1,4 +1,4 @@
-/** Markdown tables, and the generated parts of documents, each between markers of its own. */
+/** Markdown tables, and the generated parts of documents, each between its own markers. */
 
 /** A table; with "figures" all columns but the first are right-aligned. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], columns: "text" | "figures" = "text"): string {
@@ -23,7 +23,7 @@ export function marked(part: Part, content: string): string {
 
 /**
  * The text with the part replaced; undefined if it has no such part.
- * @throws Error where one of the part's markers is missing.
+ * @throws Error if one of the part's markers is missing.
  */
 export function withPart(text: string, part: Part, content: string): string | undefined {
   const [begin, end] = markers(part);

@@ -13,13 +13,13 @@ const { readFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 const path = require("node:path");
 
-/** The runner's exit status after an error that it has already told the engine. */
+/** The runner's exit status after an error that it has already reported to the engine. */
 const STATUS_ALREADY_REPORTED = 32;
 
-/** How often the host looks whether the engine still lives, in milliseconds. */
+/** Interval in milliseconds at which the host checks that the engine still runs. */
 const ENGINE_WATCH_INTERVAL = 1000;
 
-/** Loads modules the way a file in the folder would. */
+/** Resolves modules as a file in the folder would. */
 const requireFrom = (folder) => createRequire(path.join(folder, "program.js"));
 
 /** The SDK's generated messages and gRPC itself, or an error that says how to get them. */
@@ -39,7 +39,7 @@ function loadSdk(folder) {
   }
 }
 
-/** The parsed package.json of a folder, or nothing where there is none. */
+/** The parsed package.json of a folder; undefined if there is none. */
 function readPackage(folder) {
   try {
     return JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
@@ -56,7 +56,7 @@ function packageFolder(folder) {
   return parent === folder ? undefined : packageFolder(parent);
 }
 
-/** The installed package.json of a dependency: beside the program or in a folder above it. */
+/** The installed package.json of a dependency: in the program's folder or one above it. */
 function installedPackage(folder, name) {
   const found = readPackage(path.join(folder, "node_modules", name));
   const parent = path.dirname(folder);
@@ -72,7 +72,7 @@ function dependencies(programFolder) {
     .filter((found) => found !== undefined);
 }
 
-/** Configuration as the SDK reads it: "project:key" is handed on as "project:config:key". */
+/** Configuration keys as the SDK expects them: "project:key" becomes "project:config:key". */
 function sdkConfiguration(entries) {
   return Object.fromEntries(entries.map(([key, value]) => [key.replace(":", ":config:"), value]));
 }
@@ -109,7 +109,7 @@ function runnerEnvironment(request, options) {
   };
 }
 
-/** Runs a process to its end; calls back with a message where it failed to start or was ended from outside. */
+/** Runs a process to its end; calls back with a message if it did not start or a signal ended it. */
 function supervise(children, command, args, settings, finished) {
   const child = spawn(command, args, settings);
   children.add(child);
@@ -234,7 +234,7 @@ function handlers(sdk, engineAddress, children) {
   };
 }
 
-/** Ends the program and the host where the engine, our parent, has died without a word. */
+/** Ends the program and the host if the engine, our parent process, has died. */
 function endWithEngine(children) {
   const engine = process.ppid;
   const watch = () => {
@@ -245,7 +245,7 @@ function endWithEngine(children) {
   setInterval(watch, ENGINE_WATCH_INTERVAL).unref();
 }
 
-/** Starts the gRPC server on a free port of the loopback address and tells the engine the port. */
+/** Starts the gRPC server on a free loopback port and prints the port for the engine. */
 function serve(sdk, engineAddress) {
   const children = new Set();
   const server = new sdk.grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
@@ -257,7 +257,7 @@ function serve(sdk, engineAddress) {
   endWithEngine(children);
 }
 
-/** The engine's address: the only argument that is no flag. */
+/** The engine's address: the only argument that is not a flag. */
 function engineArgument(args) {
   const address = args.filter((argument) => !argument.startsWith("-")).pop();
   if (!address) throw new Error("the engine's address is missing: this program is started by pulumi, not by hand");

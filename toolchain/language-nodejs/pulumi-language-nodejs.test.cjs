@@ -46,7 +46,7 @@ const request = (overrides = {}) => ({
   ...overrides,
 });
 
-test("dependencies are the installed ones, looked for from folders below too", () => {
+test("finds the installed dependencies, from subfolders too", () => {
   assert.deepEqual(host.dependencies(folder).map(({ name }) => name), ["@pulumi/docker", "zod"]);
   assert.deepEqual(host.dependencies(path.join(folder, "node_modules", "..", "src")).map(({ name }) => name), [
     "@pulumi/docker",
@@ -54,16 +54,16 @@ test("dependencies are the installed ones, looked for from folders below too", (
   ]);
 });
 
-test("configuration keys are those the SDK asks for", () => {
+test("converts configuration keys to the SDK's", () => {
   assert.deepEqual(host.sdkConfiguration([["a:b", "1"], ["a:b:c", "2"]]), { "a:config:b": "1", "a:config:b:c": "2" });
 });
 
-test("the keys of secrets are those that the engine names", () => {
+test("passes on the secret keys of the engine", () => {
   const { PULUMI_CONFIG_SECRET_KEYS } = host.runnerEnvironment(request({ getConfigsecretkeysList: () => ["project:key"] }), {});
   assert.deepEqual(JSON.parse(PULUMI_CONFIG_SECRET_KEYS), ["project:key"]);
 });
 
-test("the runner gets the program, and a preview is told", () => {
+test("passes the program and the preview flag to the runner", () => {
   const update = host.runnerArguments(request(), "127.0.0.1:2");
   assert.equal(update.at(-1), "index.ts");
   assert.equal(update[update.indexOf("--engine") + 1], "127.0.0.1:2");
@@ -71,7 +71,7 @@ test("the runner gets the program, and a preview is told", () => {
   assert.ok(host.runnerArguments(request({ getDryrun: () => true }), "x").includes("--dry-run"));
 });
 
-test("the engine's address is the argument that is no flag", () => {
+test("takes the argument that is not a flag as the engine's address", () => {
   assert.equal(host.engineArgument(["--tracing=x", "127.0.0.1:3"]), "127.0.0.1:3");
   assert.throws(() => host.engineArgument(["--help"]), /started by pulumi/);
 });
@@ -86,11 +86,11 @@ const ending = (program, args, act = () => {}) =>
     act(child);
   });
 
-test("a program's status is reported once it has ended", async () => {
+test("reports a program's exit status when it has ended", async () => {
   assert.deepEqual(await ending(process.execPath, ["-e", "process.exit(32)"]), { status: 32, problem: undefined, left: 0 });
 });
 
-test("a program that cannot start, or is ended from outside, is reported in words", async () => {
+test("reports a program that cannot start or is killed, with a message", async () => {
   assert.match((await ending("/nowhere/node", [])).problem, /did not start/);
   const { problem } = await ending(process.execPath, ["-e", "setInterval(() => {}, 1000)"], (child) => child.kill("SIGTERM"));
   assert.match(problem, /ended by SIGTERM/);

@@ -1,4 +1,4 @@
-# Who listens at an address, unix:///path or http://127.0.0.1:port, according to the kernel.
+# Finds who listens at an address, unix:///path or http://127.0.0.1:port, from the kernel's tables.
 # shellcheck shell=bash
 
 # refuses ADDRESS: nothing listens there. The kernel answers at once, even on a busy machine.
@@ -32,10 +32,10 @@ listener() {
   printf 'another program'
 }
 
-# listening_inode ADDRESS: of the listening socket; empty if there is none.
+# listening_inode ADDRESS: the inode of the listening socket; empty if there is none.
 listening_inode() {
   if [[ $1 == unix://* ]]; then
-    # The path is the eighth field and may hold spaces.
+    # The path is the eighth field and may contain spaces.
     SOCKET=${1#unix://} awk '$4 == "00010000" { inode = $7; for (i = 0; i < 7; i++) sub(/^[^ ]+ +/, ""); if ($0 == ENVIRON["SOCKET"]) { print inode; exit } }' /proc/net/unix
   else
     awk -v port="$(printf ':%04X' "${1##*:}")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10; exit }' /proc/net/tcp /proc/net/tcp6

@@ -1,7 +1,7 @@
 # Files are written atomically.
 # shellcheck shell=bash
 
-# write_file FILE MODE: writes standard input to the file, by way of a temporary name.
+# write_file FILE MODE: writes standard input to a temporary file, then renames it.
 write_file() {
   local file=$1 mode=$2 temporary
   mkdir -p -- "$(dirname -- "$file")"
@@ -11,7 +11,7 @@ write_file() {
   mv -f -- "$temporary" "$file"
 }
 
-# download ADDRESS FILE SHA256: fetches a file, three tries; a wrong checksum leaves nothing behind.
+# download ADDRESS FILE SHA256: downloads a file with three retries; leaves no file if the checksum is wrong.
 download() {
   local address=$1 file=$2 checksum=$3
   curl --fail --silent --show-error --location --retry 3 --connect-timeout 10 --output "$file.part" "$address" || return 1
@@ -23,8 +23,8 @@ download() {
   mv -f -- "$file.part" "$file"
 }
 
-# download_listed LIST ADDRESS FILE: fetches a file whose checksum is in the publisher's list at the address LIST.
-# A line of the list is the checksum and the file's name, which is the last part of ADDRESS.
+# download_listed LIST ADDRESS FILE: downloads a file and verifies it with the publisher's checksum list at LIST.
+# Each line of the list is a checksum and a file name; the file's name is the last part of ADDRESS.
 download_listed() {
   local list=$1 address=$2 file=$3 checksum
   checksum=$(curl --fail --silent --show-error --location --retry 3 --connect-timeout 10 "$list" \

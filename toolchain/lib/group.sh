@@ -9,7 +9,7 @@ QUIET_SECONDS=15
 # Seconds that the processes of a group have to end before they are killed.
 GRACE_SECONDS=30
 
-# end_groups_at_exit: from now on Ctrl-C, or any other end of this script, ends the groups under way.
+# end_groups_at_exit: from now on the running groups end with this script, also after Ctrl-C.
 end_groups_at_exit() {
   trap 'for GROUP in "${!ACTIVE_GROUPS[@]}"; do end_group "$GROUP"; done' EXIT
   trap 'exit 129' HUP
@@ -17,8 +17,8 @@ end_groups_at_exit() {
   trap 'exit 143' TERM
 }
 
-# run_in_group NAME LOG COMMAND...: runs a command in a group of its own, with its output in the log and here; what it leaves
-# running is ended. Its status is GROUP_STATUS: bash ignores errors (set -e) within a command whose own status is asked for.
+# run_in_group NAME LOG COMMAND...: runs a command in its own group, with its output in the log and here, then ends what it
+# left running. The status is in GROUP_STATUS, because bash ignores set -e in a command that is part of a condition.
 run_in_group() {
   local name=$1 log=$2 reader
   shift 2
@@ -26,18 +26,18 @@ run_in_group() {
   start_group "$log" "$@"
   tail --follow --lines=+1 --sleep-interval=0.2 --pid="$GROUP" -- "$log" 9>&- &
   reader=$!
-  show_life "$name" "$log" "$GROUP" 9>&- &
+  show_alive "$name" "$log" "$GROUP" 9>&- &
   GROUP_STATUS=0
   wait "$GROUP" || GROUP_STATUS=$?
   end_group "$GROUP"
   wait "$reader"
 }
 
-# start_group LOG COMMAND...: starts a command in a group of its own, GROUP, which ends as soon as this script is gone.
+# start_group LOG COMMAND...: starts a command in its own group, GROUP, which ends when this script ends.
 start_group() {
   local log=$1
   shift
-  set -m # each job is a group of its own
+  set -m # each job gets its own process group
   {
     set +m
     "$@"
@@ -54,7 +54,7 @@ end_with() {
   end_group "$2"
 }
 
-# end_group GROUP: asks its processes to end, and kills those that do not.
+# end_group GROUP: sends SIGTERM to its processes, then SIGKILL to those that remain.
 end_group() {
   local deadline=$((SECONDS + GRACE_SECONDS))
   unset "ACTIVE_GROUPS[$1]"
@@ -69,8 +69,8 @@ group_is_gone() {
   ! kill -0 -- "-$1" 2>/dev/null
 }
 
-# show_life NAME LOG PROCESS: says that the process still runs when its log has not grown for QUIET_SECONDS.
-show_life() {
+# show_alive NAME LOG PROCESS: prints that the process still runs if its log has not grown for QUIET_SECONDS.
+show_alive() {
   local name=$1 log=$2 process=$3 started=$SECONDS quiet=$SECONDS size=0 now
   while kill -0 "$process" 2>/dev/null; do
     sleep 1

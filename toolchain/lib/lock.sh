@@ -26,7 +26,7 @@ lock_holders() {
   printf 'process %s' "${holders[0]:-unknown}"
 }
 
-# with_tool_lock COMMAND...: waits for its turn, so that two stacks do not install the same tool at once.
+# with_tool_lock COMMAND...: runs it under the lock of the tools, so that two stacks do not install the same tool at once.
 with_tool_lock() {
   exec 8>>"$RUN_FOLDER/tools.lock"
   flock --nonblock 8 || { say "another command is installing tools, waiting for it"; flock 8; }

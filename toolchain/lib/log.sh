@@ -32,7 +32,7 @@ log_tail() {
 }
 
 # step NAME COMMAND...: runs a long, quiet command with its output in the log folder.
-# Says the last line of it every 15 seconds, and shows the end of the log where the command fails.
+# Prints the log's last line every 15 seconds, and the end of the log if the command fails.
 step() {
   local name=$1 status=0 log worker
   shift
@@ -50,7 +50,7 @@ step() {
   say "$name: done"
 }
 
-# watch_step NAME PROCESS LOG: says the log's last line every 15 seconds while the process runs.
+# watch_step NAME PROCESS LOG: prints the log's last line every 15 seconds while the process runs.
 watch_step() {
   local name=$1 worker=$2 log=$3 ticks=0
   while kill -0 "$worker" 2>/dev/null; do

@@ -1,7 +1,7 @@
-# Waiting: a late answer is not a failure.
+# Waiting: a slow service is not a broken one.
 # shellcheck shell=bash
 
-# Seconds after which a process that runs and does not answer counts as broken. A variable for tests.
+# Seconds until a running process that does not answer counts as broken. Tests override it.
 PATIENCE="${CP_WHISPERX_PATIENCE:-600}"
 
 # wait_until WHAT COMMAND...: true as soon as the command succeeds, false after PATIENCE seconds.
@@ -18,8 +18,8 @@ wait_until() {
   done
 }
 
-# await_answer WHAT CHECK OVER...: true as soon as `CHECK SECONDS` succeeds, with more seconds at each try; false if the command
-# OVER succeeds or PATIENCE is over.
+# await_answer WHAT CHECK OVER...: true as soon as `CHECK SECONDS` succeeds, with a longer timeout at each attempt; false if
+# the command OVER succeeds or after PATIENCE seconds.
 await_answer() {
   local what=$1 check=$2 limit=5 begin=$SECONDS said=$SECONDS
   shift 2
@@ -35,8 +35,8 @@ await_answer() {
   done
 }
 
-# patiently WHAT COMMAND...: retries `COMMAND SECONDS` while it ends with 124, the status of timeout. Each try has twice the
-# time of the one before; 124 after PATIENCE seconds.
+# patiently WHAT COMMAND...: retries `COMMAND SECONDS` while it ends with 124, the status of timeout. Each attempt has twice
+# the timeout of the one before; 124 after PATIENCE seconds.
 patiently() {
   local what=$1 limit=10 begin=$SECONDS status left
   shift

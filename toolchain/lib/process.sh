@@ -1,4 +1,4 @@
-# Services without a service manager. The kernel knows whether one runs; a late answer only means a busy machine.
+# Services without a service manager. The process table shows whether one runs; a slow answer only means a busy machine.
 # shellcheck shell=bash
 
 # runs_as PROCESS NAME: true if that process runs and its program is called NAME. Works for every user's processes.
@@ -44,15 +44,15 @@ service_process() {
   done < <(find /proc/[0-9]*/fd/1 -maxdepth 0 -printf '%h %l\n' 2>/dev/null)
 }
 
-# drop_stale_pid_file FILE NAME: removes a pid file whose process has ended or is another program.
+# drop_stale_pid_file FILE NAME: removes a pid file if its process has ended or is another program.
 drop_stale_pid_file() {
   local file=$1 name=$2
   [[ -e $file ]] || return 0
   runs_as "$(cat -- "$file")" "$name" || rm -f -- "$file"
 }
 
-# ensure_service NAME CHECK ADDRESS COMMAND...: returns when `CHECK SECONDS` succeeds. COMMAND runs only if no process of
-# the service runs and nothing listens at the address. A process of ours that cannot be reached any more is restarted.
+# ensure_service NAME CHECK ADDRESS COMMAND...: returns when `CHECK SECONDS` succeeds. Starts COMMAND only if the service does
+# not run and nothing listens at the address. Restarts our process if it can no longer be reached.
 ensure_service() {
   local name=$1 check=$2 address=$3 log="$LOG_FOLDER/$1.log" process
   shift 3
@@ -62,7 +62,7 @@ ensure_service() {
     await_service "$name" "$check" "$address" "$process" && return
     end_process "$name" "$process"
   fi
-  await_stranger "$name" "$check" "$address" && return
+  await_other_service "$name" "$check" "$address" && return
   say "$name: starting (log: $log)"
   # In its own session, without our locks.
   setsid -- "$@" >>"$log" 2>&1 </dev/null 8>&- 9>&- &
@@ -75,14 +75,14 @@ ensure_service() {
   fail "$name ended during its start" "read $log; usual causes are a full disk, missing permissions (run as root) or a port in use"
 }
 
-# await_service NAME CHECK ADDRESS PROCESS: false if the process ends, its socket's file is gone or PATIENCE is over.
+# await_service NAME CHECK ADDRESS PROCESS: false if the process ends, its socket file is gone or after PATIENCE seconds.
 await_service() {
   local name=$1 check=$2 went=$SECONDS
-  await_answer "$name (process $4)" "$check" is_out_of_reach "$name" "$3" "$4"
+  await_answer "$name (process $4)" "$check" is_unreachable "$name" "$3" "$4"
 }
 
-# is_out_of_reach NAME ADDRESS PROCESS: whether to stop waiting. Continues a stopped process; $went is when it last ran.
-is_out_of_reach() {
+# is_unreachable NAME ADDRESS PROCESS: whether to stop waiting. Continues a stopped process; $went is when it last ran.
+is_unreachable() {
   local name=$1 address=$2 process=$3
   lives "$process" || return 0
   if has_lost_socket "$address"; then
@@ -99,8 +99,9 @@ is_out_of_reach() {
   return 1
 }
 
-# await_stranger NAME CHECK ADDRESS [WHAT_TO_DO]: false if nothing listens; fails if something listens that never answers.
-await_stranger() {
+# await_other_service NAME CHECK ADDRESS [FIX]: waits for a listener that we did not start. False if nothing listens; fails if it
+# never answers.
+await_other_service() {
   local name=$1 check=$2 address=$3 advice=${4:-stop it, or find out why it does not answer}
   refuses "$address" && return 1
   patiently "$name at $address" "$check" >/dev/null && return
@@ -115,7 +116,7 @@ stop_service() {
   [[ -z $process ]] || end_process "$1" "$process"
 }
 
-# end_process NAME PROCESS: sends SIGTERM; buildkitd finishes its builds first. Kills it after PATIENCE seconds.
+# end_process NAME PROCESS: sends SIGTERM, and SIGKILL after PATIENCE seconds. buildkitd finishes its builds first.
 end_process() {
   local name=$1 process=$2
   lives "$process" || return 0
@@ -131,7 +132,7 @@ end_process() {
 
 process_is_gone() { ! lives "$1"; }
 
-# was_killed STATUS: whether a command ended by a signal. Pulumi ends with 255 if a deployment failed.
+# was_killed STATUS: true if a signal ended the command. Pulumi ends with 255 if a deployment failed.
 was_killed() {
   (($1 > 128 && $1 <= 192))
 }

@@ -3,7 +3,7 @@
 
 # TOOLCHAIN_SOURCE: official, packages, or auto (the default): official if that part's host answers.
 
-# What each address answered: empty if it was reached, otherwise curl's error.
+# The result for each address: empty if it was reached, otherwise curl's error.
 declare -A ANSWERS=()
 
 # answers ADDRESS: true if an HTTP server answers at the address, with any status.
@@ -13,8 +13,7 @@ answers() {
   [[ -z ${ANSWERS[$address]} ]]
 }
 
-# ask_internet ADDRESS: prints why it is not reachable. An unknown name, a refusal or a bad certificate counts at once, a timeout
-# after three tries of 5, 10 and 20 seconds.
+# ask_internet ADDRESS: prints why it is not reachable. Retries only timeouts: three attempts of 5, 10 and 20 seconds.
 ask_internet() {
   local limit status words
   for limit in 5 10 20; do
@@ -25,7 +24,7 @@ ask_internet() {
   ((status == 0)) || printf '%s' "${words:-curl ended with status $status}"
 }
 
-# use_official PART ADDRESS: true if PART should come from its official source, whose host is checked at ADDRESS.
+# use_official PART ADDRESS: true if PART should come from its official source. ADDRESS tests its host.
 use_official() {
   local part=$1 address=$2 choice=${TOOLCHAIN_SOURCE:-auto}
   case $choice in

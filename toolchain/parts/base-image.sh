@@ -1,9 +1,9 @@
-# The base image of the hierarchy, in the local registry under one name: the official one or its stand-in.
+# The base image in the local registry: the official one or our substitute, under the same name.
 # shellcheck shell=bash
 
 BASE_IMAGE_NAME="$REGISTRY_ADDRESS/$BASE_IMAGE_REPOSITORY:$BASE_IMAGE_TAG"
 
-# ensure_base_image: returns with the image in the registry; nothing is made anew where it is there.
+# ensure_base_image: returns with the image in the registry; does nothing if it is already there.
 ensure_base_image() {
   local digest
   digest=$(base_image_digest)
@@ -17,22 +17,21 @@ ensure_base_image() {
   [[ -n $digest ]] || fail "$BASE_IMAGE_NAME is not in the registry although it was pushed" "read $LOG_FOLDER/registry.log"
 }
 
-# write_machine_settings: what the program takes on this machine unless a stack says otherwise: the registry, and the base image
-# in it.
+# write_machine_settings: writes this machine's defaults, the registry and its base image. A stack's settings override them.
 write_machine_settings() {
   local reference
   reference=$(base_image_reference)
   printf '{ "registry": "%s", "baseImages": { "cpu": "%s" } }\n' "$REGISTRY_ADDRESS" "$reference" | write_file "$CP_WHISPERX_HOME/machine.json" 644
 }
 
-# base_image_reference: name@digest, as the program takes it.
+# base_image_reference: name@digest, as the setting baseImages expects it.
 base_image_reference() {
   local digest
   digest=$(base_image_digest) || return
   printf '%s@%s' "$BASE_IMAGE_NAME" "$digest"
 }
 
-# base_image_digest: what the registry has under the name; empty where it says that it has nothing.
+# base_image_digest: the digest in the registry; empty if the registry answers 404.
 base_image_digest() {
   local headers
   headers=$(patiently "the registry" ask_base_image | tr -d '\r') \
@@ -58,12 +57,12 @@ mirror_base_image() {
     || fail "the base image could not be copied from docker.io" "read $LOG_FOLDER/base-image.log, or set TOOLCHAIN_SOURCE=packages to make it from Debian packages"
 }
 
-# make_base_image: the stand-in, the same release of Debian with its Python 3.11.
+# make_base_image: builds the substitute: the same Debian release with its Python 3.11.
 make_base_image() {
   command -v mmdebstrap >/dev/null || install_packages mmdebstrap mmdebstrap
-  ((EUID == 0)) || fail "making the base image needs root" "run the command as root"
+  ((EUID == 0)) || fail "building the base image needs root" "run the command as root"
   step base-image build_base_image \
-    || fail "the base image could not be made" "read $LOG_FOLDER/base-image.log; the command can be run again as it is"
+    || fail "the base image could not be built" "read $LOG_FOLDER/base-image.log and run the command again"
 }
 
 # build_base_image: with fixed times, so that the same packages give the same digest on every machine.
@@ -79,7 +78,7 @@ build_base_image() {
 }
 
 # debian_root FILE: a minimal system with Python, without documentation and translations; apt works in it.
-# usrmerge is kept out because it brings all of Perl; usr-is-merged does for a new system.
+# Excludes usrmerge, which depends on all of Perl; usr-is-merged is enough for a new system.
 debian_root() {
   # shellcheck disable=SC2016 # mmdebstrap's shell replaces $1 by the new root
   mmdebstrap --variant=minbase --include=ca-certificates,netbase,python3,tzdata,usr-is-merged \

@@ -1,4 +1,4 @@
-# The BuildKit builder: one name, which is all the program knows, and two ways to run it.
+# The BuildKit builder, as a container or as a process. The program knows only its name.
 # shellcheck shell=bash
 
 BUILDKIT_SOCKET="$RUN_FOLDER/buildkitd.sock"
@@ -15,7 +15,7 @@ ensure_builder() {
   esac
 }
 
-# builder_driver: the driver of our builder, empty if there is none. Read from buildx's file, because running buildx takes seconds.
+# builder_driver: our builder's driver; empty if there is none. Reads buildx's file, because running buildx takes seconds.
 builder_driver() {
   local file="${BUILDX_CONFIG:-${DOCKER_CONFIG:-$HOME/.docker}/buildx}/instances/$BUILDER_NAME"
   [[ -s $file ]] || return 0
@@ -75,7 +75,7 @@ create_container_builder() {
 ensure_container_builder() {
   builder_container_runs && return
   step builder-start docker buildx inspect --bootstrap "$BUILDER_NAME" && return
-  # buildx does not wait long.
+  # buildx itself has a short timeout.
   builder_container_runs && return
   remove_container_builder
   create_container_builder

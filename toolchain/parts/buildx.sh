@@ -1,7 +1,7 @@
 # The client that manages BuildKit builders, a plugin of the docker command.
 # shellcheck shell=bash
 
-# The oldest buildx that knows the options we use.
+# The oldest buildx that supports the options we use.
 BUILDX_MINIMUM_VERSION=0.13.0
 
 # ensure_buildx: keeps an installed buildx that is new enough.

@@ -1,8 +1,8 @@
 # Drift: what the engine lost since the last deployment, by a reboot or a docker rm.
 # shellcheck shell=bash
 
-# repair_drift OUTPUTS: tells Pulumi what is gone, by the outputs of the last deployment. Only where something is, because
-# asking the engine for everything takes long, and never about images, which a registry without TLS cannot answer.
+# repair_drift OUTPUTS: refreshes Pulumi's state if a container of the last deployment is gone. Otherwise skips it, because
+# a refresh is slow. Leaves out images: the provider cannot read a registry without TLS.
 repair_drift() {
   local lost service targets=()
   lost=$(lost_services "$1")
@@ -16,7 +16,7 @@ repair_drift() {
     || { log_tail "$LOG_FOLDER/refresh.log"; fail "Pulumi could not compare its state with the engine" "read $LOG_FOLDER/refresh.log"; }
 }
 
-# lost_services OUTPUTS: the services of the last deployment whose containers do not run, one a line.
+# lost_services OUTPUTS: the services of the last deployment without a running container, one per line.
 lost_services() {
   local running
   running=$(on_engine docker ps --format '{{.Names}}') \

@@ -27,12 +27,12 @@ engine_answers() {
   ask_engine "$1" >/dev/null
 }
 
-# engine_version: waits for the answer; fails if none will come.
+# engine_version: prints the version; waits for a slow engine, fails if it cannot answer.
 engine_version() {
   patiently "the Docker engine" ask_engine
 }
 
-# await_engine: an engine listens but has not answered. Ours is repaired; another one is waited for.
+# await_engine: handles an engine that listens but has not answered: repairs ours, waits for another one.
 await_engine() {
   if [[ -n "$(service_process dockerd)" ]]; then
     start_engine
@@ -88,12 +88,12 @@ install_official_engine() {
     || fail "Docker's installation script failed" "read $LOG_FOLDER/engine-install.log, or set TOOLCHAIN_SOURCE=packages to take Debian's docker.io"
 }
 
-# start_engine: by the service manager where one runs, otherwise by hand.
+# start_engine: uses the service manager if one runs, otherwise starts dockerd itself.
 start_engine() {
   if [[ -d /run/systemd/system ]]; then
     say "engine: starting docker.service"
     systemctl start docker || fail "docker.service did not start" "read journalctl --unit docker"
-    engine_version >/dev/null || fail "docker.service runs and cannot be used: $(engine_problem)" "read journalctl --unit docker"
+    engine_version >/dev/null || fail "docker.service runs but cannot be used: $(engine_problem)" "read journalctl --unit docker"
     return
   fi
   drop_stale_pid_file "$ENGINE_PID_FILE" dockerd
@@ -102,7 +102,7 @@ start_engine() {
   ensure_service dockerd engine_answers "$ENGINE_ADDRESS" dockerd
 }
 
-# check_other_engine: an engine that somebody else started may still be starting; we do not end it.
+# check_other_engine: waits for an engine that somebody else started; never ends it.
 check_other_engine() {
   local process
   [[ -e $ENGINE_PID_FILE ]] || return 0

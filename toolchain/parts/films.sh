@@ -1,15 +1,15 @@
-# Films: into the folder the containers read, through the stages, and where the results lie.
+# Films: copies them to the stack's machine, subtitles them, and prints where the results are.
 # shellcheck shell=bash
 
-# bring_in FILM FOLDER: copies a film into the folder on the stack's machine, unless it is there; prints its name.
-bring_in() {
+# import_film FILM FOLDER: copies a film into the folder on the stack's machine, unless it is there; prints its name.
+import_film() {
   local film=$1 folder=$2 name
   name=$(basename -- "$film")
   if [[ -z $STACK_HOST ]]; then copy_film "$film" "$folder" "$name"; else send_film "$film" "$folder" "$name"; fi
   printf '%s' "$name"
 }
 
-# copy_film FILM FOLDER NAME: where the folder is on this machine.
+# copy_film FILM FOLDER NAME: copies it to a folder on this machine.
 copy_film() {
   local film=$1 folder=$2 name=$3 temporary
   if [[ ! -e "$folder/$name" ]]; then
@@ -21,11 +21,11 @@ copy_film() {
     chmod 644 -- "$temporary"
     mv -- "$temporary" "$folder/$name"
   elif ! cmp --silent -- "$film" "$folder/$name"; then
-    fail_for_other_film "$film" "$folder/$name"
+    refuse_other_film "$film" "$folder/$name"
   fi
 }
 
-# send_film FILM FOLDER NAME: where the folder is on another machine.
+# send_film FILM FOLDER NAME: copies it to a folder on another machine, by ssh.
 send_film() {
   local film=$1 folder=$2 name=$3 there bytes place
   place=$(address_of "$folder")
@@ -38,7 +38,7 @@ send_film() {
     on_host "$RECEIVE_FILM" "$folder" "$name" "$bytes" <"$film" \
       || fail "$film could not be copied to $place" "see the message above; the user of ssh $STACK_HOST needs write permission there (chown), and the disk needs space (df $folder)"
   elif [[ $there != "$(sha256sum <"$film")" ]]; then
-    fail_for_other_film "$film" "$place/$name"
+    refuse_other_film "$film" "$place/$name"
   fi
 }
 
@@ -51,7 +51,7 @@ rm -f -- "$temporary"
 exit 1
 '
 
-fail_for_other_film() {
+refuse_other_film() {
   fail "$2 is a different film of the same name" "rename $1, or remove the other one"
 }
 

@@ -14,14 +14,14 @@ build_go_program() {
   stamp "$name" "$hash"
 }
 
-# go_sources_hash FOLDER SETTINGS: over all files of a module and how it is built.
+# go_sources_hash FOLDER SETTINGS: hashes all files of a module and its build settings.
 go_sources_hash() {
   local files
   mapfile -t files < <(find "$1" -type f ! -name '*_test.go' | sort)
   hash_of "${files[@]}" "$2"
 }
 
-# compile FOLDER PACKAGE TARGET LINKER_FLAGS TAGS: strips the program, without paths of this machine.
+# compile FOLDER PACKAGE TARGET LINKER_FLAGS TAGS: builds a stripped program that contains no path of this machine.
 compile() {
   local folder=$1 package=$2 target=$3 flags=$4 tags=$5
   mkdir -p -- "$(dirname -- "$target")" \

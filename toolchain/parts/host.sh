@@ -1,17 +1,17 @@
-# The machine whose engine runs the stack: this one, or the one that the setting `host` names. Pulumi and the builder work
-# on this one in either case, so DOCKER_HOST is set for single commands and never exported.
+# The machine that runs the stack: this one, or the one in the setting `host`. Pulumi and the builder always run on this one,
+# so DOCKER_HOST is set for single commands and never exported.
 # shellcheck shell=bash
 
 # ssh://user@machine, empty for this machine.
 STACK_HOST=
 
-# set_stack_host KEY...: reads it at these keys from JSON on standard input: the stack's configuration or outputs, which the
-# command has read anyway, because another call of Pulumi takes a second.
+# set_stack_host KEY...: reads it at these keys of the JSON on standard input, the stack's configuration or outputs. The
+# caller has that JSON already; another call of Pulumi takes a second.
 set_stack_host() {
   STACK_HOST=$(json_value "$@")
 }
 
-# ensure_stack_engine: returns when the stack's engine answers. Only this machine's own is installed and started.
+# ensure_stack_engine: returns when the stack's engine answers. Installs and starts only this machine's engine.
 ensure_stack_engine() {
   if [[ -z $STACK_HOST ]]; then
     ensure_engine
@@ -31,7 +31,7 @@ docker_command() {
   printf '%s' "docker${STACK_HOST:+ --host $STACK_HOST}"
 }
 
-# on_host SCRIPT ARGUMENT...: runs a POSIX shell script on the other machine, whose login shell gets all words as one line.
+# on_host SCRIPT ARGUMENT...: runs a POSIX shell script on the other machine. ssh passes all arguments as one line.
 on_host() {
   local script=$1 word quote="'\\''" line='sh -c'
   shift

@@ -1,5 +1,5 @@
-# The host's own Python environment for the stack native: what the slim images leave out, made from the lock of the full
-# ones, so that a package has the same version on either side.
+# The host's Python environment for the stack native: the packages that the slim images leave out, in the versions of the
+# full images' lock.
 # shellcheck shell=bash
 
 NATIVE_LOCK="$PROJECT_FOLDER/docker/base-ml/requirements.cuda.lock"

@@ -1,7 +1,7 @@
 # The program's npm packages, exactly as package-lock.json has them.
 # shellcheck shell=bash
 
-# ensure_node_modules: does nothing if they were installed from the same lock.
+# ensure_node_modules: installs them; does nothing if they were installed from the same lock.
 ensure_node_modules() {
   local hash
   hash=$(hash_of "$PROJECT_FOLDER/package-lock.json")

@@ -9,7 +9,7 @@ ensure_plugins() {
 }
 
 # ensure_plugin NAME VERSION BUILD: installs the official plugin if it is reachable, otherwise calls BUILD with the target file.
-# An installed plugin stays, unless we built it from other sources than today's.
+# Keeps an installed plugin, unless we built it from different sources.
 ensure_plugin() {
   local name=$1 version=$2 build=$3 target="$PLUGIN_FOLDER/resource-$1-v$2/pulumi-resource-$1"
   if [[ -x $target && ! -e "$STAMP_FOLDER/pulumi-resource-$name" ]]; then return; fi

@@ -1,7 +1,7 @@
 # The Pulumi command line and the wrapper that puts it on the PATH.
 # shellcheck shell=bash
 
-# ensure_pulumi: returns with the pinned version at $BIN_FOLDER/pulumi or, where the user has it, on the PATH.
+# ensure_pulumi: returns with the pinned version at $BIN_FOLDER/pulumi, or on the PATH if the user installed it.
 ensure_pulumi() {
   if [[ "$(pulumi_version)" == "v$PULUMI_VERSION" && ! -e "$STAMP_FOLDER/pulumi" ]]; then
     [[ ! -x "$BIN_FOLDER/pulumi" ]] || ensure_wrapper
@@ -15,7 +15,7 @@ ensure_pulumi() {
   ensure_wrapper
 }
 
-# pulumi_version: ours where it is installed, otherwise that of the PATH; empty where there is none. "v1.2.3".
+# pulumi_version: the version of ours, otherwise of the one on the PATH, as "v1.2.3"; empty if there is none.
 pulumi_version() {
   local program="$BIN_FOLDER/pulumi"
   [[ -x $program ]] || program=$(command -v pulumi) || return 0
@@ -42,7 +42,7 @@ install_official_pulumi() {
   rm -rf -- "$folder" "$archive"
 }
 
-# build_pulumi: the command line from its Go module, and our own language host beside it, where Pulumi looks first.
+# build_pulumi: builds the command line from its Go module and puts our language host next to it, where Pulumi looks first.
 build_pulumi() {
   build_go_program pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi "$BIN_FOLDER/pulumi" \
     "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$PULUMI_VERSION"
@@ -50,13 +50,13 @@ build_pulumi() {
     || write_file "$BIN_FOLDER/pulumi-language-nodejs" 755 <"$TOOLCHAIN_FOLDER/language-nodejs/pulumi-language-nodejs.cjs"
 }
 
-# ensure_wrapper: a `pulumi` on the PATH which knows the passphrase, unless the user has a Pulumi of their own there.
+# ensure_wrapper: installs a `pulumi` on the PATH that sets the passphrase, unless the user has their own Pulumi there.
 ensure_wrapper() {
   local wrapper=${CP_WHISPERX_WRAPPER:-/usr/local/bin/pulumi} found
   found=$(command -v pulumi || true)
   if [[ -n $found && $found != "$wrapper" && $found != "$BIN_FOLDER/pulumi" ]]; then return; fi
   if [[ -e $wrapper ]]; then
-    # Another home's, or no wrapper of ours at all.
+    # It is another home's wrapper, or not ours at all.
     grep --quiet --fixed-strings --line-regexp "$(wrapper_home)" "$wrapper" || return 0
     [[ "$(wrapper_text)" != "$(<"$wrapper")" ]] || return 0
   fi
@@ -68,13 +68,13 @@ ensure_wrapper() {
   say "pulumi: $wrapper runs $BIN_FOLDER/pulumi"
 }
 
-# wrapper_home: the line of our wrapper by which it finds this home.
+# wrapper_home: the line that sets the home in our wrapper.
 wrapper_home() { printf '%s' "home=\"\${CP_WHISPERX_HOME:-$CP_WHISPERX_HOME}\""; }
 
 wrapper_text() {
   cat <<EOF
 #!/bin/sh
-# Pulumi of cp-whisperx (make up): the passphrase is the one made there, unless another is given, and the salt that of the state.
+# Pulumi of cp-whisperx (make up). Uses its passphrase, unless you set another one, and the salt in the state.
 $(wrapper_home)
 export PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
 if [ -z "\${PULUMI_CONFIG_PASSPHRASE+set}\${PULUMI_CONFIG_PASSPHRASE_FILE+set}" ] && [ -r "\$home/passphrase" ]; then

@@ -13,7 +13,7 @@ ensure_python_tools() {
   ensure_environment "$DEVELOPMENT_ENVIRONMENT" "$PROJECT_FOLDER/docker/development.lock" install_development
 }
 
-# ensure_environment FOLDER LOCK INSTALL: calls INSTALL FOLDER LOCK unless the folder was made from this lock.
+# ensure_environment FOLDER LOCK INSTALL: calls INSTALL FOLDER LOCK unless the folder was installed from this lock.
 ensure_environment() {
   local folder=$1 lock=$2 install=$3 name hash
   name="python-$(basename -- "$folder")" hash=$(hash_of "$lock")

@@ -15,12 +15,12 @@ end_deployment() {
   rm -f -- "$UNFINISHED_FILE"
 }
 
-# update_stack PROBLEM OPTION...: pulumi up with these options, between begin_deployment and its end; fails with the problem.
+# update_stack PROBLEM OPTION...: runs pulumi up with these options after begin_deployment; fails with PROBLEM.
 update_stack() {
   local problem=$1 status=0
   shift
   show_pulumi up --yes --skip-preview --suppress-outputs --stack "$STACK_NAME" "$@" || status=$?
-  # After a kill the state may lack the operation under way.
+  # After a kill the state may lack the running operation.
   was_killed "$status" || end_deployment
   ((status == 0)) || fail "$problem" "fix what the messages above name and run the command again: it resumes where it stopped"
 }
@@ -38,8 +38,8 @@ recover() {
   fail "the leftovers of the last deployment could not be cleaned up" "see the messages above; $export is the exported state"
 }
 
-# release_stale_locks: removes Pulumi's locks of this stack whose process on this host is gone; waits for one that runs, such as
-# one whose make was killed. Only for a file backend: a service handles its locks itself.
+# release_stale_locks: removes Pulumi's locks of this stack if their process on this host is gone; waits for a running one,
+# for example if only make was killed. Only for a file backend: Pulumi Cloud handles its locks itself.
 release_stale_locks() {
   local lock content host process
   for lock in "$(state_folder)"/.pulumi/locks/*/cp-whisperx/"$STACK_NAME"/*.json; do
@@ -54,7 +54,7 @@ release_stale_locks() {
   done
 }
 
-# await_lock LOCK PROCESS: false if the process keeps its lock for longer than PATIENCE.
+# await_lock LOCK PROCESS: waits for the lock's release; false after PATIENCE seconds.
 await_lock() {
   ! holds_lock "$@" || say "state: Pulumi (process $2) works on the stack $STACK_NAME, waiting for it"
   wait_until "Pulumi (process $2)" lets_go_of_lock "$@"
@@ -62,8 +62,8 @@ await_lock() {
 
 lets_go_of_lock() { ! holds_lock "$@"; }
 
-# holds_lock LOCK PROCESS: a process younger than the lock only reuses the process id. One minute of tolerance covers a clock
-# that was set meanwhile.
+# holds_lock LOCK PROCESS: false if the process is younger than the lock: then the process id was reused. One minute of
+# tolerance covers a clock that was set in between.
 holds_lock() {
   [[ -e $1 ]] && runs_as "$2" pulumi && (($(process_start "$2") <= $(stat --format %Y -- "$1") + 60))
 }

@@ -7,7 +7,7 @@ ensure_registry() {
   registry_answers 5 && return
   container=$(registry_container)
   if [[ $container != "running $REGISTRY_PORT" && -z "$(service_process registry)" ]]; then
-    await_stranger registry registry_answers "http://$REGISTRY_ADDRESS" \
+    await_other_service registry registry_answers "http://$REGISTRY_ADDRESS" \
       "stop that program, or choose another port for the registry: CP_WHISPERX_REGISTRY_PORT=5001 make up" && return
   fi
   if [[ ! -e "$RUN_FOLDER/registry.yml" ]] && use_official registry https://registry-1.docker.io/v2/; then
@@ -24,8 +24,8 @@ registry_answers() {
   grep --quiet --ignore-case '^docker-distribution-api-version: registry/2' <<<"$headers"
 }
 
-# start_registry_container CONTAINER: the official image with its data in $REGISTRY_FOLDER. A running container is waited for; one
-# that is stopped or has another port is recreated.
+# start_registry_container CONTAINER: runs the official image with its data in $REGISTRY_FOLDER. Waits for a running
+# container; recreates one that is stopped or has another port.
 start_registry_container() {
   local container=$1 name=cp-whisperx-registry
   if [[ $container != "running $REGISTRY_PORT" ]]; then
@@ -46,7 +46,7 @@ registry_container() {
     | sed 's/ .*:\([0-9]*\)->.*/ \1/'
 }
 
-# start_registry_program: the same version from its Go module, with our configuration.
+# start_registry_program: builds the same version from its Go module and runs it with our configuration.
 start_registry_program() {
   local -x OTEL_TRACES_EXPORTER=none
   build_registry
@@ -58,7 +58,7 @@ build_registry() {
   build_go_program registry . "$BIN_FOLDER/registry" "-X github.com/distribution/distribution/v3/version.version=v$REGISTRY_VERSION"
 }
 
-# write_registry_configuration: data kept in $REGISTRY_FOLDER, where the container has it too; deletion allowed; no login.
+# write_registry_configuration: data in $REGISTRY_FOLDER, as for the container; deletion allowed; no login.
 write_registry_configuration() {
   mkdir -p "$REGISTRY_FOLDER"
   write_file "$RUN_FOLDER/registry.yml" 644 <<EOF

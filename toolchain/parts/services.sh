@@ -28,7 +28,7 @@ reach_stack() {
 service_container() {
   local stage=$1 container names
   names=$(python3 -c 'import json, sys; print(", ".join(json.load(sys.stdin)["services"]))' <<<"$OUTPUTS")
-  [[ -n $stage ]] || fail "no service was named" "STAGE= one of $names"
+  [[ -n $stage ]] || fail "STAGE is not set" "STAGE= one of $names"
   container=$(json_value services "$stage" container <<<"$OUTPUTS")
   [[ -n $container ]] || fail "the stack $STACK_NAME has no service $stage" "STAGE= one of $names"
   printf '%s' "$container"

@@ -1,10 +1,10 @@
-# Pulumi's state: where it lies, the passphrase that encrypts its secrets, and the stack itself.
+# Pulumi's state: the backend, the passphrase that encrypts its secrets, and the stack itself.
 # shellcheck shell=bash
 
 PASSPHRASE_FILE="$CP_WHISPERX_HOME/passphrase"
 
-# export_pulumi_environment: what Pulumi needs to know, unless the user has said otherwise. Pulumi.yaml names the default
-# backend, which only holds for the default home. A stack file without an encryption salt gets that of the state.
+# export_pulumi_environment: sets Pulumi's variables unless the user has set them. Pulumi.yaml names the backend of the
+# default home; another home needs its own. A stack file without an encryption salt uses the salt in the state.
 export_pulumi_environment() {
   export PULUMI_SKIP_UPDATE_CHECK=true PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
   export CP_WHISPERX_DETAIL="${DETAIL:-${CP_WHISPERX_DETAIL:-}}"
@@ -17,61 +17,61 @@ export_pulumi_environment() {
   fi
 }
 
-# ensure_passphrase: made on first use, readable by its owner alone. Without it the state's secrets are lost.
+# ensure_passphrase: creates it on first use, readable only by its owner. Without it the state's secrets are lost.
 ensure_passphrase() {
   [[ ${PULUMI_CONFIG_PASSPHRASE_FILE:-} == "$PASSPHRASE_FILE" && ! -s $PASSPHRASE_FILE ]] || return 0
   (umask 077 && head --bytes 32 /dev/urandom | base64 | write_file "$PASSPHRASE_FILE" 600)
-  say "state: made a passphrase in $PASSPHRASE_FILE; keep it with the state"
+  say "state: created the passphrase $PASSPHRASE_FILE; back it up together with the state"
 }
 
-# ensure_stack: returns with the stack in the backend; prints its configuration as JSON.
+# ensure_stack: creates the stack if it does not exist; prints its configuration as JSON.
 ensure_stack() {
   local configuration
   mkdir -p -- "$STATE_FOLDER"
   configuration=$(stack_configuration) || return
   if [[ -z $configuration ]]; then
-    say "state: making the stack $STACK_NAME"
+    say "state: creating the stack $STACK_NAME"
     init_stack >&2 \
-      || fail "the stack $STACK_NAME could not be made" "see the message above; pulumi whoami --verbose says which backend is used"
+      || fail "the stack $STACK_NAME could not be created" "see the message above; pulumi whoami --verbose says which backend is used"
     configuration=$(stack_configuration)
   fi
   printf '%s' "$configuration"
 }
 
-# stack_configuration: as JSON; empty where there is no such stack.
+# stack_configuration: as JSON; empty if there is no such stack.
 stack_configuration() {
-  ask_stack config --json
+  query_stack config --json
 }
 
-# stack_outputs: what the last deployment says of itself, as JSON; {} where there was none.
+# stack_outputs: the outputs of the last deployment, as JSON; {} if there was none.
 stack_outputs() {
   local outputs
-  outputs=$(ask_stack stack output --json) || return
+  outputs=$(query_stack stack output --json) || return
   printf '%s' "${outputs:-{\}}"
 }
 
-# ask_stack ARGUMENT...: what Pulumi says of the stack; empty where it says that there is none.
-ask_stack() {
+# query_stack ARGUMENT...: prints what a Pulumi command prints about the stack; empty if the stack does not exist.
+query_stack() {
   local log="$LOG_FOLDER/stack-question.log"
   pulumi_here "$@" --stack "$STACK_NAME" 2>"$log" && return
   grep --quiet 'no stack named' "$log" && return
   log_tail "$log"
-  fail "Pulumi could not read the stack $STACK_NAME" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was made with"
+  fail "Pulumi could not read the stack $STACK_NAME" "see the message above; PULUMI_BACKEND_URL and the passphrase must be those it was created with"
 }
 
-# pulumi_here ARGUMENT...: Pulumi in this checkout, without questions.
+# pulumi_here ARGUMENT...: runs Pulumi in this checkout without prompts.
 pulumi_here() { pulumi_on_copy --non-interactive "$@"; }
 
-# pulumi_on_copy ARGUMENT...: Pulumi in this checkout. Pulumi writes the salt into the stack file that it reads, so it reads a
-# copy. It does not get our locks: its plugins live on where it is killed. Its own lock is looked after in recovery.sh.
+# pulumi_on_copy ARGUMENT...: runs Pulumi in this checkout on a copy of the stack file, because Pulumi writes the salt into
+# the file that it reads. It does not inherit our locks: its plugins outlive it if it is killed. recovery.sh handles its lock.
 pulumi_on_copy() (
   copy_stack_file
   export PULUMI_OPTION_CONFIG_FILE="$STACK_COPY/Pulumi.$STACK_NAME.yaml"
   pulumi --cwd "$PROJECT_FOLDER" "$@" 8>&- 9>&-
 )
 
-# show_pulumi COMMAND ARGUMENT...: Pulumi with its own display where a terminal shows it. Elsewhere without the lines of the
-# builds, which are in a log; the status is Pulumi's.
+# show_pulumi COMMAND ARGUMENT...: runs Pulumi with its own display on a terminal. Without one, build logs go to a file only.
+# The exit status is Pulumi's.
 show_pulumi() {
   if [[ -t 1 ]]; then
     pulumi_on_copy "$@"
@@ -80,14 +80,14 @@ show_pulumi() {
   fi
 }
 
-# init_stack: stack init writes the salt beside the project file that it reads.
+# init_stack: runs on a copy, because stack init writes the salt next to the project file that it reads.
 init_stack() (
   copy_stack_file
   pulumi --cwd "$STACK_COPY" --non-interactive stack init "$STACK_NAME" --no-select
   pulumi --cwd "$PROJECT_FOLDER" --non-interactive stack select "$STACK_NAME"
 )
 
-# copy_stack_file: copies the project's and the stack's file into the folder STACK_COPY, which goes with this shell.
+# copy_stack_file: copies Pulumi.yaml and the stack file into the folder STACK_COPY, which this shell removes when it exits.
 copy_stack_file() {
   local file
   STACK_COPY=$(mktemp --directory)
@@ -97,7 +97,7 @@ copy_stack_file() {
   done
 }
 
-# json_value KEY...: the value at the keys in the JSON of standard input, empty where there is none.
+# json_value KEY...: the value at these keys of the JSON on standard input; empty if there is none.
 json_value() {
   python3 -c 'import json, sys
 value = json.load(sys.stdin)

@@ -1,26 +1,26 @@
-# All parts together: everything a bare machine lacks, in parallel where possible.
+# Installs and starts everything a bare machine needs, in parallel if possible.
 # shellcheck shell=bash
 
 # ensure_tools [builds]: returns with the engine, the builder, the registry with the base image, Pulumi, its plugins and the npm
-# packages. The long builds that need no engine run in parallel; if one fails, the command fails. With `builds`, images are only
-# built: an engine is needed for no more than to run builder and registry.
+# packages. Long builds that need no engine run in parallel; if one fails, the command fails. With `builds`, an engine is used
+# only to run the builder and the registry.
 ensure_tools() {
-  local beside status=0
+  local build_process status=0
   check_space "$CP_WHISPERX_HOME" 3
   command -v curl >/dev/null || install_packages curl curl ca-certificates
   (
     ensure_pulumi
     ensure_plugins
   ) &
-  beside=$!
-  trap 'end_beside "$beside"' EXIT
+  build_process=$!
+  trap 'end_builds "$build_process"' EXIT
   ensure_node_modules
   { [[ ${1:-} == builds ]] && builds_without_engine; } || ensure_engine
   ensure_registry
   ensure_buildx
   ensure_builder
   ensure_base_image
-  wait "$beside" || status=$?
+  wait "$build_process" || status=$?
   trap - EXIT
   ((status == 0)) || exit "$status"
 }
@@ -33,13 +33,13 @@ ensure_program() {
   ensure_node_modules
 }
 
-# builds_without_engine: whether builder and registry run outside the engine.
+# builds_without_engine: true if builder and registry run outside the engine.
 builds_without_engine() {
   [[ "$(builder_driver)" == remote ]] && registry_answers 5
 }
 
-# end_beside PROCESS: ends the parallel builds after another part failed.
-end_beside() {
+# end_builds PROCESS: ends the parallel builds after another part failed.
+end_builds() {
   kill -- "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true
 }

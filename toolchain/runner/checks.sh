@@ -1,4 +1,4 @@
-# The commands of the test steps. A suite writes its report to $REPORT.
+# The commands of the test steps. Each test suite writes its report to $REPORT.
 # shellcheck shell=bash
 
 shell_files() { git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run; }

@@ -1,4 +1,4 @@
-# The steps of a test run: each runs to its end with its own log, then prints its result and what remains.
+# The steps of a test run: each runs to its end with its own log, then prints its result and the remaining steps.
 # shellcheck shell=bash
 
 RESULTS_FOLDER="$PROJECT_FOLDER/build/test-results"
@@ -24,7 +24,7 @@ run_steps() {
     say "step $((number + 1)) of ${#STEPS[@]}: $name$(last_time "$name")"
     run_step "$folder/${name// /-}" "$form" "$name" "${words[@]}"
     if [[ $form == none ]] && ((FAILED > 0)); then break; fi
-    say_what_remains "$((number + 1))"
+    say_remaining_steps "$((number + 1))"
   done
 }
 
@@ -76,8 +76,8 @@ remember_seconds() {
   } | write_file "$SECONDS_FILE" 644
 }
 
-# say_what_remains DONE: prints the steps after the first DONE ones, and how long they took last time.
-say_what_remains() {
+# say_remaining_steps DONE: prints the steps after the first DONE ones, and how long they took last time.
+say_remaining_steps() {
   local step name names='' seconds=0
   for step in "${STEPS[@]:$1}"; do
     IFS='|' read -r _ name _ <<<"$step"

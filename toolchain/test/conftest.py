@@ -12,13 +12,13 @@ from shell import Shell
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A machine of its own for every test."""
+    """A separate machine for every test."""
     return Shell(tmp_path)
 
 
 @pytest.fixture
 def short_shell() -> Iterator[Shell]:
-    """One whose paths are short enough for sockets."""
+    """A machine with paths short enough for sockets."""
     folder = Path(tempfile.mkdtemp(prefix="cpw-"))
     yield Shell(folder)
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Runs functions of the toolchain in a home of their own, with doubles of the programs they call."""
+"""Runs functions of the toolchain in a temporary home, with doubles of the programs they call."""
 
 import os
 import subprocess
@@ -23,12 +23,12 @@ class Shell:
 
     @property
     def calls(self) -> list[str]:
-        """What the doubles were called with, in order: the program's name and its arguments."""
+        """The calls of the doubles, in order: the program's name and its arguments."""
         log = self.folder / "calls"
         return log.read_text().splitlines() if log.exists() else []
 
     def double(self, name: str, script: str = "exit 0") -> None:
-        """Puts a program of that name first on the PATH; it writes down its call and runs the script."""
+        """Puts a program of that name first on the PATH; it records its call and runs the script."""
         program = self.folder / "bin" / name
         program.parent.mkdir(exist_ok=True)
         program.write_text(f'#!/bin/bash\necho "{name} $*" >>"{self.folder}/calls"\n{script}\n')

@@ -11,7 +11,7 @@ esac
 
 
 def build(shell: Shell, npx: str, image: str) -> tuple[int, str]:
-    """Runs the command, with nothing to install; its status and what it said."""
+    """Runs the command with nothing to install; returns its status and output."""
     shell.double("pulumi", PULUMI)
     shell.double("npx", npx)
     *lines, _ = (line for line in (TOOLCHAIN / "build.sh").read_text().splitlines() if not line.startswith("source "))
@@ -20,7 +20,7 @@ def build(shell: Shell, npx: str, image: str) -> tuple[int, str]:
     return result.returncode, result.stderr
 
 
-def test_it_targets_the_images_and_deploys_nothing(shell: Shell) -> None:
+def test_build_targets_the_images_and_deploys_nothing(shell: Shell) -> None:
     status, said = build(shell, "printf '%s\\n' '**images' '**Image::asr'", "asr")
     assert status == 0, said
     [update] = [call for call in shell.calls if " up " in call]
@@ -28,14 +28,14 @@ def test_it_targets_the_images_and_deploys_nothing(shell: Shell) -> None:
     assert {"tools for builds", "images only: yes"} <= set(shell.calls)
 
 
-def test_an_image_that_is_not_there_is_an_error_before_anything_is_built(shell: Shell) -> None:
+def test_an_unknown_image_fails_before_anything_is_built(shell: Shell) -> None:
     status, said = build(shell, "echo 'there is no image ars; the nearest is asr' >&2; exit 1", "ars")
     assert status == 1
     assert "the nearest is asr" in said
     assert not [call for call in shell.calls if " up " in call]
 
 
-def test_it_needs_no_engine_where_builder_and_registry_run_without_one(shell: Shell) -> None:
+def test_build_needs_no_engine_if_builder_and_registry_run_without_one(shell: Shell) -> None:
     instances = shell.folder / ".docker" / "buildx" / "instances"
     instances.mkdir(parents=True)
     (instances / "cp-whisperx").write_text('{"Driver":"remote"}')

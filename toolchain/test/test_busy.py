@@ -5,7 +5,7 @@ import pytest
 from shell import TOOLCHAIN, Shell
 from test_process import is_alive
 
-# The load's processes write down their numbers; nothing else of test-busy.sh is changed.
+# The load's processes record their process ids; the rest is test-busy.sh as it is.
 BUSY = f"""
 {"".join((TOOLCHAIN / "test-busy.sh").read_text().partition("LOOPS=")[1:]).rpartition("main")[0]}
 LOOPS=2 WRITTEN_MEGABYTES=1
@@ -15,7 +15,7 @@ LIVING = 'while read -r process; do kill -0 "$process" || exit 7; done <"$HOME/l
 
 
 @pytest.mark.parametrize(("failing", "status"), [("none", 0), ("test", 1)])
-def test_the_commands_run_beside_the_load_which_ends_with_them(shell: Shell, failing: str, status: int) -> None:
+def test_the_load_runs_during_the_commands_and_ends_with_them(shell: Shell, failing: str, status: int) -> None:
     shell.double("make", f"if [[ -e $HOME/load ]]; then {LIVING}; fi\n[[ $1 != {failing} ]]")
     result = shell.run(f"{BUSY}main")
     assert result.returncode == status, result.stderr
@@ -26,16 +26,16 @@ def test_the_commands_run_beside_the_load_which_ends_with_them(shell: Shell, fai
     assert ("error: failed: make test;" in result.stderr) is (status == 1)
 
 
-def test_no_load_starts_where_the_stack_does_not_come_up(shell: Shell) -> None:
+def test_no_load_starts_if_make_up_fails(shell: Shell) -> None:
     shell.double("make", "exit 1")
     assert shell.run(f"{BUSY}main").returncode == 1
     assert shell.calls == ["make up"]
     assert not (shell.folder / "load").exists()
 
 
-def test_a_load_that_ends_early_proves_nothing(shell: Shell) -> None:
+def test_a_load_that_ends_early_is_a_failure(shell: Shell) -> None:
     shell.double("make", "if [[ $1 == test ]]; then sleep 1; fi")
     shell.double("dd", "exit 1")
     result = shell.run(f"{BUSY}main")
     assert result.returncode == 1
-    assert "the load ended before the commands did" in result.stderr
+    assert "the load ended before the commands" in result.stderr

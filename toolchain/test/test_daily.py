@@ -26,7 +26,7 @@ NO_STACK = "if [[ $* == *--stack* ]]; then echo no stack named dev found >&2; ex
 def command(
     shell: Shell, name: str, outputs: object = OUTPUTS, before: str = "", **environment: str
 ) -> tuple[int, str]:
-    """Runs one of the commands against doubles of Pulumi and the engine; its status and everything it said."""
+    """Runs one of the commands with doubles of Pulumi and the engine; returns its status and output."""
     (shell.folder / "outputs.json").write_text(json.dumps(outputs))
     shell.double("pulumi", f"{before}\n{PULUMI}")
     shell.double("docker", '[[ $1 == version ]] && echo 28.0.0; [[ $1 == logs ]] && echo "log of ${!#}"; true')
@@ -46,27 +46,27 @@ def test_logs_shows_the_log_of_one_service(shell: Shell, follow: str, called: st
 
 @pytest.mark.parametrize("name", ["logs", "restart"])
 @pytest.mark.parametrize("stage", ["", "asrr"])
-def test_a_service_that_is_not_there_lists_those_that_are(shell: Shell, name: str, stage: str) -> None:
+def test_an_unknown_service_lists_the_known_ones(shell: Shell, name: str, stage: str) -> None:
     status, said = command(shell, name, STAGE=stage)
     assert status == 1
     assert "asr, mux" in said
 
 
-def test_restart_restarts_that_container_alone(shell: Shell) -> None:
+def test_restart_restarts_only_that_container(shell: Shell) -> None:
     status, said = command(shell, "restart", STAGE="mux")
     assert status == 0, said
     assert [call for call in shell.calls if "restart" in call] == ["docker restart cp-whisperx-dev-mux"]
 
 
 @pytest.mark.parametrize("name", ["ps", "logs", "restart"])
-def test_a_stack_that_is_not_deployed_is_said(shell: Shell, name: str) -> None:
+def test_a_stack_that_is_not_deployed_is_reported(shell: Shell, name: str) -> None:
     status, said = command(shell, name, {}, STAGE="asr")
     assert status == 1
     assert "the stack dev is not deployed" in said
 
 
 @pytest.mark.parametrize("data", ["", "yes"])
-def test_destroy_keeps_the_data_unless_told_otherwise(shell: Shell, data: str) -> None:
+def test_destroy_keeps_the_data_unless_data_is_yes(shell: Shell, data: str) -> None:
     status, said = command(shell, "destroy", DATA=data)
     assert status == 0, said
     assert any(call.startswith("pulumi") and " destroy " in call for call in shell.calls)
@@ -76,14 +76,14 @@ def test_destroy_keeps_the_data_unless_told_otherwise(shell: Shell, data: str) -
     assert "/films/in" in said
 
 
-def test_a_stack_that_was_never_made_has_nothing_to_destroy(shell: Shell) -> None:
+def test_destroy_of_an_unknown_stack_fails(shell: Shell) -> None:
     status, said = command(shell, "destroy", before=NO_STACK)
     assert status == 1
     assert "there is no stack dev" in said
     assert not [call for call in shell.calls if " destroy " in call]
 
 
-def test_a_preview_of_a_stack_that_was_never_made_makes_it(shell: Shell) -> None:
+def test_a_preview_of_an_unknown_stack_creates_it(shell: Shell) -> None:
     shell.double(
         "pulumi",
         f"""if [[ $* == *"config --json"* && ! -e $HOME/made ]]; then echo no stack named gpu >&2; exit 1; fi

@@ -1,4 +1,4 @@
-"""What a machine knows of itself stays out of the checkout: salt, base image, secrets, the wrapper of another home."""
+"""Facts of this machine stay out of the checkout: salt, base image, secrets, the wrapper of another home."""
 
 import json
 import stat
@@ -47,14 +47,14 @@ def test_pulumi_reads_the_stack_file_and_leaves_it_as_it_is(shell: Shell, comman
     assert not [copy for copy in (shell.folder / "folders").read_text().split() if Path(copy).exists()]
 
 
-def test_a_pulumi_that_fails_says_so_and_leaves_no_copy(shell: Shell) -> None:
+def test_a_failed_pulumi_returns_its_status_and_leaves_no_copy(shell: Shell) -> None:
     folder = checkout(shell, "config: {}\n")
     script = f"PROJECT_FOLDER={folder}\nstatus=0\npulumi_here up || status=$?\nexit $status"
     assert shell.run(script, PULUMI_STATUS="137").returncode == 137
     assert not Path((shell.folder / "folders").read_text().strip()).exists()
 
 
-def test_the_salt_is_that_of_the_state_for_make_and_for_pulumi_itself(shell: Shell) -> None:
+def test_make_and_plain_pulumi_use_the_salt_in_the_state(shell: Shell) -> None:
     setting = "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true"
     assert f"export {setting}" in shell.run("wrapper_text").stdout
     assert shell.run(f'export_pulumi_environment\nenv | grep "^{setting}$"').returncode == 0
@@ -72,7 +72,7 @@ def test_the_machine_keeps_its_registry_and_base_image_in_its_home(shell: Shell)
     ("configured", "warned"),
     [(REFERENCE, False), (f"{REFERENCE}1", True), ("registry.example.org/python@sha256:1", False), (None, False)],
 )
-def test_a_base_image_that_an_older_make_wrote_is_named_where_it_is_another(
+def test_a_different_base_image_from_an_older_make_up_is_reported(
     shell: Shell, configured: str | None, *, warned: bool
 ) -> None:
     configuration = {} if configured is None else {"cp-whisperx:baseImages": {"objectValue": {"cpu": configured}}}
@@ -101,7 +101,7 @@ def keep_secret(shell: Shell, key: str, value: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("value", ["hunter2", "hunter2\n", "it's $HOME\\ \n"])
-def test_a_secret_lies_in_a_file_for_its_owner_alone_and_is_never_shown(shell: Shell, value: str) -> None:
+def test_a_secret_is_stored_in_a_file_only_for_its_owner_and_never_printed(shell: Shell, value: str) -> None:
     for _ in range(2):
         result = keep_secret(shell, "models.token", value)
         assert result.returncode == 0, result.stderr
@@ -114,7 +114,7 @@ def test_a_secret_lies_in_a_file_for_its_owner_alone_and_is_never_shown(shell: S
 
 
 @pytest.mark.parametrize("key", ["", "models.tokne", "models.token tmdbApiKey", "../passphrase"])
-def test_only_a_secret_of_the_settings_is_kept(shell: Shell, key: str) -> None:
+def test_only_a_known_secret_is_stored(shell: Shell, key: str) -> None:
     result = keep_secret(shell, key, "hunter2")
     assert result.returncode != 0
     assert "KEY= one of tmdbApiKey models.token registryLogin.password" in result.stderr
@@ -127,7 +127,7 @@ def test_a_secret_without_a_value_changes_nothing(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("home", [None, "mine", "another's"])
-def test_a_wrapper_is_written_where_none_is_or_the_homes_own(shell: Shell, home: str | None) -> None:
+def test_the_wrapper_is_written_if_there_is_none_or_it_is_this_homes(shell: Shell, home: str | None) -> None:
     wrapper = shell.folder / "bin" / "pulumi"
     wrapper.parent.mkdir()
     folder = shell.home if home == "mine" else "/other"

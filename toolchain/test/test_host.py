@@ -1,4 +1,4 @@
-"""The everyday commands for a stack whose engine is another machine's, and for one whose engine is this machine's."""
+"""The everyday commands for a stack on another machine's engine, and for one on this machine's engine."""
 
 import http.server
 import json
@@ -17,7 +17,7 @@ REGISTRY = "registry.example.org"
 FILM = """The "Missing" Letter's $HOME & Été (2026).mp4"""
 IMAGE = {"reference": f"{REGISTRY}/n/demux@sha256:1", "digest": "sha256:1", "tag": f"{REGISTRY}/n/demux:cpu-1"}
 
-# Each double writes down which engine it was to use.
+# Each double records which engine it was asked to use.
 ENGINE = 'echo "${DOCKER_HOST:-here}" >>"$HOME/engines of ${0##*/}"\n'
 DOCKER = f"""{ENGINE}
 case $1 in
@@ -41,10 +41,10 @@ echo "certificates: ${{SSL_CERT_FILE:-none}}" >>"$HOME/certificates"
 cat >"$HOME/input"
 exit "${{NPX_STATUS:-0}}"
 """
-# The login shell of the other machine gets the words of the command as one line.
+# ssh passes the arguments of the command to the login shell as one line.
 SSH = 'shift 2; machine=$1; shift; [[ $machine == ssh://me@gpu-1 ]] && exec sh -c "$*"'
 
-# What make up installs and sets on this machine is another test's matter.
+# Other tests cover what make up installs and configures on this machine.
 PREPARED = """
 with_tool_lock() { :; }
 write_machine_settings() { :; }
@@ -53,7 +53,7 @@ ensure_node_modules() { :; }
 
 
 class _Registry(http.server.BaseHTTPRequestHandler):
-    """A local registry that has nothing."""
+    """An empty local registry."""
 
     def do_GET(self) -> None:
         self.send_error(404)
@@ -92,11 +92,11 @@ class Stack:
 
     @property
     def shown_films(self) -> str:
-        """The folder of films as people on this machine name it."""
+        """The films folder as a path from this machine."""
         return f"me@gpu-1:{self.films}" if self.host else str(self.films)
 
     def make(self, command: str, before: str = "", **environment: str) -> tuple[int, str]:
-        """Runs one of the commands; status and everything it said. `before` replaces functions of the toolchain."""
+        """Runs one of the commands; returns status and output. `before` replaces functions of the toolchain."""
         (self.shell.folder / "outputs.json").write_text(json.dumps(self.outputs))
         (self.shell.folder / "configuration.json").write_text(json.dumps(self.configuration))
         *lines, last = (TOOLCHAIN / f"{command}.sh").read_text().splitlines()
@@ -106,7 +106,7 @@ class Stack:
         return result.returncode, result.stdout + result.stderr
 
     def engines(self, program: str) -> set[str]:
-        """The engines that the calls of a program were for."""
+        """The engines that a program was asked to use, in order."""
         file = self.shell.folder / f"engines of {program}"
         return set(file.read_text().splitlines()) if file.exists() else set()
 
@@ -131,7 +131,7 @@ def film_of(stack: Stack, content: bytes = b"film") -> str:
     return str(film)
 
 
-def test_a_film_comes_in_once_and_its_paths_are_those_of_its_machine(stack: Stack) -> None:
+def test_a_film_is_copied_once_and_its_paths_are_those_of_its_machine(stack: Stack) -> None:
     for _ in range(2):
         status, said = stack.make("film", FILM_PATH=film_of(stack))
         assert status == 0, said
@@ -144,7 +144,7 @@ def test_a_film_comes_in_once_and_its_paths_are_those_of_its_machine(stack: Stac
     assert len(stack.calls("ssh")) == (3 if stack.host else 0)
 
 
-def test_a_film_gets_its_name_when_it_is_whole(stack: Stack) -> None:
+def test_a_film_gets_its_name_when_the_copy_is_complete(stack: Stack) -> None:
     stack.shell.double("mv", 'wc --bytes "$HOME/films in/".[!.]* "$HOME/films in"/* >"$HOME/before"; exec /bin/mv "$@"')
     stack.make("film", FILM_PATH=film_of(stack))
     (size, name) = (stack.shell.folder / "before").read_text().split(maxsplit=1)
@@ -153,12 +153,12 @@ def test_a_film_gets_its_name_when_it_is_whole(stack: Stack) -> None:
     assert FILM not in name
 
 
-def test_a_film_takes_one_question_to_pulumi(stack: Stack) -> None:
+def test_a_film_takes_one_call_of_pulumi(stack: Stack) -> None:
     stack.make("film", FILM_PATH=film_of(stack))
     assert len(stack.calls("pulumi")) == 1
 
 
-def test_another_film_of_that_name_is_not_overwritten(stack: Stack) -> None:
+def test_another_film_of_the_same_name_is_not_overwritten(stack: Stack) -> None:
     (stack.films / FILM).write_bytes(b"older")
     status, said = stack.make("film", FILM_PATH=film_of(stack))
     assert status == 1
@@ -166,7 +166,7 @@ def test_another_film_of_that_name_is_not_overwritten(stack: Stack) -> None:
     assert (stack.films / FILM).read_bytes() == b"older"
 
 
-def test_a_film_whose_connection_breaks_off_leaves_nothing(remote: Stack) -> None:
+def test_a_broken_connection_leaves_no_partial_film(remote: Stack) -> None:
     remote.shell.double("ssh", f"head --bytes 2 | ( {SSH} )")
     status, said = remote.make("film", FILM_PATH=film_of(remote))
     assert status == 1
@@ -174,7 +174,7 @@ def test_a_film_whose_connection_breaks_off_leaves_nothing(remote: Stack) -> Non
     assert list(remote.films.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_said_with_a_way_out(remote: Stack) -> None:
+def test_a_folder_without_write_permission_is_reported_with_a_fix(remote: Stack) -> None:
     remote.films.rmdir()
     status, said = remote.make("film", FILM_PATH=film_of(remote))
     assert status == 1
@@ -183,7 +183,7 @@ def test_a_folder_that_cannot_be_written_is_said_with_a_way_out(remote: Stack) -
     assert HOST in said.split("fix:")[1]
 
 
-def test_a_machine_that_ssh_does_not_reach_is_said(remote: Stack) -> None:
+def test_a_machine_that_ssh_cannot_reach_is_reported(remote: Stack) -> None:
     remote.shell.double("ssh", "echo Permission denied >&2; exit 255")
     status, said = remote.make("film", FILM_PATH=film_of(remote))
     assert status == 1
@@ -192,7 +192,7 @@ def test_a_machine_that_ssh_does_not_reach_is_said(remote: Stack) -> None:
 
 
 @pytest.mark.parametrize("command", ["film", "up", "down", "sizes", "models"])
-def test_an_engine_that_does_not_answer_is_said(remote: Stack, command: str, registry_port: str) -> None:
+def test_an_engine_that_does_not_answer_is_reported(remote: Stack, command: str, registry_port: str) -> None:
     remote.shell.double("docker", "exit 1")
     status, said = remote.make(command, PREPARED, FILM_PATH=film_of(remote), CP_WHISPERX_REGISTRY_PORT=registry_port)
     assert status == 1
@@ -201,7 +201,7 @@ def test_an_engine_that_does_not_answer_is_said(remote: Stack, command: str, reg
     assert not [call for call in remote.calls("pulumi") if " up " in call or "destroy" in call or "refresh" in call]
 
 
-def test_make_up_brings_the_sample_to_no_other_machine(stack: Stack, registry_port: str) -> None:
+def test_make_up_does_not_copy_the_sample_to_another_machine(stack: Stack, registry_port: str) -> None:
     status, said = stack.make("up", PREPARED, CP_WHISPERX_REGISTRY_PORT=registry_port)
     assert status == 0, said
     assert len(list(stack.films.iterdir())) == (0 if stack.host else 1)
@@ -212,7 +212,7 @@ def test_make_up_brings_the_sample_to_no_other_machine(stack: Stack, registry_po
     assert "demux    healthy" in said
 
 
-def test_the_stacks_engine_is_asked_and_this_machines_builds(stack: Stack, registry_port: str) -> None:
+def test_docker_uses_the_stacks_engine_and_pulumi_runs_here(stack: Stack, registry_port: str) -> None:
     stack.make("up", PREPARED, CP_WHISPERX_REGISTRY_PORT=registry_port)
     assert stack.engines("docker") == {stack.host or "here"}
     assert stack.engines("pulumi") == {"here"}
@@ -220,14 +220,14 @@ def test_the_stacks_engine_is_asked_and_this_machines_builds(stack: Stack, regis
     assert len(stack.calls("pulumi")) == 4
 
 
-def test_what_runs_on_the_stacks_engine_is_not_lost(stack: Stack, registry_port: str) -> None:
+def test_running_services_on_the_stacks_engine_are_not_refreshed(stack: Stack, registry_port: str) -> None:
     stack.shell.double("docker", f"[[ ${{DOCKER_HOST:-here}} == {stack.host or 'here'} ]] || exit 1\n{DOCKER}")
     stack.make("up", PREPARED, CP_WHISPERX_REGISTRY_PORT=registry_port)
     assert not [call for call in stack.calls("pulumi") if "refresh" in call]
 
 
-def test_make_down_clears_up_on_the_stacks_engine(stack: Stack) -> None:
-    # The last deployment was cut off.
+def test_make_down_cleans_up_on_the_stacks_engine(stack: Stack) -> None:
+    # The last deployment was interrupted.
     run = stack.shell.home / "run"
     run.mkdir(parents=True)
     (run / "stack-remote.unfinished").touch()
@@ -238,7 +238,7 @@ def test_make_down_clears_up_on_the_stacks_engine(stack: Stack) -> None:
     assert stack.engines("pulumi") == {"here"}
 
 
-def test_make_models_fills_the_model_cache_anew_and_touches_nothing_else(stack: Stack) -> None:
+def test_make_models_refills_the_model_cache_and_changes_nothing_else(stack: Stack) -> None:
     status, said = stack.make("models", PREPARED)
     assert status == 0, said
     (update,) = [call.split() for call in stack.calls("pulumi") if " up " in call]
@@ -254,7 +254,7 @@ def test_make_models_fills_the_model_cache_anew_and_touches_nothing_else(stack: 
     assert stack.engines("pulumi") == {"here"}
 
 
-def test_models_that_could_not_be_fetched_are_said(stack: Stack) -> None:
+def test_a_failed_model_download_is_reported(stack: Stack) -> None:
     stack.shell.double("pulumi", f'if [[ $* == *" up "* ]]; then exit 1; fi\n{PULUMI}')
     status, said = stack.make("models", PREPARED)
     assert status == 1
@@ -262,9 +262,7 @@ def test_models_that_could_not_be_fetched_are_said(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("end", "cut_off"), [("exit 255", False), ("kill -9 $$", True)], ids=["failed", "killed"])
-def test_only_a_deployment_that_was_killed_is_put_in_order_by_the_next_one(
-    stack: Stack, end: str, *, cut_off: bool
-) -> None:
+def test_only_a_killed_deployment_is_cleaned_up_by_the_next_one(stack: Stack, end: str, *, cut_off: bool) -> None:
     stack.shell.double("pulumi", f'if [[ $* == *" up "* ]]; then {end}; fi\n{PULUMI}')
     assert stack.make("models", PREPARED)[0] == 1
     assert (stack.shell.home / "run/stack-remote.unfinished").exists() == cut_off
@@ -282,7 +280,7 @@ def test_sizes_are_those_of_the_stacks_engine_and_its_registry(stack: Stack) -> 
     assert certificates(stack) == f"certificates: {TOOLCHAIN.parent}/ca.pem"
 
 
-def test_certificates_elsewhere_are_named_by_their_whole_path(remote: Stack, tmp_path: Path) -> None:
+def test_certificates_are_named_by_their_absolute_path(remote: Stack, tmp_path: Path) -> None:
     remote.configuration["cp-whisperx:certificates"] = {"value": str(tmp_path / "own.pem")}
     remote.make("sizes", PREPARED)
     assert certificates(remote) == f"certificates: {tmp_path}/own.pem"
@@ -297,7 +295,7 @@ def test_sizes_of_the_local_registry_need_no_configuration(shell: Shell) -> None
     assert [call for call in stack.calls("pulumi") if "config" in call] == []
 
 
-def test_a_registry_that_does_not_answer_names_the_ways_out(remote: Stack) -> None:
+def test_a_registry_that_does_not_answer_is_reported_with_fixes(remote: Stack) -> None:
     status, said = remote.make("sizes", PREPARED, NPX_STATUS="1")
     assert status == 1
     assert f"docker --host {HOST} login {REGISTRY}" in said
@@ -305,7 +303,7 @@ def test_a_registry_that_does_not_answer_names_the_ways_out(remote: Stack) -> No
 
 
 @pytest.mark.parametrize("command", ["film", "sizes", "models"])
-def test_a_stack_that_is_not_deployed_is_said(remote: Stack, command: str) -> None:
+def test_a_stack_that_is_not_deployed_is_reported(remote: Stack, command: str) -> None:
     remote.outputs.clear()
     status, said = remote.make(command, PREPARED, FILM_PATH=film_of(remote))
     assert status == 1

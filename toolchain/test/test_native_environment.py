@@ -21,7 +21,7 @@ else
   exit "${SYNC_STATUS:-0}"
 fi
 """
-# The tools' environment is there; its uv is the double.
+# The tools' environment is installed; its uv is the double.
 INSTALLED = """
 ensure_environment() { mkdir -p "$1/bin"; ln -sf "$(command -v uv)" "$1/bin/uv"; }
 check_space() { :; }
@@ -62,7 +62,7 @@ def test_a_complete_environment_is_left_alone(machine: Shell) -> None:
     assert syncs(machine) == 1
 
 
-def test_an_unfinished_one_is_gone_on_with(machine: Shell) -> None:
+def test_an_interrupted_installation_is_continued(machine: Shell) -> None:
     status, messages = make(machine, SYNC_STATUS="1")
     assert status == 1
     assert "run the command again; downloads are kept" in messages
@@ -72,14 +72,14 @@ def test_an_unfinished_one_is_gone_on_with(machine: Shell) -> None:
     assert syncs(machine) == 2
 
 
-def test_a_library_that_does_not_load_leaves_it_unfinished(machine: Shell) -> None:
+def test_a_library_that_does_not_load_leaves_the_environment_incomplete(machine: Shell) -> None:
     status, messages = make(machine, IMPORT_STATUS="1")
     assert status == 1
     assert "does not load" in messages
     assert make(machine)[0] == 0
 
 
-def test_another_python_than_the_images_is_refused(machine: Shell) -> None:
+def test_a_python_other_than_the_images_is_refused(machine: Shell) -> None:
     status, messages = make(machine, PYTHON_VERSION="3.12")
     assert status == 1
     assert "the images have Python 3.11, python3.11 is 3.12" in messages

@@ -1,4 +1,4 @@
-"""Services started by hand: slow, stopped, killed, cut off from their socket, and strangers in their place."""
+"""Services without a service manager: slow, stopped, killed, without their socket, or replaced by another program."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import pytest
 
 from shell import Shell
 
-# A daemon as buildkitd is one: one of them on a root, and a socket that it makes when it has the root.
+# A daemon like buildkitd: it locks its root folder, then creates its socket.
 DAEMON = f"""#!{sys.executable}
 import contextlib, fcntl, os, signal, socket, sys, time
 folder = sys.argv[1]
@@ -49,7 +49,7 @@ start() { ensure_service demo demo_answers "unix://$HOME/socket" "$HOME/demo" "$
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -57,7 +57,7 @@ def is_alive(process: int) -> bool:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Until the condition holds; a minute's wait is a failure on any machine."""
+    """Waits until the condition holds; fails after a minute."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
@@ -65,7 +65,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def end(process: int) -> None:
-    """Ends a process as a crash or a power cut would."""
+    """Kills a process, as a crash would."""
     with suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
     wait_for(lambda: not is_alive(process))
@@ -73,7 +73,7 @@ def end(process: int) -> None:
 
 @contextmanager
 def continued_after(process: int, seconds: float) -> Iterator[None]:
-    """The process is stopped, and goes on after that time."""
+    """Stops the process and continues it after that time."""
     os.kill(process, signal.SIGSTOP)
     timer = threading.Timer(seconds, os.kill, (process, signal.SIGCONT))
     timer.start()
@@ -94,7 +94,7 @@ class Service:
         return self.shell.run(START + script, **environment)
 
     def process(self) -> int:
-        """The one that has the root."""
+        """The process that has locked the root folder."""
         found = self.shell.run("service_process demo").stdout
         return int(found or 0)
 
@@ -130,7 +130,7 @@ def test_a_service_that_answers_late_is_waited_for(service: Service) -> None:
     assert service.socket.exists()
 
 
-def test_a_service_that_stays_stopped_is_sent_on(service: Service) -> None:
+def test_a_stopped_service_is_continued(service: Service) -> None:
     first = service.started()
     os.kill(first, signal.SIGSTOP)
     result = service.start(CP_WHISPERX_PATIENCE="20")
@@ -141,7 +141,7 @@ def test_a_service_that_stays_stopped_is_sent_on(service: Service) -> None:
 
 @pytest.mark.parametrize("left", ["nothing", "a socket that leads nowhere"])
 @pytest.mark.parametrize("log", ["kept", "deleted"])
-def test_a_service_without_its_socket_is_started_anew_by_itself(service: Service, left: str, log: str) -> None:
+def test_a_service_without_its_socket_is_restarted(service: Service, left: str, log: str) -> None:
     first = service.started()
     service.socket.unlink()
     if left != "nothing":
@@ -153,7 +153,7 @@ def test_a_service_without_its_socket_is_started_anew_by_itself(service: Service
     assert not is_alive(first)
 
 
-def test_a_service_that_never_answers_is_started_anew_even_if_it_does_not_want_to_end(service: Service) -> None:
+def test_a_service_that_never_answers_is_restarted_even_if_it_ignores_sigterm(service: Service) -> None:
     (service.shell.folder / "silent").touch()
     (service.shell.folder / "stubborn").touch()
     assert service.start(CP_WHISPERX_PATIENCE="1").returncode == 1
@@ -164,7 +164,7 @@ def test_a_service_that_never_answers_is_started_anew_even_if_it_does_not_want_t
     assert not is_alive(first)
 
 
-def test_a_stranger_in_its_place_is_named_and_left_alone(service: Service) -> None:
+def test_another_program_at_the_address_is_named_and_left_alone(service: Service) -> None:
     with socket.socket(socket.AF_UNIX) as stranger:
         stranger.bind(str(service.socket))
         stranger.listen()
@@ -193,7 +193,7 @@ def test_a_pid_file_that_names_no_such_program_is_removed(shell: Shell, content:
     assert not file.exists()
 
 
-def test_a_service_that_ends_at_once_shows_its_log_and_what_to_do(shell: Shell) -> None:
+def test_a_service_that_ends_at_once_names_its_log_and_the_fix(shell: Shell) -> None:
     command = "/bin/bash -c 'echo the disk is full >&2; exit 3'"
     result = shell.run(f'never() {{ false; }}\nensure_service demo never "unix://$HOME/socket" {command}')
     assert result.returncode == 1
@@ -208,11 +208,11 @@ def test_a_service_does_not_keep_the_locks(service: Service) -> None:
 
 
 @pytest.mark.parametrize(("late", "tries"), [(0, 1), (2, 3)])
-def test_a_late_answer_is_asked_for_again(shell: Shell, late: int, tries: int) -> None:
+def test_a_timeout_is_retried(shell: Shell, late: int, tries: int) -> None:
     ask = f'ask() {{ echo "$1" >>"$HOME/asked"; (($(wc -l <"$HOME/asked") > {late})) && echo answer || return 124; }}'
     assert shell.run(f"{ask}\npatiently demo ask").stdout == "answer\n"
     assert [int(line) for line in (shell.folder / "asked").read_text().split()] == [10, 20, 40][:tries]
 
 
-def test_a_failure_is_not_asked_for_again(shell: Shell) -> None:
+def test_a_failure_is_not_retried(shell: Shell) -> None:
     assert shell.run('ask() { echo asked; return 7; }\npatiently demo ask || echo "$?"').stdout == "asked\n7\n"

@@ -1,4 +1,4 @@
-"""What a deployment says where no terminal shows it."""
+"""The output of a deployment without a terminal."""
 
 import signal
 import subprocess
@@ -46,7 +46,7 @@ def test_an_image_has_a_line_when_it_starts_and_one_when_it_ends() -> None:
     ]
 
 
-def test_a_build_whose_last_words_came_too_late_is_called_neither_built_nor_cached() -> None:
+def test_a_build_with_an_incomplete_log_is_called_neither_built_nor_cached() -> None:
     row = " +  docker-build:index:Image mux creating (1s) "
     lines = [row + line for line in ("#3 [2/3] RUN true", "#3 CACHED", "#4 [3/3] COPY a b")]
     assert list(quiet([*lines, " +  docker-build:index:Image mux created (1s)"], "log"))[-1].endswith("created (1s)")
@@ -66,7 +66,7 @@ def test_a_failed_build_is_quoted_from_the_step_that_failed() -> None:
     ]
 
 
-def test_the_log_has_every_line_and_the_end_is_pulumis(tmp_path: Path) -> None:
+def test_the_log_has_every_line_until_pulumi_ends(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with subprocess.Popen(
         [sys.executable, str(TOOLCHAIN / "quiet.py"), str(log)],
@@ -79,7 +79,7 @@ def test_the_log_has_every_line_and_the_end_is_pulumis(tmp_path: Path) -> None:
         process.stdin.write(UPDATE[0] + "\n")
         process.stdin.flush()
         process.stdout.readline()
-        # Ctrl-C reaches everybody; Pulumi then still writes. A reader may have gone.
+        # Ctrl-C reaches every process; Pulumi still writes after it. The reader may be gone.
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         process.stdout.close()
@@ -89,7 +89,7 @@ def test_the_log_has_every_line_and_the_end_is_pulumis(tmp_path: Path) -> None:
     assert log.read_text() == "\n".join(UPDATE) + "\n"
 
 
-def test_the_status_is_pulumis(shell: Shell) -> None:
+def test_the_exit_status_is_pulumis(shell: Shell) -> None:
     shell.double("pulumi", "echo ' +  docker-build:index:Image asr created (1s)'; exit 255")
     result = shell.run("show_pulumi up --yes")
     assert result.returncode == 255
@@ -97,7 +97,7 @@ def test_the_status_is_pulumis(shell: Shell) -> None:
     assert (shell.home / "log" / "pulumi-up-dev.log").exists()
 
 
-def test_a_terminal_has_pulumis_own_display(shell: Shell) -> None:
+def test_on_a_terminal_pulumi_shows_its_own_display(shell: Shell) -> None:
     shell.double("pulumi", '[[ -t 1 && "$*" != *--non-interactive* ]] && exit 7')
     result = shell.run(
         f"""script --quiet --return --command 'bash -c "source {TOOLCHAIN}/load.sh; show_pulumi up"' /dev/null"""

@@ -1,4 +1,4 @@
-"""What an interrupted deployment leaves."""
+"""Cleaning up after an interrupted deployment."""
 
 import json
 import os
@@ -25,7 +25,7 @@ STATE = {
 }
 
 
-def test_operations_under_way_and_unknown_containers_go(
+def test_pending_operations_and_unknown_containers_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[str] = []
@@ -34,7 +34,7 @@ def test_operations_under_way_and_unknown_containers_go(
         calls.append(" ".join(arguments))
         if arguments[0] == "ps":
             return "1 cp-whisperx-dev-asr\n2 cp-whisperx-dev-mux\n"
-        # Stack dev-two has networks of its own, whose names begin as those of stack dev.
+        # The networks of stack dev-two have names that begin like those of stack dev.
         names = ["cp-whisperx-dev-inside", "cp-whisperx-dev-two-inside"]
         (pattern,) = [word.removeprefix("name=") for word in arguments if word.startswith("name=")] or ["$."]
         return "".join(f"3 {name}\n" for name in names if re.search(pattern, name))
@@ -67,7 +67,7 @@ def test_the_lock_of_a_killed_pulumi_is_released(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("host", ["here", "elsewhere"])
-def test_the_lock_of_a_pulumi_that_may_live_is_kept(shell: Shell, host: str) -> None:
+def test_the_lock_of_a_pulumi_that_may_still_run_is_kept(shell: Shell, host: str) -> None:
     file = lock_of(shell, os.getpid(), socket.gethostname() if host == "here" else host)
     result = shell.run(f"runs_as() {{ [[ $1 == {os.getpid()} ]]; }}\n{RELEASE}", CP_WHISPERX_PATIENCE="1")
     assert result.returncode == 1
@@ -75,7 +75,7 @@ def test_the_lock_of_a_pulumi_that_may_live_is_kept(shell: Shell, host: str) -> 
     assert file.exists()
 
 
-def test_a_lock_older_than_the_process_of_its_number_is_released(shell: Shell) -> None:
+def test_a_lock_with_a_reused_process_id_is_released(shell: Shell) -> None:
     file = lock_of(shell, os.getpid(), socket.gethostname())
     os.utime(file, (0, Path(f"/proc/{os.getpid()}").stat().st_mtime - 86400))
     result = shell.run(f"runs_as() {{ [[ $1 == {os.getpid()} ]]; }}\n{RELEASE}", CP_WHISPERX_PATIENCE="1")
@@ -83,7 +83,7 @@ def test_a_lock_older_than_the_process_of_its_number_is_released(shell: Shell) -
     assert not file.exists()
 
 
-def test_a_pulumi_whose_make_was_killed_is_waited_for(shell: Shell, tmp_path: Path) -> None:
+def test_make_waits_for_a_pulumi_that_outlived_its_make(shell: Shell, tmp_path: Path) -> None:
     program = tmp_path / "pulumi"
     program.write_text('#!/bin/sh\nread end\nrm -f -- "$1"\n')
     program.chmod(0o755)

@@ -47,7 +47,7 @@ def test_tables_show_sizes_and_what_was_built(
     assert ["asr", "healthy", "docker", "logs", "c-asr"] in rows
 
 
-def test_another_registry_than_the_local_one_is_not_asked(
+def test_only_the_local_registry_is_queried(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(report, "docker", fake_docker)
@@ -61,7 +61,7 @@ def test_another_registry_than_the_local_one_is_not_asked(
 
 
 def states(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
-    """The engine says these, one after the other, and the last one for ever; it is asked without a pause."""
+    """An engine that returns these states in order, then the last one for ever. Removes the pause between queries."""
     said = iter(lines)
     monkeypatch.setattr(report, "docker", lambda *_: next(said, lines[-1]))
     monkeypatch.setattr(report.time, "sleep", lambda _: None)
@@ -81,7 +81,7 @@ def states(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
         ),
     ],
 )
-def test_a_service_that_will_not_get_healthy_is_named(
+def test_a_service_that_cannot_get_healthy_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lines: list[str], limit: str, named: str
 ) -> None:
     states(monkeypatch, *lines)
@@ -105,7 +105,7 @@ def test_a_service_that_is_slow_or_was_restarted_is_waited_for(
     ("words", "fails"),
     [("Error response from daemon: No such container: c-asr", False), ("Cannot connect to the Docker daemon", True)],
 )
-def test_an_engine_that_fails_is_no_container_that_is_missing(shell: Shell, words: str, *, fails: bool) -> None:
+def test_a_failing_engine_is_not_a_missing_container(shell: Shell, words: str, *, fails: bool) -> None:
     shell.double("docker", f"echo {words!r} >&2; exit 1")
     script = "python3 -c \"import report; print(report.containers({'asr': {'container': 'c-asr'}}))\""
     result = shell.run(script, PYTHONPATH=str(TOOLCHAIN))
@@ -114,7 +114,7 @@ def test_an_engine_that_fails_is_no_container_that_is_missing(shell: Shell, word
 
 
 class Registry(http.server.BaseHTTPRequestHandler):
-    """Answers late, in the way that the path says."""
+    """Answers slowly, with the status in the path."""
 
     def do_GET(self) -> None:
         time.sleep(1)
@@ -126,7 +126,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_a_registry_may_be_slow_and_must_say_that_it_has_nothing() -> None:
+def test_a_registry_may_be_slow_and_only_404_means_missing() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         address = f"127.0.0.1:{server.server_address[1]}"

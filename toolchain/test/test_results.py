@@ -1,4 +1,4 @@
-"""What the reports of the four test runners say, each of a run of the real one."""
+"""The reports of the four test runners, each from a run of the real one."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ describe("a film", () => {
 
 
 def run(folder: Path, *command: str | Path, **environment: str) -> str:
-    """Runs a test runner, which fails; gives what it printed."""
+    """Runs a test runner that fails; returns its output."""
     result = subprocess.run(
         command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
@@ -69,7 +69,7 @@ def run(folder: Path, *command: str | Path, **environment: str) -> str:
 
 
 def vitest(folder: Path, content: str) -> results.Results:
-    """What Vitest says of a file of tests, with the log beside its report as the runner has it."""
+    """Vitest's results for a test file, with the log next to the report as in a real run."""
     (folder / "node_modules").symlink_to(MODULES)
     (folder / "film.test.ts").write_text(content)
     report = folder / "suite.report"
@@ -92,12 +92,12 @@ def test_vitest(tmp_path: Path) -> None:
         (VITEST_HOOK, "film.test.ts > a film: docker: exit 1 after 3 s"),
     ],
 )
-def test_what_vitest_could_not_run_says_why(tmp_path: Path, content: str, failure: str) -> None:
+def test_a_file_that_vitest_cannot_run_has_an_error(tmp_path: Path, content: str, failure: str) -> None:
     found = vitest(tmp_path, content)
     assert (found.failed, found.failures) == (1, (failure,))
 
 
-def test_a_set_up_that_failed_says_why(tmp_path: Path) -> None:
+def test_a_failed_global_set_up_has_an_error(tmp_path: Path) -> None:
     (tmp_path / "setup.ts").write_text('export default () => { throw new Error("make up: exit 1\\n500 lines"); };')
     (tmp_path / "vitest.config.mts").write_text('export default { test: { globalSetup: "setup.ts" } };')
     found = vitest(tmp_path, VITEST)
@@ -111,7 +111,7 @@ def test_pytest(tmp_path: Path) -> None:
     assert found == results.Results(1, 1, 1, ("test_film > test_sound: AssertionError: tracks of sound",))
 
 
-def test_a_file_that_pytest_cannot_read_says_why(tmp_path: Path) -> None:
+def test_a_file_that_pytest_cannot_import_has_an_error(tmp_path: Path) -> None:
     (tmp_path / "test_film.py").write_text("import no_such_film")
     run_status_2 = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--junitxml", "report"]
     assert subprocess.run(run_status_2, cwd=tmp_path, capture_output=True, check=False).returncode == 2
@@ -163,7 +163,7 @@ def test_node(tmp_path: Path) -> None:
         ("vitest", None, 1, results.Results(0, 1, 0, ("expected exit status 0, it was 1",))),
     ],
 )
-def test_what_a_step_counts(
+def test_the_counts_of_a_step(
     tmp_path: Path, form: str, report: str | None, status: int, expected: results.Results
 ) -> None:
     file = tmp_path / "report"

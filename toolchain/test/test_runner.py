@@ -1,4 +1,4 @@
-"""The runner of the tests: what it says, and that it leaves nothing behind."""
+"""The test runner: its output, and that it leaves no process behind."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import pytest
 from shell import TOOLCHAIN, Shell
 from test_process import is_alive
 
-# All functions of test.sh, with results in a folder of the test's own.
+# All functions of test.sh, with results in a temporary folder.
 RUNNER = f"""
 source "{TOOLCHAIN}/runner/steps.sh"
 source "{TOOLCHAIN}/runner/checks.sh"
@@ -25,7 +25,7 @@ bad() {
   return 1
 }
 """
-# A step that has a child which outlives it, and writes both numbers down.
+# A step with a child that outlives it; it records both process ids.
 LASTING = """
 lasting() {
   sleep 300 &
@@ -44,7 +44,7 @@ def processes(shell: Shell) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Waits ten minutes for a condition."""
+    """Waits up to ten minutes for a condition."""
     deadline = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come within 600 s"
@@ -60,7 +60,7 @@ def test_every_step_runs_and_the_last_line_adds_them_up(shell: Shell) -> None:
     assert [row.split()[2:] for row in table[1:4]] == [["1", "1", "0"], ["0", "1", "0"], ["2", "0", "1"]]
 
 
-def test_failures_are_told_after_their_step_and_at_the_end(shell: Shell) -> None:
+def test_failures_are_printed_after_their_step_and_at_the_end(shell: Shell) -> None:
     script = f"{RUNNER}{JUNIT}broken() {{ echo 'line 7: no colon'; return 3; }}\n"
     result = shell.run(script + "plan junit 'my suite' bad\nplan check lint broken\nrun_steps all\nsum_up")
     assert result.stderr.count("my suite failed, its log is") == 2
@@ -70,7 +70,7 @@ def test_failures_are_told_after_their_step_and_at_the_end(shell: Shell) -> None
     assert (shell.folder / "results" / "all" / "lint.log").read_text() == "line 7: no colon\n"
 
 
-def test_a_step_says_what_remains_and_how_long_it_took_last_time(shell: Shell) -> None:
+def test_a_step_prints_the_remaining_steps_and_its_last_duration(shell: Shell) -> None:
     script = f"{RUNNER}plan check one true\nplan check 'number two' sleep 1\nplan check three true\nrun_steps all"
     first = shell.run(script).stderr
     assert "step 1 of 3: one\n" in first
@@ -80,12 +80,12 @@ def test_a_step_says_what_remains_and_how_long_it_took_last_time(shell: Shell) -
     assert "2 to go, about 0:0" in second
 
 
-def test_a_failed_step_does_not_change_the_time_it_is_said_to_take(shell: Shell) -> None:
+def test_a_failed_step_does_not_change_the_recorded_duration(shell: Shell) -> None:
     shell.run(f"{RUNNER}remember_seconds one 80\nremember_seconds two 5\nplan check one false\nrun_steps all || true")
     assert sorted((shell.home / "run" / "test-seconds").read_text().splitlines()) == ["5\ttwo", "80\tone"]
 
 
-def test_a_quiet_step_shows_that_it_runs(shell: Shell) -> None:
+def test_a_step_without_output_prints_that_it_still_runs(shell: Shell) -> None:
     result = shell.run(f"{RUNNER}QUIET_SECONDS=1\nplan check slow sleep 3\nrun_steps all")
     assert "slow: still running after 0:0" in result.stderr
 
@@ -97,13 +97,13 @@ def test_an_error_in_the_middle_of_a_step_fails_it(shell: Shell) -> None:
     assert result.stdout == "0 passed, 1 failed, 0 skipped\n"
 
 
-def test_where_the_preparation_fails_nothing_else_runs(shell: Shell) -> None:
+def test_if_the_preparation_fails_nothing_else_runs(shell: Shell) -> None:
     result = shell.run(f'{RUNNER}plan none preparation false\nplan check next touch "$HOME/ran"\nrun_steps all\nsum_up')
     assert result.stdout == "0 passed, 1 failed, 0 skipped\n"
     assert not (shell.folder / "ran").exists()
 
 
-def test_nothing_of_an_earlier_run_counts(shell: Shell) -> None:
+def test_reports_of_an_earlier_run_do_not_count(shell: Shell) -> None:
     report = shell.folder / "results" / "all" / "suite.report"
     report.parent.mkdir(parents=True)
     report.write_text("<testsuite tests='3' failures='0' errors='0' skipped='0'/>")
@@ -112,13 +112,13 @@ def test_nothing_of_an_earlier_run_counts(shell: Shell) -> None:
     assert "expected tests, none ran" in result.stderr
 
 
-def test_what_a_step_leaves_running_is_ended(shell: Shell) -> None:
+def test_processes_that_a_step_leaves_running_are_ended(shell: Shell) -> None:
     script = f'{RUNNER}stray() {{ sleep 300 & echo "$!" >"$HOME/processes"; }}\nplan check stray stray\nrun_steps all'
     assert shell.run(script).returncode == 0
     assert not any(is_alive(process) for process in processes(shell))
 
 
-def test_what_does_not_end_is_killed(shell: Shell) -> None:
+def test_processes_that_do_not_end_are_killed(shell: Shell) -> None:
     child = """(trap '' TERM; echo "$BASHPID" >"$HOME/processes"; while :; do sleep 1; done) &"""
     stubborn = f"stubborn() {{ {child} until [[ -s $HOME/processes ]]; do sleep 0.1; done; }}"
     script = f"{RUNNER}{stubborn}\nGRACE_SECONDS=1\nplan check stubborn stubborn\nrun_steps all"
@@ -127,7 +127,7 @@ def test_what_does_not_end_is_killed(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_a_run_that_is_ended_ends_what_it_started(shell: Shell, number: signal.Signals) -> None:
+def test_an_ended_run_ends_its_processes(shell: Shell, number: signal.Signals) -> None:
     script = f"{RUNNER}{LASTING}end_groups_at_exit\nplan check lasting lasting\nrun_steps all"
     with shell.start(script) as runner:
         started = processes(shell)
@@ -137,7 +137,7 @@ def test_a_run_that_is_ended_ends_what_it_started(shell: Shell, number: signal.S
     wait_until(lambda: not any(is_alive(process) for process in started))
 
 
-def test_a_run_that_is_ended_ends_a_group_that_runs_beside(shell: Shell) -> None:
+def test_an_ended_run_ends_its_parallel_groups(shell: Shell) -> None:
     with shell.start(f'{RUNNER}{LASTING}end_groups_at_exit\nstart_group "$HOME/log" lasting\nwait') as runner:
         started = processes(shell)
         runner.terminate()
@@ -145,7 +145,7 @@ def test_a_run_that_is_ended_ends_a_group_that_runs_beside(shell: Shell) -> None
     assert not any(is_alive(process) for process in started)
 
 
-def test_a_second_run_says_that_the_first_is_under_way(shell: Shell) -> None:
+def test_a_second_run_reports_that_the_first_is_running(shell: Shell) -> None:
     with shell.start(
         f"{RUNNER}{LASTING}hold_test_lock all\nend_groups_at_exit\nplan check lasting lasting\nrun_steps all"
     ) as first:

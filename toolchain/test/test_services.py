@@ -1,4 +1,4 @@
-"""The engine, the builder and the registry on a busy machine: slow, cut off, or somebody else's."""
+"""The engine, the builder and the registry on a busy machine: slow, unreachable, or started by somebody else."""
 
 import http.server
 import os
@@ -14,13 +14,13 @@ import pytest
 from shell import Shell
 from test_process import continued_after, end, is_alive
 
-# Every limit is a fifth of what it is.
+# Divides every time limit by five.
 IMPATIENT = 'limit=$1; shift; exec /usr/bin/timeout "$((limit / 5))" "$@"'
 PROGRAMS = Path.home() / ".cp-whisperx/bin"
 
 
 class Builder:
-    """A real buildkitd in a home of the test's own."""
+    """A real buildkitd in a temporary home."""
 
     SCRIPT = f"""
 BIN_FOLDER="{PROGRAMS}" PATH="$PATH:/usr/sbin:/sbin"
@@ -46,7 +46,7 @@ build() {{ mkdir -p "$HOME/context"; printf 'FROM scratch\\nCOPY Dockerfile /\\n
 @pytest.fixture
 def builder(short_shell: Shell) -> Iterator[Builder]:
     if os.geteuid() != 0 or not (PROGRAMS / "buildkitd").exists():
-        pytest.skip("needs root and a buildkitd, which make up makes where the official images are out of reach")
+        pytest.skip("needs root and a buildkitd, which make up builds if the official images are not reachable")
     made = Builder(short_shell)
     yield made
     if process := made.process():
@@ -74,8 +74,8 @@ def test_a_builder_without_its_socket_is_repaired_and_keeps_its_cache(builder: B
 
 
 @pytest.mark.parametrize(("runs", "removed"), [("true", False), ("false", True)])
-def test_a_builders_container_is_removed_only_where_it_does_not_run(shell: Shell, runs: str, *, removed: bool) -> None:
-    """The first question finds it stopped, and buildx gives up on it."""
+def test_a_builder_container_is_removed_only_if_it_does_not_run(shell: Shell, runs: str, *, removed: bool) -> None:
+    """The first inspection finds no container, and buildx fails to start it."""
     shell.double(
         "docker",
         'case "$*" in "container inspect"*) if [[ -e $HOME/tried ]]; then echo '
@@ -89,7 +89,7 @@ def test_a_builders_container_is_removed_only_where_it_does_not_run(shell: Shell
 
 @pytest.fixture
 def slow(shell: Shell) -> Shell:
-    """A machine on which every limit is short."""
+    """A machine with short time limits."""
     shell.double("timeout", IMPATIENT)
     return shell
 
@@ -102,7 +102,7 @@ start_engine() { echo starting; exit; }
 ABSENT = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
 
 
-def test_an_engine_that_answers_late_is_the_only_one(slow: Shell) -> None:
+def test_a_slow_engine_gets_no_second_one(slow: Shell) -> None:
     slow.double("docker", '[[ -e $HOME/asked ]] || { : >"$HOME/asked"; sleep 60; }; echo 28.0.0')
     result = slow.run(f"{OWN_ENGINE}ensure_engine")
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
@@ -130,7 +130,7 @@ def test_an_engine_that_refuses_or_is_elsewhere_gets_no_second_one(
 
 
 @pytest.mark.parametrize("words", [ABSENT, "failed to connect to the docker API at unix:///var/run/docker.sock"])
-def test_where_no_engine_listens_one_is_provided(shell: Shell, words: str) -> None:
+def test_an_engine_is_started_if_none_listens(shell: Shell, words: str) -> None:
     shell.double("docker", f"echo '{words}' >&2; exit 1")
     shell.double("dockerd")
     result = shell.run(f"{OWN_ENGINE}ensure_engine")
@@ -140,7 +140,7 @@ def test_where_no_engine_listens_one_is_provided(shell: Shell, words: str) -> No
         assert "needs root" in result.stderr
 
 
-def test_an_engine_that_somebody_else_started_is_named_and_lives(shell: Shell) -> None:
+def test_an_engine_that_somebody_else_started_is_named_and_kept(shell: Shell) -> None:
     shell.double("docker", "exit 1")
     (shell.folder / "dockerd").symlink_to("/bin/sleep")
     with subprocess.Popen([shell.folder / "dockerd", "600"]) as process:
@@ -154,7 +154,7 @@ def test_an_engine_that_somebody_else_started_is_named_and_lives(shell: Shell) -
 
 @contextmanager
 def registry(answer: Callable[[http.server.BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """A registry that answers after three seconds; its port."""
+    """A registry that answers after three seconds; yields its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -189,7 +189,7 @@ def test_a_registry_that_answers_late_is_waited_for(slow: Shell, container: str)
 
 
 @pytest.mark.parametrize("container", ["exited", "running 127.0.0.1:1->5000/tcp"])
-def test_a_registry_that_does_not_run_there_is_made_anew(shell: Shell, container: str) -> None:
+def test_a_registry_container_that_does_not_run_there_is_recreated(shell: Shell, container: str) -> None:
     shell.double("docker", f'if [[ $1 == ps ]]; then echo "{container}"; fi')
     answers = "registry_answers() { [[ -e $HOME/calls ]] && grep --quiet 'docker run' \"$HOME/calls\"; }"
     result = shell.run(f"{answers}\nensure_registry", CP_WHISPERX_REGISTRY_PORT="2", TOOLCHAIN_SOURCE="official")
@@ -198,7 +198,7 @@ def test_a_registry_that_does_not_run_there_is_made_anew(shell: Shell, container
 
 
 @pytest.mark.parametrize(("code", "status", "digest"), [(200, 0, "sha256:1\n"), (404, 0, ""), (500, 1, "")])
-def test_only_a_registry_that_says_so_lacks_the_base_image(slow: Shell, code: int, status: int, digest: str) -> None:
+def test_only_a_404_means_that_the_base_image_is_missing(slow: Shell, code: int, status: int, digest: str) -> None:
     def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
         if code == 200:
             say_registry(handler)
@@ -213,7 +213,7 @@ def test_only_a_registry_that_says_so_lacks_the_base_image(slow: Shell, code: in
         assert "500" in result.stderr
 
 
-def test_a_base_image_that_cannot_be_asked_for_is_not_made_anew(shell: Shell) -> None:
+def test_the_base_image_is_not_rebuilt_if_the_registry_does_not_answer(shell: Shell) -> None:
     made = "make_base_image() { echo made; }\nmirror_base_image() { echo mirrored; }"
     result = shell.run(f"{made}\nensure_base_image", CP_WHISPERX_REGISTRY_PORT="1")
     assert (result.returncode, result.stdout) == (1, "")

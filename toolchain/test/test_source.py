@@ -4,7 +4,7 @@ import pytest
 
 from shell import Shell
 
-# What installs each part, and a double's trace of either way.
+# The function that installs each part, and the call of a double that shows each source.
 CHOICES = [
     ("install_engine", "official: install_official_engine", "packages: install_packages engine docker.io iptables"),
     ("create_builder", "official: create_container_builder", "packages: create_remote_builder"),
@@ -29,7 +29,7 @@ ensure_wrapper() { :; }
 pulumi_version() { :; }
 registry_answers() { false; }
 registry_container() { :; }
-await_stranger() { false; }
+await_other_service() { false; }
 """
 
 
@@ -47,7 +47,7 @@ def test_every_part_takes_the_source_it_should(
     assert (packages if expected == official else official).split(":")[0] not in result.stdout
 
 
-def test_a_slow_internet_is_asked_again_with_more_time(shell: Shell) -> None:
+def test_a_timeout_is_retried_with_more_time(shell: Shell) -> None:
     shell.double("curl", '[[ "$*" == *"--max-time 20 "* ]] || { echo "curl: (28) timed out" >&2; exit 28; }')
     assert shell.run("answers https://example.invalid/").returncode == 0
     assert len(shell.calls) == 3
@@ -62,9 +62,7 @@ def test_a_slow_internet_is_asked_again_with_more_time(shell: Shell) -> None:
         (28, "timed out", 3),
     ],
 )
-def test_why_the_internet_is_not_reached_is_said_and_asked_once_per_host(
-    shell: Shell, status: int, words: str, tries: int
-) -> None:
+def test_an_unreachable_host_is_reported_and_checked_once(shell: Shell, status: int, words: str, tries: int) -> None:
     shell.double("curl", f'echo "curl: ({status}) {words}" >&2; exit {status}')
     ask = "use_official engine https://example.invalid/ || echo packages"
     result = shell.run(f"{ask}\n{ask}")
@@ -73,14 +71,14 @@ def test_why_the_internet_is_not_reached_is_said_and_asked_once_per_host(
     assert len(shell.calls) == tries
 
 
-def test_a_wrong_source_is_refused_with_what_is_allowed(shell: Shell) -> None:
+def test_an_invalid_source_is_refused_with_the_allowed_values(shell: Shell) -> None:
     result = shell.run("use_official engine https://example.invalid/", TOOLCHAIN_SOURCE="internet")
     assert result.returncode == 1
     assert "TOOLCHAIN_SOURCE is 'internet'" in result.stderr
     assert "official, packages or auto" in result.stderr
 
 
-def test_a_part_that_is_there_asks_nobody(shell: Shell) -> None:
+def test_an_installed_part_uses_no_network(shell: Shell) -> None:
     shell.double("curl")
     shell.double("docker", "echo github.com/docker/buildx v0.35.0 abc")
     assert shell.run("ensure_buildx").returncode == 0

@@ -7,7 +7,7 @@ from test_native_environment import INSTALLED, UV
 from test_runner import RUNNER
 
 LOCK = TOOLCHAIN.parent / "docker" / "torch-tests.lock"
-# Writes a report of two tests, of which as many were skipped as WITHOUT says.
+# Writes a report of two tests, with WITHOUT of them skipped.
 PYTHON = """
 while [[ $1 != --junitxml ]]; do shift; done
 echo "<testsuite tests='2' failures='0' errors='0' skipped='$WITHOUT'/>" >"$2"

@@ -1,4 +1,4 @@
-"""What make up is made of: locks, files, the port, the passphrase, films."""
+"""The parts of make up: locks, files, the port, the passphrase, films."""
 
 import http.server
 import os
@@ -13,13 +13,13 @@ import pytest
 from shell import TOOLCHAIN, Shell
 
 
-def test_a_second_command_on_the_same_stack_says_so(shell: Shell) -> None:
+def test_a_second_command_on_the_same_stack_fails(shell: Shell) -> None:
     result = shell.run("hold_stack_lock\n(exec 9>&-; hold_stack_lock)")
     assert result.returncode == 1
     assert "another command already works on the stack dev" in result.stderr
 
 
-def test_commands_on_two_stacks_do_not_hinder_each_other(shell: Shell) -> None:
+def test_commands_on_two_stacks_do_not_block_each_other(shell: Shell) -> None:
     assert shell.run("hold_stack_lock\n(exec 9>&-; STACK_NAME=other; hold_stack_lock)").returncode == 0
 
 
@@ -62,7 +62,7 @@ def test_a_download_is_checked_against_the_publishers_list(shell: Shell) -> None
 
 
 class _Stranger(http.server.BaseHTTPRequestHandler):
-    """A web server that is no registry."""
+    """A web server that is not a registry."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -72,7 +72,7 @@ class _Stranger(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_a_port_that_is_taken_names_the_holder_and_the_way_out(shell: Shell) -> None:
+def test_a_port_in_use_names_the_process_and_the_fix(shell: Shell) -> None:
     with socketserver.TCPServer(("127.0.0.1", 0), _Stranger) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = str(server.server_address[1])
@@ -85,7 +85,7 @@ def test_a_port_that_is_taken_names_the_holder_and_the_way_out(shell: Shell) -> 
     assert "CP_WHISPERX_REGISTRY_PORT=" in result.stderr
 
 
-def test_the_passphrase_is_made_once_and_for_its_owner_alone(shell: Shell) -> None:
+def test_the_passphrase_is_created_once_and_only_for_its_owner(shell: Shell) -> None:
     make = "export_pulumi_environment\nensure_passphrase"
     assert shell.run(make).returncode == 0
     file = shell.home / "passphrase"
@@ -105,7 +105,7 @@ def test_a_passphrase_of_the_users_own_is_kept(shell: Shell) -> None:
     ("given", "expected"),
     [({}, "file://{home}/state"), ({"PULUMI_BACKEND_URL": "s3://bucket"}, "s3://bucket")],
 )
-def test_the_state_lies_where_the_user_says(shell: Shell, given: dict[str, str], expected: str) -> None:
+def test_the_user_chooses_the_backend(shell: Shell, given: dict[str, str], expected: str) -> None:
     result = shell.run('export_pulumi_environment\necho "$PULUMI_BACKEND_URL"', **given)
     assert result.stdout.strip() == expected.format(home=shell.home)
 
@@ -113,12 +113,12 @@ def test_the_state_lies_where_the_user_says(shell: Shell, given: dict[str, str],
 FILM = """The "Missing" Letter's $HOME Été (2026).mp4"""
 
 
-def test_a_film_comes_in_once_whatever_its_name(shell: Shell) -> None:
+def test_a_film_is_copied_once_whatever_its_name(shell: Shell) -> None:
     film, folder = shell.folder / FILM, shell.folder / "in"
     film.write_bytes(b"film")
     folder.mkdir()
     for _ in range(2):
-        result = shell.run('bring_in "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
+        result = shell.run('import_film "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
         assert result.stdout == FILM
     assert [file.name for file in folder.iterdir()] == [FILM]
 
@@ -128,7 +128,7 @@ def test_another_film_of_the_same_name_is_not_overwritten(shell: Shell) -> None:
     film.write_bytes(b"new")
     folder.mkdir()
     (folder / "film.mp4").write_bytes(b"old")
-    result = shell.run('bring_in "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
+    result = shell.run('import_film "$FILM" "$FOLDER"', FILM=str(film), FOLDER=str(folder))
     assert result.returncode == 1
     assert "a different film of the same name" in result.stderr
     assert (folder / "film.mp4").read_bytes() == b"old"
@@ -138,7 +138,7 @@ def test_another_film_of_the_same_name_is_not_overwritten(shell: Shell) -> None:
     ("film", "message"),
     [("", "FILM=path"), ("nowhere.mp4", "no such file"), ("folder", "not a file"), ("empty.mp4", "is empty")],
 )
-def test_make_film_says_what_is_wrong_with_the_film(shell: Shell, film: str, message: str) -> None:
+def test_make_film_reports_what_is_wrong_with_the_film(shell: Shell, film: str, message: str) -> None:
     (shell.folder / "folder").mkdir()
     (shell.folder / "empty.mp4").touch()
     path = str(shell.folder / film) if film else ""
@@ -159,14 +159,14 @@ def test_make_film_says_what_is_wrong_with_the_film(shell: Shell, film: str, mes
     assert message in result.stderr
 
 
-def test_a_disk_that_is_nearly_full_is_said_before_anything_begins(shell: Shell) -> None:
+def test_a_nearly_full_disk_is_reported_before_anything_begins(shell: Shell) -> None:
     shell.double("df", "echo Avail; echo 100")
     result = shell.run('check_space "$CP_WHISPERX_HOME" 3')
     assert result.returncode == 1
     assert "100 MiB free" in result.stderr
 
 
-def test_only_what_is_lost_is_looked_for(shell: Shell) -> None:
+def test_only_lost_services_are_refreshed(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}, "mux": {"container": "c-mux"}}}'""")
     shell.double("docker", "echo c-mux; echo c-other")
     assert shell.run('repair_drift "$(stack_outputs)"').returncode == 0
@@ -176,14 +176,14 @@ def test_only_what_is_lost_is_looked_for(shell: Shell) -> None:
     assert "Image" not in refresh
 
 
-def test_nothing_is_looked_for_where_all_run(shell: Shell) -> None:
+def test_nothing_is_refreshed_if_all_services_run(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
     shell.double("docker", "echo c-asr")
     assert shell.run('repair_drift "$(stack_outputs)"').returncode == 0
     assert not [call for call in shell.calls if "refresh" in call]
 
 
-def test_an_engine_that_does_not_say_what_runs_loses_nothing(shell: Shell) -> None:
+def test_an_engine_that_does_not_list_its_containers_loses_nothing(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
     shell.double("docker", "echo no space left on device >&2; exit 1")
     result = shell.run('repair_drift "$(stack_outputs)"')
@@ -193,7 +193,7 @@ def test_an_engine_that_does_not_say_what_runs_loses_nothing(shell: Shell) -> No
 
 
 @pytest.mark.parametrize("question", ["stack_outputs", "stack_configuration", "ensure_stack"])
-def test_a_pulumi_that_fails_is_no_stack_that_is_missing(shell: Shell, question: str) -> None:
+def test_a_failing_pulumi_is_not_a_missing_stack(shell: Shell, question: str) -> None:
     shell.double("pulumi", "echo error: incorrect passphrase >&2; exit 255")
     result = shell.run(f'facts=$({question}) || exit\necho "$facts"')
     assert (result.returncode, result.stdout) == (1, "")
@@ -201,7 +201,7 @@ def test_a_pulumi_that_fails_is_no_stack_that_is_missing(shell: Shell, question:
     assert not [call for call in shell.calls if " init " in call]
 
 
-def test_a_stack_that_is_missing_has_no_outputs(shell: Shell) -> None:
+def test_a_missing_stack_has_no_outputs(shell: Shell) -> None:
     shell.double("pulumi", "echo \"error: no stack named 'dev' found\" >&2; exit 255")
     result = shell.run("stack_outputs")
     assert (result.returncode, result.stdout) == (0, "{}")

@@ -1,6 +1,6 @@
 // Command pulumi-resource-command serves the local half of Pulumi's command provider.
 //
-// It stands in for the official plugin on machines that reach only package registries: the resource
+// It replaces the official plugin on machines that reach only package registries: the resource
 // command:local:Command and the function command:local:run, with the official names, properties and behaviour.
 package main
 
@@ -16,7 +16,7 @@ import (
 	"cp-whisperx.local/toolchain/command/local"
 )
 
-// version is set by the linker to the version of the official provider that this one stands in for.
+// version is the version of the official provider that this one replaces; the linker sets it.
 var version = "0.0.1"
 
 func main() {
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// newProvider lists what the provider serves. The package local, below this one, gives the module its name.
+// newProvider lists the resource and the function. Their Pulumi module, local, is named after the Go package.
 func newProvider() p.Provider {
 	return infer.Provider(infer.Options{
 		Metadata: schema.Metadata{

@@ -1,6 +1,5 @@
-// The registry of the CNCF Distribution project with the one storage driver that the toolchain configures, and with logins
-// for whoever configures them. The project's own main package adds the drivers of four clouds, and their libraries take
-// most of its build time.
+// The registry of the CNCF Distribution project with the file system storage driver and optional htpasswd logins. The project's
+// own main package adds the drivers of four clouds; their libraries take most of its build time.
 package main
 
 import (

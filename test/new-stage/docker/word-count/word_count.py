@@ -1,4 +1,4 @@
-"""word-count: how many words were said."""
+"""word-count: counts the spoken words."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from cp_whisperx.stage import Context, Stage, StageSettings
 
 
 class WordCountSettings(StageSettings):
-    """What counts as a word."""
+    """Settings of the stage."""
 
     word_count_shortest: int = Field(default=1, ge=1, le=20, description="Letters of the shortest word that counts.")
 

@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// Command is the resource whose creation, update and deletion each run a command.
+// Command is the resource that runs a command when it is created, updated and deleted.
 type Command struct{}
 
 // CommandInputs are the properties a program sets.
@@ -19,7 +19,7 @@ type CommandInputs struct {
 	BaseInputs
 }
 
-// CommandState is what the state file keeps: the inputs and the output of the last run.
+// CommandState is the resource's state: the inputs and the output of the last run.
 type CommandState struct {
 	CommandInputs
 	BaseOutputs
@@ -33,9 +33,9 @@ func (command *Command) Annotate(a infer.Annotator) {
 
 // Annotate gives the properties their descriptions in the schema.
 func (inputs *CommandInputs) Annotate(a infer.Annotator) {
-	a.Describe(&inputs.Triggers, "Values of any type; where one changes the resource is replaced.")
+	a.Describe(&inputs.Triggers, "Values of any type; a change of one replaces the resource.")
 	a.Describe(&inputs.Create, "The command that creates the resource.")
-	a.Describe(&inputs.Update, "The command for changed inputs; create is run again where there is none.")
+	a.Describe(&inputs.Update, "The command for changed inputs. Default: create runs again.")
 	a.Describe(&inputs.Delete, "The command that deletes the resource.")
 }
 
@@ -51,7 +51,7 @@ func (*Command) Create(
 	return infer.CreateResponse[CommandState]{ID: id, Output: state}, err
 }
 
-// Update runs the update command, or the create command where there is none; a preview runs nothing.
+// Update runs the update command, or the create command if there is none; a preview runs nothing.
 func (*Command) Update(
 	ctx context.Context, request infer.UpdateRequest[CommandInputs, CommandState],
 ) (infer.UpdateResponse[CommandState], error) {
@@ -67,13 +67,13 @@ func (*Command) Update(
 	return infer.UpdateResponse[CommandState]{Output: state}, err
 }
 
-// Delete runs the delete command the state has kept, if there is one.
+// Delete runs the delete command from the state, if there is one.
 func (*Command) Delete(ctx context.Context, request infer.DeleteRequest[CommandState]) (infer.DeleteResponse, error) {
 	state := request.State
 	return infer.DeleteResponse{}, state.run(ctx, state.CommandInputs.Delete)
 }
 
-// run replaces the outputs by those of the command; without a command it changes nothing.
+// run replaces the outputs with those of the command; without a command it changes nothing.
 func (state *CommandState) run(ctx context.Context, line *string) error {
 	if line == nil {
 		return nil

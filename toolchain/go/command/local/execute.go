@@ -17,8 +17,8 @@ import (
 // graceTime is how long a cancelled command may take to end before it is killed.
 const graceTime = 5 * time.Second
 
-// execute runs one command and returns what it wrote. The error of a failed command holds all it wrote on both streams,
-// in order. A cancelled context ends the command together with every process it has started.
+// execute runs one command and returns its output. The error of a failed command contains the output of both streams, in
+// order. A cancelled context ends the command and every process that it started.
 func execute(ctx context.Context, line string, inputs BaseInputs, previous BaseOutputs) (BaseOutputs, error) {
 	var stdout, stderr bytes.Buffer
 	both := &sharedWriter{target: &bytes.Buffer{}}
@@ -49,7 +49,7 @@ func execute(ctx context.Context, line string, inputs BaseInputs, previous BaseO
 	return outputs, fmt.Errorf("%w: running %q:\n%s", err, line, both.target.String())
 }
 
-// checkFolder fails where the folder to run in is given and is none: the system would blame the interpreter.
+// checkFolder fails if the working directory does not exist: the system's error would name the interpreter instead.
 func checkFolder(folder *string) error {
 	if folder == nil {
 		return nil
@@ -60,7 +60,7 @@ func checkFolder(folder *string) error {
 	return nil
 }
 
-// newCommand prepares the process: a group of its own, so that a cancellation reaches what the command has started.
+// newCommand prepares the process in its own group, so that a cancellation reaches its child processes.
 func newCommand(ctx context.Context, line string, inputs BaseInputs, previous BaseOutputs) *exec.Cmd {
 	words := []string{"/bin/sh", "-c"}
 	if inputs.Interpreter != nil && len(*inputs.Interpreter) > 0 {
@@ -81,7 +81,7 @@ func newCommand(ctx context.Context, line string, inputs BaseInputs, previous Ba
 	return command
 }
 
-// environment is the provider's own, then the given variables, then the output of the run before.
+// environment is the provider's own, then the given variables, then the previous run's output.
 func environment(inputs BaseInputs, previous BaseOutputs) []string {
 	variables := os.Environ()
 	if inputs.Environment != nil {
@@ -109,7 +109,7 @@ func killGroup(command *exec.Cmd, signal syscall.Signal) error {
 	return syscall.Kill(-command.Process.Pid, signal)
 }
 
-// writers joins the writers of one stream; progress is one of them where the stream is shown.
+// writers joins the writers of one stream; progress is one of them if the stream is logged.
 func writers(shown bool, progress io.Writer, others ...io.Writer) io.Writer {
 	if shown {
 		others = append(others, progress)

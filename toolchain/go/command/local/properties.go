@@ -1,9 +1,9 @@
-// Package local holds the resource and the function that run commands on this machine.
+// Package local has the resource and the function that run commands on this machine.
 package local
 
 import "github.com/pulumi/pulumi-go-provider/infer"
 
-// BaseInputs says how a command is run, whatever it is run for.
+// BaseInputs are the inputs that the resource and the function share.
 type BaseInputs struct {
 	Stdin                  *string            `pulumi:"stdin,optional"`
 	Logging                *Logging           `pulumi:"logging,optional"`
@@ -25,7 +25,7 @@ func (inputs *BaseInputs) Annotate(a infer.Annotator) {
 		"PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR; true by default.")
 }
 
-// BaseOutputs is what a command has written, each without its last line end.
+// BaseOutputs is a command's output, each stream without its last line end.
 type BaseOutputs struct {
 	Stdout string `pulumi:"stdout"`
 	Stderr string `pulumi:"stderr"`
@@ -37,7 +37,7 @@ func (outputs *BaseOutputs) Annotate(a infer.Annotator) {
 	a.Describe(&outputs.Stderr, "The standard error of the command.")
 }
 
-// Logging says which streams are shown while a command runs.
+// Logging selects the streams that are logged while a command runs.
 type Logging string
 
 // The allowed values of Logging.
@@ -58,7 +58,7 @@ func (Logging) Values() []infer.EnumValue[Logging] {
 	}
 }
 
-// shows tells whether a stream, LogStdout or LogStderr, is shown. Both are where nothing was said.
+// shows reports whether a stream, LogStdout or LogStderr, is logged. Default: both.
 func (logging *Logging) shows(stream Logging) bool {
 	return logging == nil || *logging == stream || *logging == LogStdoutAndStderr
 }

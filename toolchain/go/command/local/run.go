@@ -6,7 +6,7 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 )
 
-// Run is the function that runs a command each time the program is evaluated, in a preview too.
+// Run is the function that runs a command each time the program runs, in a preview too.
 type Run struct{}
 
 // RunInputs are the arguments of the function.
@@ -31,7 +31,7 @@ func (inputs *RunInputs) Annotate(a infer.Annotator) {
 	a.Describe(&inputs.Command, "The command to run.")
 }
 
-// Invoke runs the command; it fails where the command ends with a status other than 0.
+// Invoke runs the command; it fails if the exit status is not 0.
 func (*Run) Invoke(
 	ctx context.Context, request infer.FunctionRequest[RunInputs],
 ) (infer.FunctionResponse[RunOutputs], error) {

@@ -17,7 +17,7 @@ func (writer *sharedWriter) Write(data []byte) (int, error) {
 	return writer.target.Write(data)
 }
 
-// lineWriter says each whole line that is written to it, of any length, as soon as it is whole.
+// lineWriter logs each line, of any length, as soon as it is complete.
 type lineWriter struct {
 	mutex sync.Mutex
 	rest  []byte
@@ -38,7 +38,7 @@ func (writer *lineWriter) Write(data []byte) (int, error) {
 	}
 }
 
-// flush says what is left of a last line without a line end.
+// flush logs a last line that has no line end.
 func (writer *lineWriter) flush() {
 	writer.mutex.Lock()
 	defer writer.mutex.Unlock()

@@ -10,10 +10,10 @@ import (
 	docker "github.com/terraform-providers/terraform-provider-docker/internal/provider"
 )
 
-// Version is the official plugin's version that this provider stands in for.
+// Version is the version of the official plugin that this provider replaces.
 const Version = "5.2.0"
 
-// longestName is what Docker allows for the names that Pulumi makes up.
+// longestName is Docker's limit for names that Pulumi generates.
 const longestName = 255
 
 // Info maps Terraform's resources and data sources to Pulumi's.

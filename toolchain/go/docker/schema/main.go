@@ -1,5 +1,5 @@
 // Command schema writes Pulumi's schema of the Docker provider to standard output. The plugin embeds the result,
-// because making it takes longer than everything else the plugin does at its start.
+// because generating it at start would take longer than everything else.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-// write makes the schema, without the prose that needs the Terraform provider's documentation.
+// write generates the schema, without descriptions: they would need the Terraform provider's documentation.
 func write(target io.Writer) error {
 	result, err := tfgen.GenerateSchemaWithOptions(tfgen.GenerateSchemaOptions{
 		ProviderInfo:    provider.Info(),
