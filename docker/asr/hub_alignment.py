@@ -53,10 +53,10 @@ class HubAligner:
         """
         device = device_in_use() if step.device == "cuda" else processor()
         steps = steps_down(device, 1, allow_cpu=load_settings(Environment).allow_cpu)
-        told = replace(
+        job = replace(
             context, warn=lambda text: context.warn(f"Aligning words: {text}"), computes_on=lambda _device: None
         )
-        return Room(list(steps), self._move, told)
+        return Room(list(steps), self._move, job)
 
     def spans(self, words: Sequence[HeardWord], samples: Samples, room: Room) -> list[Interval | None]:
         """Start and end of each word in seconds from the start of the samples; None for a word that is not found."""

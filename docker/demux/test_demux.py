@@ -73,7 +73,7 @@ def test_the_language_of_the_sound_can_be_chosen(film: Path, tmp_path: Path) -> 
     ffmpeg("-i", film, "-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy", *languages, two)
     assert demux(two, tmp_path / "1", DemuxSettings(demux_audio_language="hin")).audio_stream == 2
     assert demux(two, tmp_path / "2").audio_stream == 1
-    with pytest.raises(StageError, match="no sound in tam, only in eng, hin"):
+    with pytest.raises(StageError, match="no audio in tam, only in eng, hin"):
         demux(two, tmp_path / "3", DemuxSettings(demux_audio_language="tam"))
 
 

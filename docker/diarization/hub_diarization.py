@@ -1,6 +1,6 @@
 """pyannote's diarization pipeline from the hub, on torch: it segments speech and clusters the voices itself.
 
-Imported only where MODELS_SOURCE=hub and the image has torch.
+Imported only if MODELS_SOURCE=hub and the image has torch.
 """
 
 from collections.abc import Callable

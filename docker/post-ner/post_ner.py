@@ -45,7 +45,7 @@ class PostNerSettings(NameSettings):
 
 
 @dataclass(frozen=True)
-class Mender:
+class Corrector:
     """The known names and the rules to correct a word."""
 
     names: tuple[str, ...]
@@ -72,18 +72,18 @@ def run(context: Context[PostNerSettings]) -> PostNerResult:
     given: Sequence[SpokenSegment] = translation.segments if translation else text.segments
     in_english = (translation.target_language if translation else text.language) == "en"
     language = load_language(context.settings.spacy_model)
-    mender = Mender(
+    corrector = Corrector(
         names=known_names(context.read_if_done(PreNerResult)),
         common=common_words(context.settings.spacy_model),
         ratio=context.settings.post_ner_ratio,
         at_sentence_start=in_english,
     )
-    mended = [mend(segment, mender) for segment in given]
-    segments = tuple(segment for segment, _ in mended)
+    corrected = [correct(segment, corrector) for segment in given]
+    segments = tuple(segment for segment, _ in corrected)
     return PostNerResult(
         source="second-pass-translation" if translation else "asr",
         segments=segments,
-        corrections=tuple(correction for _, corrections in mended for correction in corrections),
+        corrections=tuple(correction for _, corrections in corrected for correction in corrections),
         entities=by_kind(find_names(language, (segment.text for segment in segments))) if in_english else {},
     )
 
@@ -95,9 +95,9 @@ def known_names(found: PreNerResult | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words if len(word) >= _SHORTEST_NAME and word[0].isupper()))
 
 
-def mend(segment: SpokenSegment, mender: Mender) -> tuple[SpokenSegment, list[Correction]]:
+def correct(segment: SpokenSegment, corrector: Corrector) -> tuple[SpokenSegment, list[Correction]]:
     """A segment with corrected names, in its text and its words, and the corrections."""
-    text, changes = mend_text(segment.text, mender)
+    text, changes = correct_text(segment.text, corrector)
     if not changes:
         return _plain(segment, segment.text, segment.words), []
     words = tuple(word.model_copy(update={"text": _replaced(word.text, changes)}) for word in segment.words)
@@ -108,14 +108,14 @@ def mend(segment: SpokenSegment, mender: Mender) -> tuple[SpokenSegment, list[Co
     return _plain(segment, text, words), corrections
 
 
-def mend_text(text: str, mender: Mender) -> tuple[str, dict[str, tuple[str, float]]]:
+def correct_text(text: str, corrector: Corrector) -> tuple[str, dict[str, tuple[str, float]]]:
     """The text with corrected names; and for each changed word its name with the similarity in percent."""
     changes: dict[str, tuple[str, float]] = {}
     for place in _WORD.finditer(text):
         word = _POSSESSIVE.sub("", place.group())
-        if not mender.at_sentence_start and _starts_sentence(text[: place.start()]):
+        if not corrector.at_sentence_start and _starts_sentence(text[: place.start()]):
             continue
-        if found := mender.match(word):
+        if found := corrector.match(word):
             changes[word] = found
     return _replaced(text, changes), changes
 

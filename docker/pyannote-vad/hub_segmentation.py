@@ -1,6 +1,6 @@
 """pyannote's segmentation model of the hub, on torch: the same windows as the packaged one, from newer weights.
 
-Imported only where MODELS_SOURCE=hub and the image has torch.
+Imported only if MODELS_SOURCE=hub and the image has torch.
 """
 
 from collections.abc import Mapping

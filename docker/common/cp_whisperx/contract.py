@@ -267,7 +267,7 @@ class SpokenSegment(Span):
     text: str
     speaker: str | None = None
     words: tuple[Word, ...] = ()
-    """Times of the words; empty where the text has none of its own (a translation)."""
+    """Times of the words; empty if the text has none, such as a translation."""
 
 
 class AsrResult(StageResult):

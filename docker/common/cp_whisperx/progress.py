@@ -74,15 +74,15 @@ def follow(stored: StoredJob, write: Callable[[str], None]) -> bool:
     On a terminal, the line of the running stage is redrawn.
     """
     screen = _Screen(write)
-    told: set[str] = set()
+    shown: set[str] = set()
     quiet_since = time.monotonic()
     while True:
         manifest = read_manifest(stored.folder)
         state = job_state(manifest)
         for facts in all_stages():
             record = record_of(manifest, facts.name)
-            if facts.name not in told and record.status in _SETTLED:
-                told.add(facts.name)
+            if facts.name not in shown and record.status in _SETTLED:
+                shown.add(facts.name)
                 quiet_since = time.monotonic()
                 for line in stage_lines(facts.name, record):
                     screen.line(line)

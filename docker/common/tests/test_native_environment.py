@@ -113,7 +113,7 @@ def other_processor(folder: Path) -> None:
         (other_version("torch", "2.10.0"), "has torch 2.10.0, and this image needs torch 2.8"),
         (other_version("torch", "2.80.0"), "has torch 2.80.0"),
         (other_version("numpy", "1.26.4"), "has numpy 1.26.4"),
-        (other_processor, "is for unknown (243) processors"),
+        (other_processor, "is for the CPU architecture unknown (243)"),
     ],
 )
 def test_what_is_wrong_is_said(environment: Path, spoil: Callable[[Path], object], said: str) -> None:

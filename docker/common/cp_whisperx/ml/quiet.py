@@ -18,7 +18,7 @@ def quietly() -> Iterator[None]:
 
     pyannote warns that models from older versions may misbehave; the versions are locked, so this does not apply.
     """
-    # matplotlib, which pyannote imports, complains where it cannot write beside the shared models.
+    # matplotlib, which pyannote imports, warns if it cannot write next to the shared models.
     os.environ.setdefault("MPLCONFIGDIR", f"{tempfile.gettempdir()}/matplotlib")
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
