@@ -46,7 +46,7 @@ BEAT_SECONDS = 0.375
 
 
 class SampleError(Exception):
-    """The film cannot be made; the message says what is missing and how to get it."""
+    """The film cannot be made; the message says what is missing and how to install it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Line:
 
 @dataclass(frozen=True)
 class SpokenLine:
-    """A line where it stands in the film, in seconds."""
+    """A line with its times in the film, in seconds."""
 
     start: float
     end: float
@@ -77,7 +77,7 @@ class Music:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the film holds, the truth against which its subtitles are measured."""
+    """The content of the film: the ground truth for its subtitles."""
 
     title: str
     language: str
@@ -130,13 +130,13 @@ def read_script(path: Path) -> list[Line]:
 
 
 def decode(media: bytes) -> Sound:
-    """Sound in any form that ffmpeg reads, as mono samples between -1 and 1 at SAMPLE_RATE."""
+    """Audio in any format that ffmpeg reads, as mono samples between -1 and 1 at SAMPLE_RATE."""
     command = ["ffmpeg", "-v", "error", "-i", "pipe:0", "-f", "f32le", "-ac", "1", "-ar", str(SAMPLE_RATE), "pipe:1"]
     return np.frombuffer(subprocess.run(command, input=media, check=True, capture_output=True).stdout, np.float32)
 
 
 def level(speech: Sound) -> Sound:
-    """Speech without the silence around it, as loud as every other line."""
+    """Speech without the silence around it, normalised to the same loudness."""
     loud = np.flatnonzero(np.abs(speech) > SILENCE_LEVEL)
     trimmed = speech[loud[0] : loud[-1] + 1]
     loudness = float(np.sqrt(np.mean(np.square(trimmed))))
@@ -181,7 +181,7 @@ def music(seconds: float, seed: int) -> Sound:
 
 
 def compose(lines: list[Line]) -> tuple[Sound, Reference]:
-    """The whole sound of the film, and where everything stands in it."""
+    """The whole audio of the film, and the times of its parts."""
     voices = {speaker: VOICES[speaker]() for speaker in sorted({line.speaker for line in lines})}
     parts = [music(INTRO_SECONDS, seed=1), silence(PAUSE_AFTER_INTRO)]
     spoken: list[SpokenLine] = []
@@ -204,7 +204,7 @@ def seconds_of(parts: list[Sound]) -> float:
 
 
 def encode(sound: Sound, seconds: float, film: Path) -> None:
-    """Writes the film: H.264 picture, stereo AAC sound, the same bytes from the same ffmpeg."""
+    """Writes the film, H.264 video and stereo AAC audio; the same ffmpeg gives the same bytes."""
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"{PICTURE}:duration={seconds}"]
     command += ["-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
     command += ["-c:v", "libx264", "-preset", "slow", "-crf", "36", "-g", "240", "-pix_fmt", "yuv420p"]
@@ -215,7 +215,7 @@ def encode(sound: Sound, seconds: float, film: Path) -> None:
 
 
 def make(script: Path, film: Path, reference: Path) -> Reference:
-    """Makes `film` and `reference` from `script`; each file appears whole or not at all."""
+    """Makes `film` and `reference` from `script`, each atomically."""
     for program in ("ffmpeg", "flite"):
         if not shutil.which(program):
             raise SampleError(f"{program} is not installed; run `apt-get install ffmpeg flite`")

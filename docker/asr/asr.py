@@ -1,10 +1,10 @@
-"""asr: turns speech into text, with the time and the speaker of each word.
+"""asr: transcribes speech, with the time and the speaker of each word.
 
-Only what the voice activity stages found is heard. Names from pre-ner are given to the model as a hint. Whisper cuts
-the text into stretches; a stretch in which the speaker changes is cut there.
+It transcribes only the speech that the voice activity stages found. Names from pre-ner are hotwords for the model.
+Whisper splits the text into segments; a segment is split again at a change of speaker.
 
-With MODELS_SOURCE=hub, and torch in the image, whisperx aligns the words with their sound, where it has a model for the
-language: Whisper's own times are off by some tenths of a second.
+With MODELS_SOURCE=hub, and torch in the image, whisperx aligns the words with the audio if it has a model for the
+language: Whisper's own timestamps are off by some tenths of a second.
 """
 
 from collections.abc import Sequence
@@ -38,10 +38,12 @@ from word_times import WordTimesSettings, aligned, aligner_version, load_aligner
 
 
 class AsrSettings(WordTimesSettings):
-    """How speech is turned into text."""
+    """How speech is transcribed."""
 
     whisper_language: str = Field(
-        default="", pattern=r"^([a-z]{2,3})?$", description="Language of the film, as ISO 639-1 (en, hi); empty: found."
+        default="",
+        pattern=r"^([a-z]{2,3})?$",
+        description="Language of the film, as ISO 639-1 (en, hi); empty: detected.",
     )
     whisper_task: Literal["transcribe", "translate"] = Field(
         default="transcribe", description="transcribe keeps the film's language, translate gives English."
@@ -50,13 +52,13 @@ class AsrSettings(WordTimesSettings):
         default=0,
         ge=0,
         le=64,
-        description="Pieces that are turned into text at a time; more takes more memory. 0: what suits the hardware.",
+        description="Batch size; a larger one needs more memory. 0: chosen by the hardware.",
     )
     whisper_chunk_seconds: int = Field(
-        default=16, ge=5, le=29, description="Longest piece in seconds; in longer ones the model may pass over the end."
+        default=16, ge=5, le=29, description="Longest chunk in seconds; in longer ones the model may skip the end."
     )
     whisper_hotwords: str = Field(
-        default="", max_length=2000, description="Names and terms to expect, besides those that pre-ner finds."
+        default="", max_length=2000, description="Names and terms to expect, in addition to those that pre-ner finds."
     )
 
     @model_validator(mode="after")
@@ -67,7 +69,7 @@ class AsrSettings(WordTimesSettings):
 
 
 def run(context: Context[AsrSettings]) -> AsrResult:
-    """Hears all speech, then says who spoke each word; with less where the memory does not suffice."""
+    """Transcribes all speech, then assigns a speaker to each word; uses a smaller step when out of memory."""
     settings = context.settings
     sound = open_sound(context.path(context.read(DemuxResult).audio))
     speech = _speech(context)
@@ -92,7 +94,7 @@ def run(context: Context[AsrSettings]) -> AsrResult:
 def _hear(
     context: Context[AsrSettings], sound: Sound, speech: Sequence[Interval], step: WhisperStep
 ) -> tuple[Sequence[Heard], str, WhisperStep]:
-    """Hears all speech in one way of running Whisper: the text, the language that is spoken, and that way."""
+    """Transcribes all speech with one WhisperStep: the text, the spoken language, and that step."""
     settings = context.settings
     model = model_for(step)
     language = settings.whisper_language or find_language(model, sound, speech)
@@ -105,24 +107,22 @@ def _hear(
         hotwords=_hotwords(context),
     )
     heard = transcribe(
-        model, sound, speech, hearing, lambda done: context.progress(done, f"turning speech ({language}) into text")
+        model, sound, speech, hearing, lambda done: context.progress(done, f"transcribing speech ({language})")
     )
     return heard, language, step
 
 
 def _without_stock_phrases(context: Context[AsrSettings], heard: Sequence[Heard]) -> list[Heard]:
-    """What is left without the phrases that Whisper invents; the user is warned of what is left out."""
+    """Removes the phrases that Whisper hallucinates, with a warning to the user."""
     invented = [stretch for stretch in heard if is_stock_phrase(stretch.text)]
     if invented:
         first = f"{invented[0].text!r} at {invented[0].interval[0]:.0f} s"
-        context.warn(
-            f"{len(invented)} phrases that Whisper invents where nobody speaks were left out, such as {first}."
-        )
+        context.warn(f"Left out {len(invented)} phrases that Whisper hallucinates in silence, such as {first}.")
     return [stretch for stretch in heard if stretch not in invented]
 
 
 def _speech(context: Context[AsrSettings]) -> list[Interval]:
-    """Where somebody speaks, by the better of the two stages that look for it."""
+    """The speech segments of pyannote-vad, else of silero-vad."""
     found = context.read_if_done(PyannoteVadResult) or context.read(SileroVadResult)
     return [(span.start, span.end) for span in found.segments]
 
@@ -172,7 +172,7 @@ def load(settings: AsrSettings) -> None:
 
 
 def version(settings: AsrSettings) -> str:
-    """The models that hear and align, and their versions."""
+    """The models for transcription and alignment with their versions, for the key of the result."""
     return f"{weights_version(steps_for(settings)[0].model)} {aligner_version(settings)}".rstrip()
 
 

@@ -1,9 +1,9 @@
-"""Words aligned with their sound by whisperx: a model of the hub, on torch, tells how likely each letter is when.
+"""Aligns words with the audio: a hub model on torch gives the probability of each letter over time (whisperx).
 
-whisperx.alignment.align would load a data set of nltk to cut the text into sentences, and gives back other segments
-than it got. So its parts are put together here, for a stretch of text at a time, and nothing of the text can be lost.
+whisperx.alignment.align needs an nltk data set to split sentences, and returns other segments than it was given. So
+this module uses its parts directly, one segment at a time, and no text can be lost.
 
-Imported only where MODELS_SOURCE=hub and the image has torch.
+Imported only if MODELS_SOURCE=hub and the image has torch.
 """
 
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ from cp_whisperx.stage import Context
 from cp_whisperx.whisper_choice import WhisperStep
 
 _PAUSE: Final = "|"
-"""What the models' vocabularies have between two words."""
+"""The separator of words in the models' vocabularies."""
 _ANYTHING: Final = -1
-"""Stands for a letter or digit that the model does not know; whisperx takes the likeliest sound for it."""
+"""Wildcard for a letter or digit that is not in the model's vocabulary; whisperx takes the likeliest letter."""
 _NOBODY: Final = -1
-"""The word that a pause belongs to."""
+"""Word index of a pause."""
 _SHORTEST: Final = 400
-"""Samples that a model needs for its first frame."""
+"""Minimum samples of input: the model's first frame."""
 
 
 class HubAligner:
@@ -47,19 +47,19 @@ class HubAligner:
         """From one frame to the next."""
 
     def room(self, context: Context[Any], step: WhisperStep) -> Room:
-        """The room for a job, on the device that Whisper ended up with: where a card was full for it, it still is.
+        """A Room for a job on the device that Whisper ended with: if the GPU was full for Whisper, it still is.
 
         The job's record keeps the device that Whisper used.
         """
         device = device_in_use() if step.device == "cuda" else processor()
         steps = steps_down(device, 1, allow_cpu=load_settings(Environment).allow_cpu)
-        told = replace(
+        job = replace(
             context, warn=lambda text: context.warn(f"Aligning words: {text}"), computes_on=lambda _device: None
         )
-        return Room(list(steps), self._move, told)
+        return Room(list(steps), self._move, job)
 
     def spans(self, words: Sequence[HeardWord], samples: Samples, room: Room) -> list[Interval | None]:
-        """When each word sounds, in seconds from the start of the samples; None for one that cannot be told."""
+        """Start and end of each word in seconds from the start of the samples; None for a word that is not found."""
         codes, owners = self._sought(words)
         known = {owner for code, owner in zip(codes, owners, strict=True) if code != _ANYTHING} - {_NOBODY}
         if not known:
@@ -71,16 +71,16 @@ class HubAligner:
         path = backtrack(get_trellis(scores, torch.tensor(codes), blank), scores, codes, blank)
         found: dict[int, Interval] = {}
         for letter in merge_repeats(path, owners):
-            # The path tells the frame after the one in which a letter was found.
+            # The path has the frame after the one of the letter.
             start, end = (max(0, frame - 1) * self._seconds for frame in (letter.start, letter.end))
             found[letter.label] = (found.get(letter.label, (start, end))[0], end)
         return [found[index] if index in known else None for index in range(len(words))]
 
     def _sought(self, words: Sequence[HeardWord]) -> tuple[list[int], list[int]]:
-        """What is to be found in the sound, in order, and the index of the word that each belongs to.
+        """The tokens to align, in order, and the index of each token's word.
 
-        It begins with a pause, because whisperx takes the first for found at once, and ends with one, as the texts did
-        that the models were trained on. Signs that have no sound are left out.
+        They begin with a pause, because whisperx always matches the first token at once, and end with one, as in the
+        models' training data. Punctuation is left out.
         """
         pause = self._codes.get(_PAUSE, _ANYTHING)
         codes, owners = [pause], [_NOBODY]
@@ -95,7 +95,7 @@ class HubAligner:
         return [*codes, pause], [*owners, _NOBODY]
 
     def _scores(self, samples: Samples) -> torch.Tensor:
-        """The logarithm of the probability of each letter, frames x letters."""
+        """The log probability of each letter, frames x letters."""
         filled = np.pad(samples, (0, max(0, _SHORTEST - len(samples))))
         with torch.inference_mode():
             scores = self._model(torch.from_numpy(filled)[None].to(self._model.device)).logits[0]
@@ -107,12 +107,12 @@ class HubAligner:
 
 @cache
 def open_hub_aligner(folder: Path, threads: int) -> HubAligner:
-    """The model in a folder of the cache, loaded once in the life of a worker; StageError where it is damaged."""
+    """The model in a folder of the cache, loaded once per worker; raises StageError if it is damaged."""
     torch.set_num_threads(threads)
     try:
-        # Which language it is makes no difference to a model that is given by its folder.
+        # The language does not matter for a model that is given by its folder.
         model, facts = load_align_model("", "cpu", model_name=str(folder))
     except Exception as error:  # the libraries' own errors share no base class
-        # whisperx raises an error that speaks of another hub's name; what happened is the one before it.
+        # whisperx raises an error about a model name; the real error is the one before it.
         raise damaged_model(folder, error.__context__ if isinstance(error.__context__, Exception) else error) from error
     return HubAligner(model.eval(), facts["dictionary"])

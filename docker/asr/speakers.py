@@ -1,4 +1,4 @@
-"""Who spoke each word: the diarization's turns laid over the words, corrected where they disagree by a little."""
+"""The speaker of each word: from the diarization's turns, with small corrections."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -9,21 +9,21 @@ from cp_whisperx.ml.intervals import overlap
 from cp_whisperx.ml.whisper import HeardWord
 
 _NEAR: Final = 1.0
-"""Seconds within which a word outside all turns still belongs to the nearest one."""
+"""Maximum seconds from a word outside all turns to the turn that it is assigned to."""
 _REACH: Final = 2
-"""Words by which a change of speaker may be moved to the end of a sentence."""
+"""Maximum words by which a speaker change is moved to the end of a sentence."""
 _SENTENCE_ENDS: Final = (".", "?", "!", "…", "।", "。", "\uff1f", "\uff01")
 
 
 def speakers_of_words(words: Sequence[HeardWord], turns: Sequence[SpeakerSpan]) -> list[str | None]:
-    """The speaker of each word of a stretch of text; None where nobody is near. Turns are in order of time."""
+    """The speaker of each word of a segment; None if no turn is near. `turns` are in order of time."""
     ends = [turn.end for turn in turns]
     speakers = [_speaker(word, turns, ends) for word in words]
     return at_sentence_ends(words, without_islands(words, speakers))
 
 
 def _speaker(word: HeardWord, turns: Sequence[SpeakerSpan], ends: Sequence[float]) -> str | None:
-    """The speaker of the turn that holds most of a word, else of the nearest."""
+    """The speaker of the turn with the largest part of a word, else of the nearest turn."""
     best: tuple[float, float] = (0.0, -_NEAR)
     speaker = None
     for turn in turns[bisect_left(ends, word.start - _NEAR) :]:
@@ -37,7 +37,7 @@ def _speaker(word: HeardWord, turns: Sequence[SpeakerSpan], ends: Sequence[float
 
 
 def without_islands(words: Sequence[HeardWord], speakers: Sequence[str | None]) -> list[str | None]:
-    """Single words between two words of one other speaker go to that speaker, unless they are a sentence: a reply."""
+    """Assigns a single word between two words of another speaker to that speaker, unless it is a sentence: a reply."""
     ends = [word.text.strip().endswith(_SENTENCE_ENDS) for word in words]
     result = list(speakers)
     for index in range(1, len(result) - 1):
@@ -48,9 +48,9 @@ def without_islands(words: Sequence[HeardWord], speakers: Sequence[str | None]) 
 
 
 def at_sentence_ends(words: Sequence[HeardWord], speakers: Sequence[str | None]) -> list[str | None]:
-    """Changes of speaker, moved to the end of a sentence where one is within reach.
+    """Moves speaker changes to the end of a sentence if one is near.
 
-    The times of words are off by a few tenths of a second, and people seldom take over in the middle of a sentence.
+    Word timestamps are off by a few tenths of a second, and speakers seldom change in the middle of a sentence.
     """
     moved = list(speakers)
     changes = [index for index in range(1, len(moved)) if speakers[index] != speakers[index - 1]]

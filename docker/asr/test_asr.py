@@ -150,7 +150,7 @@ def test_what_whisper_invents_is_left_out_and_counted(
     assert given_to_whisper == []
     assert [segment.text for segment in result.segments] == ["Hello Priya."]
     assert warnings == [
-        "2 phrases that Whisper invents where nobody speaks were left out, such as 'Thanks for watching!' at 4 s."
+        "Left out 2 phrases that Whisper hallucinates in silence, such as 'Thanks for watching!' at 4 s."
     ]
 
 

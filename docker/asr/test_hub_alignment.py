@@ -222,8 +222,8 @@ def test_where_the_card_is_full_the_processor_aligns(
     assert card.places == ["cuda:0", "cpu"]
     assert spans(result)[0] == pytest.approx(really[0], abs=0.05)
     (told,) = said
-    assert told.startswith("Aligning words: The memory does not suffice for batches of 1 on cuda:0 (NVIDIA L4):")
-    assert told.endswith("it goes on with batches of 1 on cpu.")
+    assert told.startswith("Aligning words: Not enough memory for batches of 1 on cuda:0 (NVIDIA L4):")
+    assert told.endswith("continuing with batches of 1 on cpu.")
 
 
 def test_where_the_processor_may_not_either_whispers_times_stand(
@@ -236,7 +236,7 @@ def test_where_the_processor_may_not_either_whispers_times_stand(
     result, _ = heard_by_asr(tmp_path / "job", monkeypatch, said)
     assert result.model == "base"
     assert len(said) == 1
-    assert said[0].startswith("Whisper's own times of words stand. The memory does not suffice")
+    assert said[0].startswith("Whisper's own timestamps of words are used. Not enough memory")
 
 
 def test_a_damaged_model_is_told_with_its_path(cache: HubCache, files: dict[str, bytes]) -> None:

@@ -96,7 +96,7 @@ def test_an_image_without_torch_does_with_whispers_times(said: list[str], monkey
 
 
 def test_always_refuses_what_cannot_be_aligned(said: list[str]) -> None:
-    with pytest.raises(StageError, match=r"words in hi.*WHISPER_ALIGN=always"):
+    with pytest.raises(StageError, match=r"alignment model for hi.*WHISPER_ALIGN=always"):
         open_aligner("hi", AsrSettings(whisper_align="always"), said.append)
     with pytest.raises(ModelAbsent, match=MODELS["en"]):
         open_aligner("en", AsrSettings(whisper_align="always"), said.append)

@@ -1,4 +1,4 @@
-"""The times of words: whisperx finds them in the sound, where it has a model for the language; else Whisper's stand."""
+"""The timestamps of words: from whisperx if it has a model for the language, else Whisper's own."""
 
 import logging
 from bisect import bisect_left, bisect_right
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("cp_whisperx.asr")
 
 MODELS: Final = {"en": "facebook/wav2vec2-base-960h"}
-"""The model of the hub that knows how the letters of a language sound, by ISO 639-1 code."""
+"""The hub's alignment model for each language, by ISO 639-1 code."""
 
 
 class WordTimesSettings(WhisperSettings):
-    """What gives words their times."""
+    """How words get their timestamps."""
 
     whisper_align: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description="Whether whisperx finds the times of words in the sound, with a model of the hub that needs torch "
-        "and knows English; auto: where it can, else Whisper's own times stand; always: the job fails where it cannot.",
+        description="Whether whisperx aligns words with the audio, with a hub model for English that needs torch; "
+        "auto: if possible, else Whisper's own timestamps are used; always: the job fails if it is not possible.",
     )
 
 
@@ -42,9 +42,9 @@ S = TypeVar("S", bound=WordTimesSettings)
 
 
 def open_aligner(language: str, settings: WordTimesSettings, tell: Callable[[str], None]) -> "HubAligner | None":
-    """The model that aligns words of a language; None where Whisper's times stand, of which a missing model is told.
+    """The alignment model of a language; None if Whisper's timestamps are used. `tell` gets a warning if it is missing.
 
-    Raises StageError where the model is damaged, and where WHISPER_ALIGN=always asks for what cannot be.
+    Raises StageError if the model is damaged, or if WHISPER_ALIGN=always is not possible.
     """
     always = settings.whisper_align == "always"
     if settings.whisper_align == "never" or not (always or uses_torch_models()):
@@ -67,7 +67,7 @@ def _folder(language: str, settings: WordTimesSettings) -> Path:
     chosen = f"WHISPER_ALIGN={settings.whisper_align}"
     if language not in MODELS:
         raise StageError(
-            f"There is no model that aligns words in {language} ({chosen}).", "Set WHISPER_ALIGN to auto or never."
+            f"There is no alignment model for {language} ({chosen}).", "Set WHISPER_ALIGN to auto or never."
         )
     if not torch_is_here():
         raise StageError(
@@ -78,26 +78,26 @@ def _folder(language: str, settings: WordTimesSettings) -> Path:
 
 
 def _stand(problem: StageError) -> str:
-    return f"Whisper's own times of words stand. {problem.reason} {problem.way_out}"
+    return f"Whisper's own timestamps of words are used. {problem.reason} {problem.way_out}"
 
 
 def load_aligner(settings: WordTimesSettings, language: str) -> None:
-    """Opens the model of a language, or of each where none is given, before the first job; raises as open_aligner."""
+    """Opens the model of `language`, or all models if it is empty, before the first job; raises as open_aligner."""
     for each in [language] if language else MODELS:
         open_aligner(each, settings, _log.warning)
 
 
 def aligner_version(settings: WordTimesSettings) -> str:
-    """Which models the times of words depend on; empty where they are Whisper's."""
+    """The versions of the alignment models, for the key of the result; empty if they are not used."""
     return hub_version(*MODELS.values()) if settings.whisper_align != "never" and uses_torch_models() else ""
 
 
 def aligned(
     context: Context[S], sound: Sound, heard: Sequence[Heard], language: str, step: WhisperStep
 ) -> tuple[Sequence[Heard], str]:
-    """The same text with better times, and the model that found them with its commit; else as it came, and none.
+    """The text with aligned timestamps, and the alignment model with its commit; else the text unchanged and "".
 
-    `step` is the one in which Whisper heard it.
+    `step` is the one with which Whisper transcribed it.
     """
     aligner = open_aligner(language, context.settings, context.warn)
     if aligner is None:
@@ -106,7 +106,7 @@ def aligned(
     result: list[Heard] = []
     try:
         for stretch in heard:
-            context.progress(len(result) / len(heard), "finding the times of words")
+            context.progress(len(result) / len(heard), "aligning words")
             spans = aligner.spans(stretch.words, sound.between(*stretch.interval), room)
             start = stretch.interval[0]
             result.append(Heard(fitted(stretch.words, [span and (start + span[0], start + span[1]) for span in spans])))
@@ -119,9 +119,9 @@ def aligned(
 
 
 def within_speech(heard: Sequence[Heard], speech: Sequence[Interval]) -> list[Heard]:
-    """The same text with no word reaching into the silence before or after the speech that it is part of.
+    """Clips words to the speech that they are in.
 
-    Whisper lets the word beside a pause begin or end in the pause. `speech` is in order, and nothing overlaps in it.
+    Whisper may let a word next to a pause begin or end within the pause. `speech` is sorted and does not overlap.
     """
     return [Heard(tuple(_clipped(word, speech) for word in stretch.words)) for stretch in heard]
 
@@ -135,13 +135,13 @@ def _clipped(word: HeardWord, speech: Sequence[Interval]) -> HeardWord:
 
 
 def fitted(words: Sequence[HeardWord], found: Sequence[Interval | None]) -> tuple[HeardWord, ...]:
-    """The words of a stretch with the times that were found, in order and within the stretch.
+    """The words of a segment with the aligned times, in order and within the segment.
 
-    A word that was not found keeps its time, as far as those around it leave it.
+    A word that could not be aligned keeps its time, limited by its neighbours.
     """
     first, last = words[0].start, words[-1].end
     within = [span and (min(max(span[0], first), last), min(max(span[1], first), last)) for span in found]
-    # Before which second each word must end: the start of the next one that was found.
+    # The latest end of each word: the start of the next aligned word.
     limits = [last]
     for span in reversed(within[1:]):
         limits.append(min(limits[-1], span[0]) if span else limits[-1])

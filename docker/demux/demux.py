@@ -1,4 +1,4 @@
-"""demux: takes the sound out of the film, as the models want it: 16 kHz, mono, 16 bit."""
+"""demux: extracts the audio of the film in the format of the models: 16 kHz, mono, 16 bit."""
 
 import wave
 from pathlib import Path
@@ -17,22 +17,22 @@ SAMPLE_RATE: Final = 16_000
 _STEREO: Final = 2
 _TOLERATED_SECONDS: Final = 2.0
 _TOLERATED_SHARE: Final = 0.02
-"""So much of its stated length the sound may lack before the film counts as cut short."""
+"""The share of its stated length that the audio may lack before the film counts as truncated."""
 
 
 class DemuxSettings(StageSettings):
-    """Which sound is taken."""
+    """Which audio track is used."""
 
     demux_audio_language: str = Field(
         default="",
         pattern=r"^([a-z]{3})?$",
-        description="Language of the sound to take, as ISO 639-2 (hin); empty: the first sound. A film that "
-        "states other languages only is refused.",
+        description="Language of the audio track to use, as ISO 639-2 (hin); empty: the first track. A film whose "
+        "tracks are all in other languages is refused.",
     )
 
 
 def run(context: Context[DemuxSettings]) -> DemuxResult:
-    """Writes audio.wav and says what the film holds."""
+    """Writes audio.wav and describes the film's streams."""
     check_film(context.job, context.film)
     name = context.job.film
     facts = probe(context.film, name)
@@ -56,33 +56,33 @@ def run(context: Context[DemuxSettings]) -> DemuxResult:
 
 
 def choose_sound(facts: FilmFacts, name: str, language: str) -> SourceStream:
-    """The first sound of the wanted language, else the first that states none.
+    """The first audio track in `language`, else the first one without a stated language.
 
-    StageError for a film without sound or picture, and for one that has the sound in other languages only.
+    Raises StageError for a film without audio or video, and for one with audio in other languages only.
     """
     if not facts.of_kind("video"):
-        raise StageError(f"{name!r} has no picture.", "Give it a film: sound alone cannot carry subtitles.")
+        raise StageError(f"{name!r} has no video.", "Submit a film: audio alone cannot carry subtitles.")
     sounds = facts.of_kind("audio")
     if not sounds:
         raise StageError(
-            f"The film {name!r} has no sound.", "Subtitles are made from speech: give it a film with sound."
+            f"The film {name!r} has no audio.", "Subtitles are made from speech: submit a film with audio."
         )
     wanted = [sound for sound in sounds if not language or sound.language == language]
     unstated = [sound for sound in sounds if sound.language in (None, "und")]
     if not wanted and not unstated:
         there = ", ".join(dict.fromkeys(str(sound.language) for sound in sounds))
         raise StageError(
-            f"The film {name!r} has no sound in {language}, only in {there}.",
-            f"Set DEMUX_AUDIO_LANGUAGE to one of {there}, or to nothing for the first.",
+            f"The film {name!r} has no audio in {language}, only in {there}.",
+            f"Set DEMUX_AUDIO_LANGUAGE to one of {there}, or leave it empty for the first track.",
         )
     return (wanted or unstated)[0]
 
 
 def _to_mono(stream: SourceStream) -> list[str]:
-    """How the channels become one.
+    """The filter that mixes the channels down to mono.
 
-    Surround sound has the dialogue in its centre and the score around it. A little of the front keeps dialogue that is
-    mixed there; ffmpeg ignores channels that the film lacks, and scales what is left.
+    Surround sound has the dialogue in the centre and the score around it. A little of the front channels keeps dialogue
+    that is mixed there; ffmpeg ignores missing channels and scales the others.
     """
     return ["pan=mono|c0<FC+0.05FL+0.05FR"] if (stream.channels or 0) > _STEREO else []
 
@@ -97,7 +97,7 @@ def _extract(context: Context[DemuxSettings], facts: FilmFacts, stream: SourceSt
         *("ffmpeg", "-nostdin", "-v", "error", "-progress", "pipe:1", "-nostats"),
         *input_arguments(context.film),
         *("-map", f"0:{stream.index}", "-map_metadata", "-1", "-fflags", "+bitexact"),
-        # Sound that begins after the picture, or has gaps, is filled with silence: times stay those of the film.
+        # Fills a late start or gaps of the audio with silence, so that times match the film.
         *("-af", ",".join([*_to_mono(stream), "aresample=async=1:first_pts=0"])),
         *("-ac", "1", "-ar", str(SAMPLE_RATE), "-c:a", "pcm_s16le"),
         *("-f", "wav", f"file:{audio}"),
@@ -109,21 +109,21 @@ def _extract(context: Context[DemuxSettings], facts: FilmFacts, stream: SourceSt
 
 
 def wave_seconds(audio: Path) -> float:
-    """The length of a sound file in seconds, from its number of samples."""
+    """The length of an audio file in seconds, from its number of samples."""
     with wave.open(str(audio)) as sound:
         return float(sound.getnframes() / sound.getframerate())
 
 
 def check_length(name: str, seconds: float, stated: float | None) -> None:
-    """Raises StageError where the film holds clearly less sound than it states."""
+    """Raises StageError if the film has clearly less audio than it states."""
     if seconds <= 0:
-        raise StageError(f"The sound of the film {name!r} is empty.", "Give it a film with sound.")
+        raise StageError(f"The audio of the film {name!r} is empty.", "Submit a film with audio.")
     if stated is None:
         return
     if stated - seconds > max(_TOLERATED_SECONDS, stated * _TOLERATED_SHARE):
         raise StageError(
-            f"The film {name!r} is cut short: {seconds:.0f} s of its {stated:.0f} s of sound are there.",
-            "Copy it again: its copy probably stopped half-way.",
+            f"The film {name!r} is truncated: it has only {seconds:.0f} s of its {stated:.0f} s of audio.",
+            "Copy it again: the last copy was probably interrupted.",
         )
 
 

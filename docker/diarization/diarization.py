@@ -1,11 +1,11 @@
-"""diarization: says who speaks when.
+"""diarization: finds who speaks when.
 
-Each stretch of speech between two changes of speaker is a turn. The voice in it is described by 256 numbers
-(Resemblyzer's encoder, windows of 1.6 s); like voices are one speaker. Then each window is compared with all speakers
-once more, so that a change which went unseen still cuts its turn.
+Speech between two speaker changes is a turn. Its voice is embedded in 256 numbers (Resemblyzer's encoder, windows of
+1.6 s), and similar voices are clustered into one speaker. Then each window is compared with all speakers again, so that
+a missed speaker change still splits its turn.
 
-With MODELS_SOURCE=hub, and torch in the image, pyannote/speaker-diarization-3.1 does all of this by itself. Where the
-prefetch had to leave it out, the packaged models do it, and the job says so.
+With MODELS_SOURCE=hub, and torch in the image, pyannote/speaker-diarization-3.1 does all of this. If the prefetch had
+to leave it out, the packaged models are used and the job gets a warning.
 """
 
 import logging
@@ -35,26 +35,26 @@ _log: Final = logging.getLogger("cp_whisperx.diarization")
 MODEL: Final = "resemblyzer/speaker_encoder.onnx"
 PIPELINE: Final = "pyannote/speaker-diarization-3.1"
 HUB_MODELS: Final = (PIPELINE, "pyannote/segmentation-3.0", "pyannote/wespeaker-voxceleb-resnet34-LM")
-"""The pipeline, and the two models that it puts together."""
+"""The pipeline and its two models."""
 _WINDOW: Final = 25_840
 """Samples that the encoder was trained on: 160 frames of 25 ms, one every 10 ms."""
 _STEP: Final = 6_400
 """Samples, 0.4 s, from one window to the next."""
 _BATCH: Final = 32
 _LOUDNESS: Final = 10 ** (-30 / 20)
-"""The root mean square, -30 dB, to which quiet sound is raised; the encoder was trained so."""
+"""The root mean square, -30 dB, to which quiet audio is amplified, as in the encoder's training."""
 _SHORTEST_TURN: Final = 0.4
-"""Seconds; a change so near to the end of a turn does not cut it."""
+"""Seconds; a change this close to the end of a turn does not split it."""
 _CLEAR_TURN: Final = 1.0
-"""Seconds; shorter turns do not found a speaker, they join the one they are most like."""
+"""Seconds; shorter turns start no new speaker, they join the most similar one."""
 _PIECE: Final = 5
-"""Windows, 3.2 s, that are compared as one voice: the same voice was at most 0.19 apart, others at least 0.31."""
+"""Windows, 3.2 s, to compare as one voice: in tests one voice was at most 0.19 apart, different ones at least 0.31."""
 _SHORTEST_RUN: Final = 3
-"""Windows in a row that must belong to another speaker to cut a turn."""
+"""Consecutive windows of another speaker that split a turn."""
 _SEARCH: Final = 0.8
-"""Seconds around such a cut in which the quietest place is looked for."""
+"""Seconds around the split in which to find the quietest moment."""
 _HUSH: Final = 0.05
-"""Seconds over which quietness is measured."""
+"""Seconds over which loudness is measured."""
 
 Voices = NDArray[np.float32]
 """One voice per row, of length 1."""
@@ -64,16 +64,16 @@ class DiarizationSettings(ModelSettings):
     """How many speakers there are, and how alike their voices."""
 
     diarization_speakers: int = Field(
-        default=0, ge=0, le=50, description="Number of speakers where it is known; 0: found from the voices."
+        default=0, ge=0, le=50, description="Number of speakers if it is known; 0: detected."
     )
-    diarization_min_speakers: int = Field(default=1, ge=1, le=50, description="Fewest speakers to find.")
-    diarization_max_speakers: int = Field(default=20, ge=1, le=50, description="Most speakers to find.")
+    diarization_min_speakers: int = Field(default=1, ge=1, le=50, description="Minimum number of speakers.")
+    diarization_max_speakers: int = Field(default=20, ge=1, le=50, description="Maximum number of speakers.")
     diarization_threshold: float = Field(
         default=0.25,
         ge=0.02,
         le=1,
-        description="Cosine distance, 0.02 to 1, from which two voices are two speakers; lower finds more speakers. "
-        "For the packaged models; the hub's have a measure of their own.",
+        description="Cosine distance, 0.02 to 1, above which two voices are two speakers; lower finds more speakers. "
+        "For the packaged models only.",
     )
     diarization_speaker_names: str = Field(
         default="", max_length=1000, description="Names of the speakers in order of appearance, separated by commas."
@@ -90,7 +90,7 @@ class DiarizationSettings(ModelSettings):
 
 
 def run(context: Context[DiarizationSettings]) -> DiarizationResult:
-    """Says who speaks when, and names the speakers in order of appearance."""
+    """Finds who speaks when, and names the speakers in order of appearance."""
     settings = context.settings
     sound = open_sound(context.path(context.read(DemuxResult).audio))
     speech = context.read(PyannoteVadResult)
@@ -106,23 +106,23 @@ def run(context: Context[DiarizationSettings]) -> DiarizationResult:
 def told_apart(
     context: Context[DiarizationSettings], sound: Sound, speech: PyannoteVadResult
 ) -> tuple[list[tuple[Interval, int]], str]:
-    """Stretches with the number of their speaker, and which models found them: the hub's, else the packaged ones."""
+    """Segments with their speaker's number, and the models that found them: the hub's, else the packaged ones."""
     if uses_torch_models():
         try:
             return _told_apart_by_hub(context, sound), PIPELINE
         except ModelAbsent as absent:
-            context.warn(f"The packaged models tell the speakers apart. {stand_in(absent)}")
+            context.warn(f"The packaged models are used for diarization. {stand_in(absent)}")
     elif idle := idle_gpu():
         context.warn(idle)
     return _told_apart_by_packaged(context, sound, speech), "packaged"
 
 
 def stand_in(absent: ModelAbsent) -> str:
-    """Why the packaged models take the hub's place; StageError where they are not there either, or not allowed."""
+    """Why the packaged models replace the hub's; raises StageError if they are missing too, or not allowed."""
     try:
         model_path(MODEL)
     except StageError as error:
-        raise StageError(f"{absent.reason} Nor is the packaged model there: {error.reason}", absent.way_out) from error
+        raise StageError(f"{absent.reason} The packaged model fails too: {error.reason}", absent.way_out) from error
     return idle_gpu(absent) or f"{absent.reason} {absent.way_out}"
 
 
@@ -143,7 +143,7 @@ def _told_apart_by_hub(context: Context[DiarizationSettings], sound: Sound) -> l
 def _told_apart_by_packaged(
     context: Context[DiarizationSettings], sound: Sound, speech: PyannoteVadResult
 ) -> list[tuple[Interval, int]]:
-    """Cuts speech into turns and describes the voices."""
+    """Splits speech into turns and clusters their voices."""
     turns = turns_in([(span.start, span.end) for span in speech.segments], speech.speaker_changes)
     session = open_model(MODEL, context.settings.threads)
     windows = encode(session, sound, turns, lambda done: context.progress(done, "comparing voices"))
@@ -151,7 +151,7 @@ def _told_apart_by_packaged(
 
 
 def turns_in(speech: Iterable[Interval], changes: Iterable[float]) -> list[Interval]:
-    """Speech cut at the changes of speaker."""
+    """Speech, split at the speaker changes."""
     turns: list[Interval] = []
     cuts = sorted(changes)
     for start, end in speech:
@@ -170,7 +170,7 @@ def encode(
     turns: Sequence[Interval],
     progress: Callable[[float], None],
 ) -> list[Voices]:
-    """The voices of each turn: one row for every 0.4 s of it."""
+    """The voice embeddings of each turn: one row for every 0.4 s."""
     result: list[Voices] = []
     for index, turn in enumerate(turns):
         samples = loud_enough(sound.between(*turn))
@@ -183,15 +183,15 @@ def encode(
 
 
 def loud_enough(samples: Samples) -> Samples:
-    """The samples, raised to the loudness that the encoder knows where they are quieter."""
+    """The samples, amplified to the loudness that the encoder was trained on if they are quieter."""
     power = float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
     return samples * np.float32(_LOUDNESS / power) if 0 < power < _LOUDNESS else samples
 
 
 def find_speakers(turns: Sequence[Interval], windows: Sequence[Voices], settings: DiarizationSettings) -> Voices:
-    """The mean voice of each speaker.
+    """The mean voice embedding of each speaker.
 
-    Long turns are taken in pieces, so that one with two speakers in it does not make them look alike.
+    Long turns are split into pieces, so that a turn with two speakers does not mix them.
     """
     clear = [own for (start, end), own in zip(turns, windows, strict=True) if end - start >= _CLEAR_TURN]
     pieces = [piece for own in clear or windows for piece in np.array_split(own, max(1, round(len(own) / _PIECE)))]
@@ -201,7 +201,7 @@ def find_speakers(turns: Sequence[Interval], windows: Sequence[Voices], settings
 
 
 def cluster(voices: Voices, settings: DiarizationSettings) -> NDArray[np.int64]:
-    """Numbers from 0 of the speakers of these voices: average linkage by cosine distance."""
+    """The speaker number, from 0, of each voice: average linkage by cosine distance."""
     if len(voices) == 1:
         return np.zeros(1, np.int64)
     tree = linkage(voices.astype(np.float64), method="average", metric="cosine")
@@ -213,12 +213,12 @@ def cluster(voices: Voices, settings: DiarizationSettings) -> NDArray[np.int64]:
 
 
 def normalised(voice: Voices) -> Voices:
-    """A voice at length 1."""
+    """A voice embedding, scaled to length 1."""
     return np.asarray(voice / max(float(np.linalg.norm(voice)), 1e-9), np.float32)
 
 
 def by_appearance(labels: Iterable[int]) -> list[int]:
-    """The labels, numbered anew in the order in which they first come."""
+    """The labels, renumbered by first appearance."""
     order: dict[int, int] = {}
     return [order.setdefault(label, len(order)) for label in labels]
 
@@ -226,7 +226,7 @@ def by_appearance(labels: Iterable[int]) -> list[int]:
 def attribute(
     sound: Sound, turns: Sequence[Interval], windows: Sequence[Voices], speakers: Voices
 ) -> list[tuple[Interval, int]]:
-    """Stretches with the number of their speaker, turns of several speakers being cut."""
+    """Segments with their speaker's number; turns with several speakers are split."""
     spans: list[tuple[Interval, int]] = []
     for turn, own in zip(turns, windows, strict=True):
         likeness = own @ speakers.T
@@ -235,9 +235,9 @@ def attribute(
 
 
 def cut_turn(sound: Sound, turn: Interval, speakers: Sequence[int], label: int) -> list[tuple[Interval, int]]:
-    """A turn, cut where enough windows in a row are another speaker's than those before them.
+    """A turn, split where enough consecutive windows belong to another speaker.
 
-    `speakers` has the nearest speaker of each window, `label` the speaker of the turn as a whole.
+    `speakers` has the nearest speaker of each window, `label` the speaker of the whole turn.
     """
     runs: list[tuple[int, int]] = []
     position = 0
@@ -257,7 +257,7 @@ def cut_turn(sound: Sound, turn: Interval, speakers: Sequence[int], label: int) 
 
 
 def quietest(sound: Sound, second: float) -> float:
-    """The middle of the quietest place near `second`."""
+    """The quietest moment near `second`."""
     begin = max(0.0, second - _SEARCH)
     samples = sound.between(begin, second + _SEARCH)
     length = int(_HUSH * SAMPLE_RATE)
@@ -283,7 +283,7 @@ def load(settings: DiarizationSettings) -> None:
         try:
             folders = [snapshot(name) for name in HUB_MODELS]
         except ModelAbsent as absent:
-            _log.warning("the packaged models will tell speakers apart: %s", stand_in(absent))
+            _log.warning("the packaged models will be used for diarization: %s", stand_in(absent))
         else:
             with quietly():
                 from hub_diarization import Folders, open_pipeline  # noqa: PLC0415 - as above
@@ -296,7 +296,7 @@ def load(settings: DiarizationSettings) -> None:
 
 
 def version(_settings: DiarizationSettings) -> str:
-    """Which weights the result depends on; the packaged ones count where they may stand in."""
+    """The versions of the weights, for the key of the result; the packaged models count too if they are a fallback."""
     packaged = model_version(MODEL)
     return f"{hub_version(*HUB_MODELS)} {packaged}" if uses_torch_models() else packaged
 

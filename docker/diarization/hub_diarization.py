@@ -1,6 +1,6 @@
-"""pyannote's diarization pipeline of the hub, on torch: it listens, compares voices and tells speakers apart by itself.
+"""pyannote's diarization pipeline from the hub, on torch: it segments speech and clusters the voices itself.
 
-Imported only where MODELS_SOURCE=hub and the image has torch.
+Imported only if MODELS_SOURCE=hub and the image has torch.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ _CONFIGURATION: Final = "config.yaml"
 _WEIGHTS: Final = "pytorch_model.bin"
 _BATCH: Final = 32
 _SHARES: Final = {"segmentation": (0.0, 0.3), "embeddings": (0.3, 0.7)}
-"""The steps that take long: which share of the work is done before each, and how large its own is."""
+"""The long steps, each with the progress at its start and its share of the whole."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the three models of the pipeline lie."""
+    """The folders of the pipeline's three models."""
 
     pipeline: Path
     segmentation: Path
@@ -37,7 +37,7 @@ class Folders:
 
 @dataclass(frozen=True)
 class Count:
-    """How many speakers there are; None where it is to be found."""
+    """The number of speakers; `exact` is None if it is to be detected."""
 
     exact: int | None
     fewest: int
@@ -47,7 +47,7 @@ class Count:
 def tell_apart(
     folders: Folders, sound: Sound, count: Count, threads: int, context: Context[Any]
 ) -> list[tuple[Interval, str]]:
-    """The stretches of each speaker, in order of time; those of two speakers may overlap."""
+    """The segments of each speaker, in order of time; those of two speakers may overlap."""
     pipeline = open_pipeline(folders, threads)
     room = room_for(context, _BATCH, lambda place: pipeline.to(torch.device(place)))
     waveform = torch.from_numpy(sound.between(0, sound.duration))[None]
@@ -70,17 +70,17 @@ def _reporter(context: Context[Any]) -> Callable[..., None]:
     def report(step: str, _artifact: object, *, completed: int = 0, total: int = 0, **_more: object) -> None:
         if step in _SHARES and total:
             before, share = _SHARES[step]
-            context.progress(before + share * min(1.0, completed / total), "telling speakers apart")
+            context.progress(before + share * min(1.0, completed / total), "finding speakers")
 
     return report
 
 
 @cache
 def open_pipeline(folders: Folders, threads: int) -> SpeakerDiarization:
-    """The pipeline as its configuration says, loaded once in the life of a worker; StageError where it is damaged.
+    """The pipeline by its configuration, loaded once per worker; raises StageError if it is damaged.
 
-    pyannote's own loader would look for the two models at the hub, so they are put in by path. It stays in the
-    processor's memory until a job has room for it: a card may be full just now.
+    pyannote's own loader would download the two models from the hub, so they are given by path. The pipeline stays in
+    host memory until a job moves it: the GPU may be full at the moment.
     """
     torch.set_num_threads(threads)
     path = folders.pipeline / _CONFIGURATION
@@ -93,7 +93,7 @@ def open_pipeline(folders: Folders, threads: int) -> SpeakerDiarization:
         }
         pipeline = SpeakerDiarization(**parameters)
         pipeline.instantiate(configuration["params"])
-        # Found by trial and then kept: on a full card every trial would fail, and the answer be wrong for good.
+        # pyannote finds this number by trial and caches it: on a full GPU all trials fail and the number stays wrong.
         _ = pipeline._embedding.min_num_samples  # noqa: SLF001 - pyannote asks for it there
     except Exception as error:  # the libraries' own errors share no base class
         raise damaged_model(path, error) from error

@@ -206,7 +206,7 @@ def test_where_the_hub_has_not_given_its_models_the_packaged_ones_do_it_and_the_
     assert len(result.speakers) == 2
     assert result.settings["models"] == "packaged"
     (warning,) = said
-    assert warning.startswith("The packaged models tell the speakers apart.")
+    assert warning.startswith("The packaged models are used for diarization.")
     assert "There is no token. Set one." in warning
 
 
@@ -229,7 +229,7 @@ def test_packaged_models_beside_a_gpu_are_told_and_refused_where_the_processor_i
     monkeypatch.setenv("DEVICE", "auto")
     monkeypatch.setattr(idle_gpu, "device_in_use", lambda: Device("cuda", "NVIDIA L4", 23_034))
     STAGE.load(DiarizationSettings())  # type: ignore[misc]
-    assert "cuda:0 (NVIDIA L4) is left idle: " in caplog.text
+    assert "cuda:0 (NVIDIA L4) stays idle: " in caplog.text
     monkeypatch.setenv("ALLOW_CPU", "false")
     with pytest.raises(StageError, match=r"which ALLOW_CPU=false forbids: .* There is no token\. Set one\. Or set"):
         STAGE.load(DiarizationSettings())  # type: ignore[misc]

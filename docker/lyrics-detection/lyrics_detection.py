@@ -1,12 +1,12 @@
-"""lyrics-detection: finds music, and songs: music over which words are drawn out.
+"""lyrics-detection: finds music, and songs: music with sung words.
 
-Music holds its tones for a while and seldom falls silent; speech glides and pauses with every syllable. Two measures of
-a window tell them apart: the continuous frequency activation (Seyerlehner, Pohle, Schedl and Widmer: Automatic music
-detection in television productions, DAFx 2007), and the share of quiet frames (Saunders: Real-time discrimination of
-broadcast speech/music, ICASSP 1996).
+Music holds its tones for a while and is seldom silent; speech changes pitch and pauses with every syllable. Two
+measures of a window distinguish them: the continuous frequency activation (Seyerlehner, Pohle, Schedl and Widmer:
+Automatic music detection in television productions, DAFx 2007), and the share of quiet frames (Saunders: Real-time
+discrimination of broadcast speech/music, ICASSP 1996).
 
-A voice over music is no song yet: most dialogue of a film has a score under it. Singers hold their vowels: their
-words last much longer than those of the rest of the film, whatever its language.
+A voice over music is not yet a song: much dialogue in films has a score under it. Singers hold their vowels, so their
+words last much longer than those of the rest of the film, in any language.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,25 +28,25 @@ from cp_whisperx.stage import Context, Skip, Stage, StageSettings
 
 _FRAME: Final = 1024
 _HOP: Final = 256
-"""Samples of a spectrum, and from one to the next."""
+"""Samples of a spectrum, and between the starts of two."""
 _WINDOW: Final = 2 * SAMPLE_RATE // _HOP * _HOP
 _STEP: Final = _WINDOW // 2
-"""Samples of a window, and from one to the next: two seconds and one."""
+"""Samples of a window, two seconds, and between the starts of two, one second."""
 _NEIGHBOURS: Final = 21
-"""Frequencies with which the strength of each is compared."""
+"""Number of neighbouring frequencies with which each is compared."""
 _PEAK: Final = 3.0
-"""Decibels by which a tone must stand out of its neighbours."""
+"""Decibels by which a tone must exceed its neighbours."""
 _STRONGEST: Final = 5
-"""The paper's number of peaks that are added up."""
+"""Number of peaks to add up, as in the paper."""
 _QUIET: Final = 4.0
 """Natural logarithms by which a quiet frame's energy is below that of the loudest frame of its window."""
 _SILENT: Final = 1e-3
 """Greatest amplitude (-60 dB) of a window that counts as silence."""
 
 _OVER_MUSIC: Final = 0.8
-"""Share of a stretch of words that lies over music where it is sung."""
+"""Share of a segment that must overlap with music to count as sung."""
 _BREATH: Final = 4.0
-"""Seconds between two lines of one song."""
+"""Maximum seconds between two lines of one song."""
 
 Numbers = NDArray[np.float32]
 
@@ -54,31 +54,32 @@ Numbers = NDArray[np.float32]
 class LyricsSettings(StageSettings):
     """What counts as music, and as a song."""
 
-    lyric_detection_enabled: bool = Field(default=True, description="Whether music is looked for.")
+    lyric_detection_enabled: bool = Field(default=True, description="Whether to detect music.")
     lyric_threshold: float = Field(
         default=2.6,
         ge=0.5,
         le=5,
-        description="Continuous frequency activation, 0.5 to 5, from which sound is music; speech stays below 2.5.",
+        description="Continuous frequency activation, 0.5 to 5, above which audio is music; speech stays below 2.5.",
     )
     lyric_max_quiet: float = Field(
-        default=0.3, ge=0, le=1, description="Share of quiet frames, 0 to 1, that music may have; speech has more."
+        default=0.3, ge=0, le=1, description="Maximum share of quiet frames in music, 0 to 1; speech has more."
     )
-    lyric_min_duration: float = Field(default=3.0, ge=1, le=600, description="Seconds that music must last to count.")
+    lyric_min_duration: float = Field(default=3.0, ge=1, le=600, description="Minimum seconds of music.")
     lyric_merge_gap: float = Field(
-        default=2.0, ge=0, le=60, description="Seconds between two stretches of music that are made one."
+        default=2.0, ge=0, le=60, description="Maximum seconds between two stretches of music to merge."
     )
     lyric_song_pace: float = Field(
-        default=1.6, ge=1.1, le=5, description="How many times as long as the film's usual words those of a song last."
+        default=1.6,
+        ge=1.1,
+        le=5,
+        description="How many times slower than the film's usual pace the words of a song are.",
     )
-    lyric_song_min_duration: float = Field(
-        default=6.0, ge=1, le=60, description="Seconds that somebody must sing to count."
-    )
+    lyric_song_min_duration: float = Field(default=6.0, ge=1, le=60, description="Minimum seconds of a song.")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured of a window."""
+    """The measures of one window."""
 
     activation: float
     """The five greatest differences between neighbouring frequencies, added up: 0 to 5."""
@@ -87,7 +88,7 @@ class Measure:
 
 
 def run(context: Context[LyricsSettings]) -> LyricsResult:
-    """Measures the sound window by window and keeps what is like music."""
+    """Measures the audio window by window and keeps the music."""
     settings = context.settings
     if not settings.lyric_detection_enabled:
         raise Skip("LYRIC_DETECTION_ENABLED is off.")
@@ -120,14 +121,14 @@ def measured(sound: Sound, progress: Callable[[float], None]) -> Iterator[Measur
 
 
 def measure(window: Samples, spectrum: ShortTimeFFT) -> Measure:
-    """The measures of one window; silence is as quiet as can be."""
+    """The measures of one window; silence counts as entirely quiet."""
     if float(np.abs(window).max(initial=0.0)) < _SILENT:
         return Measure(activation=0.0, quiet=1.0)
     return Measure(activation=activation(window, spectrum), quiet=quiet_share(window))
 
 
 def activation(window: Samples, spectrum: ShortTimeFFT) -> float:
-    """Continuous frequency activation: how sharply frequencies that sound on differ from their neighbours."""
+    """Continuous frequency activation: how sharply sustained frequencies differ from their neighbours."""
     frames = np.abs(spectrum.stft(window, p0=0, p1=len(window) // _HOP)).T
     level = 20 * np.log10(frames + 1e-4)
     stands_out = level - uniform_filter1d(level, _NEIGHBOURS, axis=1, mode="nearest") > _PEAK
@@ -142,7 +143,7 @@ def quiet_share(window: Samples) -> float:
 
 
 def music_in(measures: Sequence[Measure], duration: float, settings: LyricsSettings) -> list[Interval]:
-    """The stretches of music: windows that are like it, made one where they meet, long enough to count."""
+    """The stretches of music: merged windows that are long enough."""
     found = [
         (index * _STEP / SAMPLE_RATE, min(duration, (index * _STEP + _WINDOW) / SAMPLE_RATE))
         for index, window in enumerate(measures)
@@ -152,7 +153,7 @@ def music_in(measures: Sequence[Measure], duration: float, settings: LyricsSetti
 
 
 def songs_in(segments: Sequence[SpokenSegment], music: Sequence[Interval], settings: LyricsSettings) -> list[Interval]:
-    """Where somebody sings: drawn out words over music, line after line, with nothing said between them."""
+    """Where somebody sings: consecutive segments with long words over music."""
     slow = usual_pace(segments) * settings.lyric_song_pace
 
     def is_sung(segment: SpokenSegment) -> bool:
@@ -172,12 +173,12 @@ def letters(segment: SpokenSegment) -> int:
 
 
 def pace(segment: SpokenSegment) -> float:
-    """Seconds a letter, pauses between words left out; the segment has letters."""
+    """Seconds per letter, without the pauses between words; the segment must have letters."""
     return sum(word.end - word.start for word in segment.words) / letters(segment)
 
 
 def usual_pace(segments: Iterable[SpokenSegment]) -> float:
-    """Seconds a letter in the middle of all letters of the film; 0 where nobody says a word."""
+    """The median of the seconds per letter over all letters of the film; 0 if it has no words."""
     paces = sorted((pace(segment), letters(segment)) for segment in segments if letters(segment))
     total = np.cumsum([count for _, count in paces])
     return paces[int(np.searchsorted(total, total[-1] / 2))][0] if paces else 0.0
@@ -189,7 +190,7 @@ def _between(measures: Sequence[Measure], start: float, end: float) -> Iterable[
 
 
 def confidence(windows: Iterable[Measure], threshold: float) -> float:
-    """How sure it is music, 0 to 1: 0.5 where the mean activation is at the threshold, 1 at twice that."""
+    """The confidence that it is music, 0 to 1: 0.5 for a mean activation at the threshold, 1 at twice that."""
     mean = float(np.mean([window.activation for window in windows]))
     return round(min(1.0, mean / (2 * threshold)), 3)
 
@@ -200,7 +201,7 @@ STAGE: Final = Stage(
     result=LyricsResult,
     reads=(DemuxResult, AsrResult),
     run=run,
-    never_on_gpu="it measures the sound with numpy, without a model",
+    never_on_gpu="it analyses the audio with numpy, without a model",
 )
 
 if __name__ == "__main__":

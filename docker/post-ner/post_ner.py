@@ -1,6 +1,6 @@
-"""post-ner: puts names right that were heard a little wrong, and lists the names in the text.
+"""post-ner: corrects slightly misrecognised names, and lists the names in the text.
 
-A word is changed only where it begins with a capital, is very like a known name, and is no word of the dictionary.
+A word is changed only if it begins with a capital, is very similar to a known name, and is not in the dictionary.
 """
 
 import re
@@ -29,24 +29,24 @@ _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 """A word, with apostrophes and hyphens within it."""
 _POSSESSIVE: Final = re.compile(r"['\u2019]s$", re.IGNORECASE)
 _SHORTEST_NAME: Final = 4
-"""Letters; shorter names are like too many words."""
+"""Letters; shorter names are similar to too many words."""
 _SENTENCE_END: Final = re.compile(r"[.!?…।]\W*$")
 
 
 class PostNerSettings(NameSettings):
-    """How like a name a word must be."""
+    """How names are corrected."""
 
     post_ner_ratio: float = Field(
         default=80,
         ge=60,
         le=100,
-        description="Likeness in per cent from which a word is taken for a known name; 100 changes nothing but case.",
+        description="Similarity in percent at which a word becomes a known name; 100 corrects letter case only.",
     )
 
 
 @dataclass(frozen=True)
-class Mender:
-    """What is needed to put a name right."""
+class Corrector:
+    """The known names and the rules to correct a word."""
 
     names: tuple[str, ...]
     """Known names, word by word."""
@@ -54,10 +54,10 @@ class Mender:
     """The words of the dictionary, in lower case."""
     ratio: float
     at_sentence_start: bool
-    """Whether the first word of a sentence may be changed: only where the dictionary is of the text's language."""
+    """Whether to correct the first word of a sentence: only if the dictionary has the text's language."""
 
     def match(self, word: str) -> tuple[str, float] | None:
-        """The known name that a word stands for, and how like it is; None where it is to stay."""
+        """The known name for a misrecognised word with its similarity in percent; None to keep the word."""
         if not word[0].isupper() or len(word) < _SHORTEST_NAME or word in self.names or word.lower() in self.common:
             return None
         alike = [name for name in self.names if name[0] == word[0]]
@@ -66,38 +66,38 @@ class Mender:
 
 
 def run(context: Context[PostNerSettings]) -> PostNerResult:
-    """Corrects the text of the translation where there is one, else the text in the film's own language."""
+    """Corrects the translation if there is one, else the transcript."""
     translation = context.read_if_done(TranslationResult)
     text = context.read(AsrResult)
     given: Sequence[SpokenSegment] = translation.segments if translation else text.segments
     in_english = (translation.target_language if translation else text.language) == "en"
     language = load_language(context.settings.spacy_model)
-    mender = Mender(
+    corrector = Corrector(
         names=known_names(context.read_if_done(PreNerResult)),
         common=common_words(context.settings.spacy_model),
         ratio=context.settings.post_ner_ratio,
         at_sentence_start=in_english,
     )
-    mended = [mend(segment, mender) for segment in given]
-    segments = tuple(segment for segment, _ in mended)
+    corrected = [correct(segment, corrector) for segment in given]
+    segments = tuple(segment for segment, _ in corrected)
     return PostNerResult(
         source="second-pass-translation" if translation else "asr",
         segments=segments,
-        corrections=tuple(correction for _, corrections in mended for correction in corrections),
+        corrections=tuple(correction for _, corrections in corrected for correction in corrections),
         entities=by_kind(find_names(language, (segment.text for segment in segments))) if in_english else {},
     )
 
 
 def known_names(found: PreNerResult | None) -> tuple[str, ...]:
-    """The words of the names of pre-ner that are long enough to be told from others."""
+    """The words of pre-ner's names that are long enough to be distinctive."""
     names = [name for kind in found.entities.values() for name in kind] if found else []
     words = [word for name in names for word in _WORD.findall(_POSSESSIVE.sub("", name))]
     return tuple(dict.fromkeys(word for word in words if len(word) >= _SHORTEST_NAME and word[0].isupper()))
 
 
-def mend(segment: SpokenSegment, mender: Mender) -> tuple[SpokenSegment, list[Correction]]:
-    """A segment with its names put right, in the text and in its words, and what was changed."""
-    text, changes = mend_text(segment.text, mender)
+def correct(segment: SpokenSegment, corrector: Corrector) -> tuple[SpokenSegment, list[Correction]]:
+    """A segment with corrected names, in its text and its words, and the corrections."""
+    text, changes = correct_text(segment.text, corrector)
     if not changes:
         return _plain(segment, segment.text, segment.words), []
     words = tuple(word.model_copy(update={"text": _replaced(word.text, changes)}) for word in segment.words)
@@ -108,14 +108,14 @@ def mend(segment: SpokenSegment, mender: Mender) -> tuple[SpokenSegment, list[Co
     return _plain(segment, text, words), corrections
 
 
-def mend_text(text: str, mender: Mender) -> tuple[str, dict[str, tuple[str, float]]]:
-    """The text with its names put right; each changed word with the name that it became and how like it was."""
+def correct_text(text: str, corrector: Corrector) -> tuple[str, dict[str, tuple[str, float]]]:
+    """The text with corrected names; and for each changed word its name with the similarity in percent."""
     changes: dict[str, tuple[str, float]] = {}
     for place in _WORD.finditer(text):
         word = _POSSESSIVE.sub("", place.group())
-        if not mender.at_sentence_start and _starts_sentence(text[: place.start()]):
+        if not corrector.at_sentence_start and _starts_sentence(text[: place.start()]):
             continue
-        if found := mender.match(word):
+        if found := corrector.match(word):
             changes[word] = found
     return _replaced(text, changes), changes
 
@@ -125,7 +125,7 @@ def _starts_sentence(before: str) -> bool:
 
 
 def _replaced(text: str, changes: Mapping[str, tuple[str, float]]) -> str:
-    """The text with every whole word that is among the changes replaced; a possessive stays one."""
+    """The text with every changed word replaced; a possessive ending stays."""
 
     def name_for(place: re.Match[str]) -> str:
         word = _POSSESSIVE.sub("", place.group())
@@ -135,12 +135,12 @@ def _replaced(text: str, changes: Mapping[str, tuple[str, float]]) -> str:
 
 
 def _start(segment: SpokenSegment, original: str) -> float:
-    """When a word is said; the start of its segment where words have no times."""
+    """The start of a word; the start of its segment if its words have no timestamps."""
     return next((word.start for word in segment.words if original in word.text), segment.start)
 
 
 def _plain(segment: SpokenSegment, text: str, words: Iterable[Word]) -> SpokenSegment:
-    """A segment as speech: what a translation adds stays in its own result."""
+    """A SpokenSegment, without the fields of a translation."""
     return SpokenSegment(start=segment.start, end=segment.end, text=text, speaker=segment.speaker, words=tuple(words))
 
 

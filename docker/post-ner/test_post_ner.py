@@ -20,7 +20,7 @@ from cp_whisperx.contract import (
 )
 from cp_whisperx.ml.names import common_words
 from cp_whisperx_testing import context_for, make_job
-from post_ner import STAGE, Mender, PostNerSettings, known_names, mend_text, run
+from post_ner import STAGE, Corrector, PostNerSettings, correct_text, known_names, run
 from sounds import needs_models
 
 COMMON = frozenset({"meta", "metal", "monday", "shame", "the", "call", "london"})
@@ -29,8 +29,8 @@ NAMES = PreNerResult(
 )
 
 
-def mender(*, ratio: float = 80, at_sentence_start: bool = True) -> Mender:
-    return Mender(("Mehta", "Sharma", "Delhi"), COMMON, ratio, at_sentence_start)
+def corrector(*, ratio: float = 80, at_sentence_start: bool = True) -> Corrector:
+    return Corrector(("Mehta", "Sharma", "Delhi"), COMMON, ratio, at_sentence_start)
 
 
 def text_of(text: str, language: str = "en") -> AsrResult:
@@ -53,7 +53,7 @@ def language(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "mended"),
+    ("text", "corrected"),
     [
         ("Call Dr. Metta now.", "Call Dr. Mehta now."),
         ("That is Metta's bag.", "That is Mehta's bag."),
@@ -65,29 +65,29 @@ def language(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         ("Sharma and Mehta stay.", "Sharma and Mehta stay."),
     ],
 )
-def test_only_names_that_are_very_like_a_known_one_change(text: str, mended: str) -> None:
-    assert mend_text(text, mender())[0] == mended
+def test_only_names_that_are_very_like_a_known_one_change(text: str, corrected: str) -> None:
+    assert correct_text(text, corrector())[0] == corrected
 
 
 def test_the_likeness_is_the_users() -> None:
-    assert mend_text("Call Metta.", mender(ratio=85)) == ("Call Metta.", {})
+    assert correct_text("Call Metta.", corrector(ratio=85)) == ("Call Metta.", {})
 
 
 def test_without_a_dictionary_of_its_language_a_sentence_may_begin_as_it_likes() -> None:
-    assert mend_text("Metta dijo. Metta calla.", mender(at_sentence_start=False))[1] == {}
-    assert mend_text("El Metta calla.", mender(at_sentence_start=False))[0] == "El Mehta calla."
+    assert correct_text("Metta dijo. Metta calla.", corrector(at_sentence_start=False))[1] == {}
+    assert correct_text("El Metta calla.", corrector(at_sentence_start=False))[0] == "El Mehta calla."
 
 
 @given(st.text(alphabet="Mehta Sharm.'-é\n", max_size=60))
 def test_what_was_mended_once_stays(text: str) -> None:
-    once, _ = mend_text(text, mender())
-    assert mend_text(once, mender()) == (once, {})
+    once, _ = correct_text(text, corrector())
+    assert correct_text(once, corrector()) == (once, {})
 
 
 @given(st.lists(st.sampled_from(sorted(COMMON)), max_size=12))
 def test_a_common_word_never_changes(words: list[str]) -> None:
     text = " ".join(word.capitalize() for word in words)
-    assert mend_text(text, Mender(("Metal", "Mondays", "Shane", "Callas"), COMMON, 60, True)) == (text, {})  # noqa: FBT003
+    assert correct_text(text, Corrector(("Metal", "Mondays", "Shane", "Callas"), COMMON, 60, True)) == (text, {})  # noqa: FBT003
 
 
 def test_names_are_known_word_by_word_without_the_short_ones() -> None:

@@ -1,6 +1,6 @@
-"""pre-ner: collects the names that will be heard in the film, from what The Movie Database knows of it.
+"""pre-ner: collects names to expect in the film's dialogue from its entry in The Movie Database.
 
-Names of actors are left out: nobody in the film says them, and a name that is expected is a name that is heard.
+Names of actors are left out: nobody says them in the film, and speech recognition tends to hear the names it expects.
 """
 
 import re
@@ -16,7 +16,7 @@ from cp_whisperx.ml.names import NameSettings, by_kind, find_names, load_languag
 from cp_whisperx.stage import Context, Skip, Stage
 
 _REMARK: Final = re.compile(r"\([^)]*\)|\"|#\d+")
-"""What the database adds to a role: (voice), (uncredited), the number of a waiter."""
+"""Remarks in the database's roles, such as (voice), (uncredited) and the number of a waiter."""
 _SEPARATOR: Final = re.compile(r"\s*/\s*|\s+&\s+")
 _TITLE: Final = re.compile(
     r"^(?:the|mr|mrs|ms|miss|mister|dr|doctor|prof|professor|sir|lady|lord|inspector|captain|capt|colonel|col|major|"
@@ -27,10 +27,10 @@ _NOBODY: Final = frozenset({"self", "himself", "herself", "themselves", "narrato
 
 
 class PreNerSettings(NameSettings):
-    """How many names are handed on."""
+    """How names are collected."""
 
     pre_ner_max_names: int = Field(
-        default=60, ge=0, le=200, description="Most names that speech recognition is told to expect; it forgets more."
+        default=60, ge=0, le=200, description="Maximum number of names to pass to speech recognition; it ignores more."
     )
 
 
@@ -38,7 +38,7 @@ def run(context: Context[PreNerSettings]) -> PreNerResult:
     """Finds names in the roles and in the texts about the film."""
     film = context.read_if_done(TmdbResult)
     if film is None:
-        raise Skip("Nothing is known of the film: the stage tmdb has no result.")
+        raise Skip("There are no names of the film: the stage tmdb has no result.")
     roles = [("PERSON", name) for name in character_names(film.cast)]
     texts = [text for text in (film.title, film.tagline, film.overview) if text]
     language = load_language(context.settings.spacy_model)

@@ -1,4 +1,4 @@
-"""Brings one model of a hub into the cache: looks up what belongs to it, downloads it, and checks every byte."""
+"""Downloads one model from a hub into the cache: lists its files, downloads them and checks every checksum."""
 
 import shutil
 import time
@@ -17,21 +17,21 @@ from checksums import git_hash
 from cp_whisperx.errors import StageError
 from cp_whisperx.files import sha256_of
 from cp_whisperx.ml.hub import HubModel, lacking_files, repository_folder, snapshot_folder
-from hub_errors import Asked, damaged, may_pass, no_room, no_such_files, out_of_time, told
+from hub_errors import Asked, damaged, explained, may_pass, no_room, no_such_files, out_of_time
 from model_list import WantedModel
 from patience import Patience, TimeIsUp, tried_again, watched
 
 T = TypeVar("T")
 
 _DOWNLOADS: Final = 2
-"""How often a file may arrive damaged."""
+"""Attempts to download a file with the right checksum."""
 _MEGABYTE: Final = 1e6
 _PARTIAL: Final = "*.incomplete"
 
 
 @dataclass(frozen=True)
 class Hub:
-    """Where models come from and where they go."""
+    """The hub, and the cache to download to."""
 
     endpoint: str
     token: str
@@ -43,7 +43,7 @@ class Hub:
 
 @dataclass(frozen=True)
 class _Listing:
-    """What the hub says belongs to a model."""
+    """The files of a model according to the hub."""
 
     commit: str
     files: dict[str, RepoSibling]
@@ -55,7 +55,7 @@ class _Listing:
 
 
 class _BoundedAdapter(HTTPAdapter):
-    """Waits for an answer no longer than it is told; the library waits for some of them for ever."""
+    """Adds a timeout to requests without one; the library waits forever for some of them."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class _BoundedAdapter(HTTPAdapter):
 
 
 def wait_for_answers(seconds: float) -> None:
-    """Sets how long the library waits for an answer where it sets no limit itself."""
+    """Sets the timeout for the library's requests that have none."""
 
     def session() -> Session:
         made = Session()
@@ -79,9 +79,9 @@ def wait_for_answers(seconds: float) -> None:
 
 
 def fetch(model: WantedModel, hub: Hub) -> HubModel:
-    """Downloads what the cache lacks of a model, and checks all of it.
+    """Downloads the missing files of a model and checks all of them.
 
-    Raises StageError with a way out; Refused where the hub wants a token or an accepted licence.
+    Raises StageError with a fix; Refused if the hub requires a token or an accepted licence.
     """
     return _Download(model, hub, Asked(model, hub.endpoint, bool(hub.token), hub.cache)).fetch()
 
@@ -97,7 +97,7 @@ class _Download:
     def fetch(self) -> HubModel:
         began = time.monotonic()
         try:
-            listing = self._patiently(self._look_up, lambda: self._say("looking it up"))
+            listing = self._patiently(self._look_up, lambda: self._say("listing its files"))
             self._check_room(listing)
             self._bring(listing)
         except TimeIsUp as error:
@@ -105,9 +105,9 @@ class _Download:
         except StageError:
             raise
         except Exception as error:  # the library raises what its own libraries raise
-            raise told(error, self.asked) from error
+            raise explained(error, self.asked) from error
         total = sum(listing.sizes.values())
-        self._say(f"{total / _MEGABYTE:.1f} MB are there and whole, after {time.monotonic() - began:.0f} s")
+        self._say(f"{total / _MEGABYTE:.1f} MB complete after {time.monotonic() - began:.0f} s")
         return HubModel(
             revision=self.model.revision, commit=listing.commit, patterns=self.model.files, files=listing.sizes
         )
@@ -137,21 +137,21 @@ class _Download:
             raise no_room(self.asked, needed, free)
 
     def _bring(self, listing: _Listing) -> None:
-        """Downloads until every checksum is right: the library itself looks at sizes only."""
+        """Downloads until every checksum is right; the library itself checks sizes only."""
         for _ in range(_DOWNLOADS):
             self._patiently(lambda: self._download(listing), lambda: self._report(listing))
             wrong = watched(lambda: self._wrong_files(listing), self.hub.patience, lambda: self._say("checking"))
             if not wrong:
                 return
             for name in wrong:
-                self._say(f"{name} has a wrong checksum; fetching it again")
+                self._say(f"{name} has a wrong checksum; downloading it again")
                 self._drop(self._folder(listing) / name)
         raise damaged(self.asked, wrong[0])
 
     def _download(self, listing: _Listing) -> None:
-        """One file after the other, since only one of them is large.
+        """Downloads one file after the other, since only one of them is large.
 
-        `snapshot_download` takes any part of a commit for the whole of it where the hub does not answer.
+        `snapshot_download` is no alternative: if the hub does not answer, it accepts an incomplete snapshot.
         """
         try:
             for name in listing.files:
@@ -167,7 +167,7 @@ class _Download:
             self._drop_overlong(listing)
 
     def _drop_overlong(self, listing: _Listing) -> None:
-        """A part that has grown beyond its file can never be completed."""
+        """Removes partial files that are larger than any file of the model: they cannot be resumed."""
         longest = max(listing.sizes.values())
         for part in self._blobs.glob(_PARTIAL):
             if part.stat().st_size > longest:
@@ -213,7 +213,7 @@ class _Download:
 
 
 def _bytes_in(folder: Path, pattern: str) -> int:
-    """Bytes of the files in a folder; those that vanish meanwhile were renamed and count next time."""
+    """Bytes of the files in a folder. Skips files that are renamed in the meantime; they count next time."""
     total = 0
     for path in folder.glob(pattern):
         try:
@@ -224,9 +224,9 @@ def _bytes_in(folder: Path, pattern: str) -> int:
 
 
 def drop_other_commits(commits: Mapping[str, str], hub: Hub) -> None:
-    """Removes what only earlier commits had of the repositories named here with theirs.
+    """Removes all other commits of the given repositories, which map to their current commit.
 
-    Models are large, and nobody asks for earlier commits any more.
+    Models are large, and older commits are not used any more.
     """
     for known in scan_cache_dir(hub.cache).repos if hub.cache.is_dir() else ():
         commit = commits.get(known.repo_id)

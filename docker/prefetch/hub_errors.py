@@ -1,4 +1,4 @@
-"""What goes wrong with a hub, told in one sentence with the way out."""
+"""Errors of a hub, each explained in one sentence with a fix."""
 
 import errno
 import re
@@ -18,7 +18,7 @@ from cp_whisperx.errors import StageError
 from cp_whisperx.ml.hub import FILL_AGAIN
 from model_list import TOKEN_SETTING, WantedModel
 
-TOKEN_PAGE: Final = "https://huggingface.co/settings/tokens"  # noqa: S105 - where tokens are made, not one
+TOKEN_PAGE: Final = "https://huggingface.co/settings/tokens"  # noqa: S105 - the page that creates tokens, not a token
 _LIST: Final = "docker/prefetch/models.json"
 _TOO_MANY: Final = 429
 _RANGE: Final = 416
@@ -26,16 +26,16 @@ _SERVER: Final = 500
 
 
 class Refused(StageError):  # noqa: N818 - reads as what happened
-    """The hub does not give a model to this user: it wants a token, or an accepted licence."""
+    """The hub refuses a model: it requires a token or an accepted licence."""
 
 
 class Unreachable(StageError):  # noqa: N818 - reads as what happened
-    """The hub does not answer, or cannot at the moment."""
+    """The hub does not answer, or has a temporary error."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked, for the messages."""
+    """The request, for the messages."""
 
     model: WantedModel
     endpoint: str
@@ -44,12 +44,12 @@ class Asked:
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """What happened at first: huggingface_hub wraps every broken connection into an error of the cache."""
+    """The original error: huggingface_hub wraps every broken connection in an error of the cache."""
     return cause_of(error.__cause__) if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether trying again may help: a broken connection, a busy or stumbling hub, a file that arrived cut."""
+    """Whether a retry may help: a broken connection, an overloaded hub, a server error, a truncated file."""
     match cause_of(error):
         case requests.exceptions.SSLError() | requests.exceptions.ProxyError():
             return False
@@ -68,8 +68,8 @@ def status_of(error: requests.HTTPError) -> int:
     return error.response.status_code if error.response is not None else 0
 
 
-def told(error: BaseException, asked: Asked) -> StageError:  # noqa: PLR0911 - one for each kind of error
-    """What to tell the user of an error that trying again does not mend, or did not."""
+def explained(error: BaseException, asked: Asked) -> StageError:  # noqa: PLR0911 - one for each kind of error
+    """The message for an error that retries cannot fix, or did not."""
     first = cause_of(error)
     name, endpoint = asked.model.repository, asked.endpoint
     match first:
@@ -87,26 +87,27 @@ def told(error: BaseException, asked: Asked) -> StageError:  # noqa: PLR0911 - o
                 f"Correct it in {_LIST}, or set a token that may read it ({TOKEN_SETTING}).",
             )
         case requests.HTTPError():
-            return _told_of_answer(first, asked)
+            return _answer_error(first, asked)
         case requests.RequestException() | OSError(errno=None):
             return Unreachable(
                 f"The hub {endpoint} cannot be reached for {name}: {_short(first)}.",
-                "See that this host reaches it (a proxy: HTTPS_PROXY, a mirror: `models.endpoint`), then run `make up` "
-                "again, which goes on where this stopped; or choose `models.source: packaged`.",
+                "Check the network of this host (a proxy: HTTPS_PROXY, a mirror: `models.endpoint`), then run "
+                "`make up` again, which resumes; or choose `models.source: packaged`.",
             )
         case OSError():
-            return _told_of_disk(first, asked)
+            return _disk_error(first, asked)
         case _:
-            return StageError(f"{name} cannot be fetched: {type(first).__name__}: {first}.", "Run `make up` again.")
+            return StageError(f"{name} cannot be downloaded: {type(first).__name__}: {first}.", "Run `make up` again.")
 
 
 def refused(asked: Asked) -> Refused:
-    """Why a model that needs a known user is not given, and what that user has to do."""
+    """The error for a gated model: the user must set a token or accept the licence."""
     name, page = asked.model.repository, asked.model.licence_page or f"{asked.endpoint}/{asked.model.repository}"
     if not asked.has_token:
         return Refused(
-            f"{name} is given to known users only, and there is no token.",
-            f"Accept its licence at {page}, make a token at {TOKEN_PAGE}, set it ({TOKEN_SETTING}) and run `make up`.",
+            f"{name} is gated, and no token is set.",
+            f"Accept its licence at {page}, create a token at {TOKEN_PAGE}, set it ({TOKEN_SETTING}) "
+            "and run `make up`.",
         )
     return Refused(
         f"The owner of the token has not accepted the licence of {name}.",
@@ -114,12 +115,12 @@ def refused(asked: Asked) -> Refused:
     )
 
 
-def _told_of_answer(error: requests.HTTPError, asked: Asked) -> StageError:
+def _answer_error(error: requests.HTTPError, asked: Asked) -> StageError:
     name, status = asked.model.repository, status_of(error)
     if status == requests.codes.unauthorized:
         return StageError(
-            f"The hub {asked.endpoint} does not know the token.",
-            f"Make a new one at {TOKEN_PAGE} and set it: {TOKEN_SETTING}.",
+            f"The hub {asked.endpoint} rejected the token.",
+            f"Create a new one at {TOKEN_PAGE} and set it: {TOKEN_SETTING}.",
         )
     if status == requests.codes.forbidden:
         return Refused(
@@ -130,7 +131,7 @@ def _told_of_answer(error: requests.HTTPError, asked: Asked) -> StageError:
     kind = Unreachable if may_pass(error) else StageError
     return kind(
         f"The hub {asked.endpoint} answered {status} when asked for {name}.",
-        "Run `make up` again later; it goes on where this stopped.",
+        "Run `make up` again later; it resumes the download.",
     )
 
 
@@ -139,12 +140,12 @@ def no_room(asked: Asked, needed: int, free: int) -> StageError:
     return StageError(
         f"The disk is full: {asked.model.repository} needs {needed / 1e6:.0f} MB more in {asked.cache}, "
         f"{free / 1e6:.0f} MB are free.",
-        "Make room where the engine keeps its volumes (`docker system df` says what takes it), then run `make up`.",
+        "Free disk space for the engine's volumes (see `docker system df`), then run `make up`.",
     )
 
 
 def no_such_files(asked: Asked) -> StageError:
-    """A model that has nothing of what the list asks for."""
+    """A model that has none of the listed files."""
     return StageError(
         f"{asked.model.repository} has none of the files {', '.join(asked.model.files)} "
         f"at revision {asked.model.revision}.",
@@ -153,35 +154,35 @@ def no_such_files(asked: Asked) -> StageError:
 
 
 def damaged(asked: Asked, name: str) -> StageError:
-    """A file whose content is not the expected one, however often it is fetched."""
+    """A file whose checksum is wrong on the hub, or after every download."""
     return StageError(
-        f"{name} of {asked.model.repository} comes from {asked.endpoint} with another checksum than expected.",
-        f"Run `make up` again; if it stays so, that hub (`models.endpoint`) has another file than {_LIST} asks for.",
+        f"{name} of {asked.model.repository} from {asked.endpoint} does not have the expected checksum.",
+        f"Run `make up` again; if it fails again, the file on that hub (`models.endpoint`) is not the one in {_LIST}.",
     )
 
 
 def out_of_time(asked: Asked) -> StageError:
     """The time limit has passed."""
     return StageError(
-        f"{asked.model.repository} was not there in time (PREFETCH_TIME_LIMIT).",
-        "Run `make up` again: it goes on where this stopped.",
+        f"The download of {asked.model.repository} timed out (PREFETCH_TIME_LIMIT).",
+        "Run `make up` again: it resumes the download.",
     )
 
 
-def _told_of_disk(error: OSError, asked: Asked) -> StageError:
+def _disk_error(error: OSError, asked: Asked) -> StageError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StageError(
             f"The disk is full: {asked.model.repository} does not fit into {asked.cache}.",
-            "Make room where the engine keeps its volumes (`docker system df` says what takes it), then run `make up`.",
+            "Free disk space for the engine's volumes (see `docker system df`), then run `make up`.",
         )
     return StageError(
         f"{asked.model.repository} cannot be written to {asked.cache}: {_short(error)}.",
-        "See that the containers' user (setting `user`) owns the model cache, then run `make up`.",
+        "Make the containers' user (setting `user`) the owner of the model cache, then run `make up`.",
     )
 
 
 def _short(error: BaseException, limit: int = 160) -> str:
-    """The innermost reason, without the addresses that a hub signs for a while."""
+    """The innermost reason, without the query strings of signed URLs."""
     inner = error.args[0] if error.args else error
     text = re.sub(r"\?\S+", "?...", " ".join(str(getattr(inner, "reason", error)).split()))
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,16 +1,16 @@
-"""The list of models that a prefetch brings into the model cache.
+"""The list of models that a prefetch downloads into the model cache.
 
-models.json beside this file is the one place where a hub model is named and pinned. Whoever deploys gives the part of
-it that a stack needs as PREFETCH_MODELS; without that variable the whole list is fetched. Of each model it says
+models.json next to this file is the only place that names and pins hub models. The deployment passes the entries that a
+stack needs as PREFETCH_MODELS; default: the whole list. The fields of a model:
 
-- `repository` and `revision`: the revision is a commit. `toBePinned` marks one whose commit is not known for certain:
-  its branch is looked up once, and from then on the commit that was found stays (MODEL_CACHE/hub.json).
-- `files`: patterns of the files to fetch; without them the whole repository.
-- `sha256`: the content that is expected of a file whatever the hub says. Weights of torch are pickles, which can run
-  code: a mirror must not be able to exchange them.
-- `gated`: the hub gives it to a known user who has accepted the licence on `licencePage`, and wants a token for it.
-- `fallback`: what the stages do without it. Such a model may be missing for want of a token or a licence.
-- `stages` that use it, `torch`: whether they need torch for it (a cpu image has none), `megabytes`: what it takes.
+- `repository` and `revision`, a commit. With `toBePinned` the revision is a branch: it is resolved once, and that
+  commit is kept (MODEL_CACHE/hub.json).
+- `files`: patterns of the files to download. Default: the whole repository.
+- `sha256`: the required checksums of files. Torch weights are pickles, which can run code, so a mirror must not be able
+  to replace them.
+- `gated`: the download needs a token of a user who has accepted the licence on `licencePage`.
+- `fallback`: what the stages do without it. Such a model is left out if the token or the accepted licence is missing.
+- `stages` that use it; `torch`: whether they need torch for it (cpu images have none); `megabytes`: its size.
 """
 
 from pathlib import Path
@@ -21,12 +21,12 @@ from pydantic.alias_generators import to_camel
 
 from cp_whisperx.errors import StageError, one_line
 
-TOKEN_SETTING: Final = "pulumi config set --secret --path models.token"  # noqa: S105 - how one is set, not one
+TOKEN_SETTING: Final = "pulumi config set --secret --path models.token"  # noqa: S105 - the command that sets a token, not a token
 MODEL_LIST: Final = Path(__file__).with_name("models.json")
 
 
 class WantedModel(BaseModel):
-    """One repository of the hub, at one revision; the fields are told above."""
+    """One repository of the hub at one revision; the fields are described above."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -48,11 +48,11 @@ _LIST: Final = TypeAdapter(tuple[WantedModel, ...])
 
 
 def wanted_models(given: str) -> tuple[WantedModel, ...]:
-    """The models of PREFETCH_MODELS, or of models.json where `given` is empty; StageError for a list that is wrong."""
+    """The models of PREFETCH_MODELS, or of models.json if `given` is empty; raises StageError for an invalid list."""
     try:
         return _LIST.validate_json(given or MODEL_LIST.read_bytes())
     except ValidationError as error:
         raise StageError(
-            f"PREFETCH_MODELS is no list of models: {one_line(error)}.",
-            "Give it entries of docker/prefetch/models.json, or nothing for all of them.",
+            f"PREFETCH_MODELS is not a valid list of models: {one_line(error)}.",
+            "Set it to entries of docker/prefetch/models.json, or leave it empty for all of them.",
         ) from error

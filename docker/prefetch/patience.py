@@ -1,4 +1,4 @@
-"""Work that takes long and may fail for a while: watched, tried again, and ended by a time limit."""
+"""Long work that may fail temporarily: with progress reports, retries and a time limit."""
 
 import threading
 import time
@@ -12,33 +12,33 @@ _LONGEST_PAUSE: Final = 30.0
 
 
 class TimeIsUp(Exception):  # noqa: N818 - reads as what happened
-    """The time limit has passed; the work may still go on in another thread."""
+    """The time limit has passed; the work may still be running in another thread."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait, and how often to try."""
+    """The time limit and the retries."""
 
     deadline: float
-    """By `time.monotonic()`."""
+    """In seconds of `time.monotonic()`."""
     attempts: int
-    """Tries in a row in which nothing new arrives."""
+    """Attempts in a row without any new data."""
     pause: float
-    """Seconds before the second try; each further one waits twice as long, at most half a minute."""
+    """Seconds before the first retry; doubles with each further one, up to 30."""
     report_seconds: float
     """Seconds between two reports."""
 
 
 @dataclass
 class _Outcome(Generic[T]):
-    """What came of the work; written by its thread, read after that has ended."""
+    """The result of the work; written by its thread, read after the thread has ended."""
 
     values: list[T] = field(default_factory=list)
     error: Exception | None = None
 
 
 def watched(work: Callable[[], T], patience: Patience, report: Callable[[], None]) -> T:
-    """Does the work in a thread of its own, reporting meanwhile; raises what it raises, or TimeIsUp."""
+    """Runs the work in its own thread and calls `report` meanwhile; raises the work's error, or TimeIsUp."""
     outcome = _Outcome[T]()
 
     def run() -> None:
@@ -68,9 +68,9 @@ def tried_again(
     arrived: Callable[[], int],
     say: Callable[[str], None],
 ) -> T:
-    """Does the work again while its error may pass and something new arrives, or some tries are left.
+    """Retries the work while its error is temporary and either new data arrived or attempts are left.
 
-    `arrived` tells how much is there. Raises the last error, or TimeIsUp.
+    `arrived` returns the bytes received so far. Raises the last error, or TimeIsUp.
     """
     failures = 0
     while True:
@@ -84,7 +84,7 @@ def tried_again(
             if failures >= patience.attempts or not may_pass(error):
                 raise
             pause = min(patience.pause * 2 ** (failures - 1), _LONGEST_PAUSE)
-            say(f"interrupted ({type(error).__name__}); going on in {pause:.0f} s")
+            say(f"interrupted ({type(error).__name__}); retrying in {pause:.0f} s")
             if time.monotonic() + pause >= patience.deadline:
                 raise TimeIsUp from error
             time.sleep(pause)

@@ -1,11 +1,11 @@
-"""prefetch: brings the models of a hub into the model cache, so that no service ever has to ask the hub.
+"""prefetch: downloads models from a hub into the model cache, so that no service needs the hub at run time.
 
     python -m prefetch < token
 
-The token for gated models comes in one line of standard input; an empty line or none means that there is no token. It
-is written nowhere. What is there and whole stays, what was damaged is fetched again, what was cut off goes on where it
-stopped. MODEL_CACHE/hub.json names what is there: the stages find their models by it. A run that finds everything there
-needs no network.
+The token for gated models is one line of standard input; an empty line or end of file means no token. It is never
+written anywhere. The prefetch keeps complete files, downloads damaged ones again and resumes interrupted downloads.
+MODEL_CACHE/hub.json lists the models in the cache; the stages find them there. If all models are cached, it needs no
+network.
 """
 
 import math
@@ -47,7 +47,7 @@ _ENVIRONMENT: Final = {
     "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    # Plain requests go on where they were cut off, and through any proxy.
+    # Plain HTTP downloads can be resumed, and work through any proxy.
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_VERBOSITY": "error",
 }
@@ -57,7 +57,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Cache:
-    """The model cache: its folder with hub.json, and the hub's own folder in it."""
+    """The model cache: its folder with hub.json, and huggingface_hub's own cache in it."""
 
     folder: Path
     """MODEL_CACHE."""
@@ -65,7 +65,7 @@ class Cache:
     """HF_HUB_CACHE."""
 
     def has(self, model: WantedModel, found: HubModel | None) -> bool:
-        """Whether `found`, an entry of hub.json, is what the list wants, and every file of it is there and whole."""
+        """Whether `found`, an entry of hub.json, matches the list, and all its files are complete."""
         if found is None or (found.revision, found.patterns) != (model.revision, model.files):
             return False
         folder = snapshot_folder(self.hub, model.repository, found.commit)
@@ -76,20 +76,20 @@ class Cache:
 
 
 def prefetch(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) -> None:
-    """Brings the models into the cache; StageError says what kept it from that, and the way out."""
+    """Downloads the models into the cache; raises StageError with the reason and the fix."""
     if not cache.folder.is_dir():
-        raise StageError(f"The model cache {cache.folder} is not there.", "Mount its volume there; `make up` does so.")
+        raise StageError(f"The model cache {cache.folder} is missing.", "Mount its volume there; `make up` does so.")
     try:
         with locked(cache.folder / _LOCK, wait=False) as alone:
             if alone:
                 _bring(models, cache, hub, say)
                 return
-        say("another prefetch fills this cache; waiting for it")
+        say("another prefetch is filling this cache; waiting for it")
         with locked(cache.folder / _LOCK):
             _bring(models, cache, hub, say)
     except OSError as error:
         raise StageError(
-            f"The model cache {cache.folder} cannot be written: {error.strerror}.",
+            f"Cannot write to the model cache {cache.folder}: {error.strerror}.",
             f"Let user {os.getuid()} write to it (setting `user`), then run `make up`.",
         ) from error
 
@@ -97,7 +97,7 @@ def prefetch(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) 
 def _bring(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) -> None:
     listed = read_hub_models(cache.folder)
     wanted = {model.repository: model for model in models}
-    say("checking what is there")
+    say("checking the models in the cache")
     there = {
         name: found for name, found in listed.models.items() if name not in wanted or cache.has(wanted[name], found)
     }
@@ -112,7 +112,7 @@ def _bring(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) ->
         else:
             there[model.repository] = found
             absent.pop(model.repository, None)
-        # After each model, so that what came before an error counts.
+        # After each model, so that an error does not lose those before it.
         _settle(cache, HubModels(models=there, absent=absent), hub)
     _settle(cache, HubModels(models=there, absent=absent), hub)
     left_out = f", {len(absent)} left out" if absent else ""
@@ -120,7 +120,7 @@ def _bring(models: Iterable[WantedModel], cache: Cache, hub: "Hub", say: Say) ->
 
 
 def _fetched(model: WantedModel, before: AbsentModel | None, hub: "Hub", say: Say) -> HubModel | AbsentModel:
-    """A model that was fetched, or why it was left out; `before` says why an earlier run left it out, if one did."""
+    """Downloads a model, or returns why it was left out. `before` is the reason of an earlier run, if any."""
     from download import fetch  # noqa: PLC0415 - see main
     from hub_errors import Asked, Refused, Unreachable, refused  # noqa: PLC0415 - see main
 
@@ -134,15 +134,15 @@ def _fetched(model: WantedModel, before: AbsentModel | None, hub: "Hub", say: Sa
         say(f"left out: {error.reason} Without it: {model.fallback}. {error.way_out}")
         return AbsentModel(reason=error.reason, way_out=error.way_out)
     except Unreachable as error:
-        # The stages did without it until now: no reason to keep them from running.
+        # An earlier run left it out as well and the stages used the fallback: not an error.
         if not model.fallback or before is None:
             raise
-        say(f"left out again: {error.reason} Without it: {model.fallback}. `{FILL_AGAIN}` asks for it again.")
+        say(f"left out again: {error.reason} Without it: {model.fallback}. `{FILL_AGAIN}` retries.")
         return before
 
 
 def _settle(cache: Cache, content: HubModels, hub: "Hub") -> None:
-    """Notes what is there, then removes earlier commits: so hub.json never names what is being removed."""
+    """Writes hub.json, then removes older commits, so that hub.json never lists files that are being removed."""
     from download import drop_other_commits  # noqa: PLC0415 - see main
 
     _note(cache, content)
@@ -155,18 +155,18 @@ def _note(cache: Cache, content: HubModels) -> None:
 
 
 def read_token() -> str:
-    """The line of standard input; StageError, without showing it, for one that cannot be a token."""
+    """The token from standard input; raises StageError, without showing the token, if it is malformed."""
     token = "" if sys.stdin.isatty() else sys.stdin.readline().strip()
     if token and not re.fullmatch(r"[\x21-\x7e]+", token):
         raise StageError(
-            "The token has characters that no token has.",
+            "The token has invalid characters.",
             f"Set it again without quotes and spaces: {TOKEN_SETTING}",
         )
     return token
 
 
 def prepare_environment(certificates: str, answer_seconds: float) -> None:
-    """Sets what huggingface_hub reads when it is imported; `certificates` are trusted beside the public ones."""
+    """Sets the variables that huggingface_hub reads at import; `certificates` are trusted in addition to public CAs."""
     limit = str(math.ceil(answer_seconds))
     os.environ.update({**_ENVIRONMENT, "HF_HUB_DOWNLOAD_TIMEOUT": limit, "HF_HUB_ETAG_TIMEOUT": limit})
     if certificates:
@@ -192,7 +192,7 @@ def prepare_environment(certificates: str, answer_seconds: float) -> None:
     "--hub-cache",
     type=click.Path(path_type=Path),
     envvar="HF_HUB_CACHE",
-    help="Where the files of the hub go; default: huggingface/hub below the model cache.",
+    help="The cache of huggingface_hub; default: huggingface/hub in the model cache.",
 )
 @click.option(
     "--time-limit",
@@ -200,7 +200,7 @@ def prepare_environment(certificates: str, answer_seconds: float) -> None:
     envvar="PREFETCH_TIME_LIMIT",
     default=4 * 3600,
     show_default=True,
-    help="Seconds after which it stops; the next run goes on there.",
+    help="Seconds after which it stops; the next run resumes.",
 )
 @click.option(
     "--attempts",
@@ -208,7 +208,7 @@ def prepare_environment(certificates: str, answer_seconds: float) -> None:
     envvar="PREFETCH_ATTEMPTS",
     default=5,
     show_default=True,
-    help="Tries in a row in which nothing new arrives.",
+    help="Attempts in a row without any new data.",
 )
 @click.option(
     "--pause",
@@ -216,7 +216,7 @@ def prepare_environment(certificates: str, answer_seconds: float) -> None:
     envvar="PREFETCH_PAUSE",
     default=2.0,
     show_default=True,
-    help="Seconds before the second try; each further one waits twice as long.",
+    help="Seconds before the first retry; doubles with each further one.",
 )
 @click.option(
     "--answer-seconds",
@@ -224,7 +224,7 @@ def prepare_environment(certificates: str, answer_seconds: float) -> None:
     envvar="PREFETCH_ANSWER_SECONDS",
     default=30.0,
     show_default=True,
-    help="Seconds without a word from the hub that count as a broken connection.",
+    help="Read timeout in seconds.",
 )
 @click.option(
     "--report-seconds",
@@ -234,7 +234,9 @@ def prepare_environment(certificates: str, answer_seconds: float) -> None:
     show_default=True,
     help="Seconds between two lines of progress.",
 )
-@click.option("--certificates", envvar="PREFETCH_CERTIFICATES", default="", help="PEM text to trust besides.")
+@click.option(
+    "--certificates", envvar="PREFETCH_CERTIFICATES", default="", help="Additional CA certificates, as PEM text."
+)
 def main(  # noqa: PLR0913 - one for each option
     *,
     models: str,
@@ -248,7 +250,7 @@ def main(  # noqa: PLR0913 - one for each option
     report_seconds: float,
     certificates: str,
 ) -> None:
-    """Bring the models of a hub into the model cache; the token comes in one line of standard input.
+    """Download models from a hub into the model cache; the token is one line of standard input.
 
     Every option is also an environment variable: PREFETCH_MODELS, HF_ENDPOINT, MODEL_CACHE, HF_HUB_CACHE,
     PREFETCH_TIME_LIMIT, PREFETCH_ATTEMPTS, PREFETCH_PAUSE, PREFETCH_ANSWER_SECONDS, PREFETCH_REPORT_SECONDS,
@@ -276,7 +278,7 @@ def main(  # noqa: PLR0913 - one for each option
 
 
 def _leave(status: int) -> None:
-    """Ends the program, also where a download that ran out of time goes on in another thread."""
+    """Exits even if another thread is still downloading after a timeout."""
     sys.stdout.flush()
     sys.stderr.flush()
     if threading.active_count() > 1:

@@ -9,7 +9,7 @@ import requests
 from huggingface_hub.errors import LocalEntryNotFoundError
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from hub_errors import Asked, may_pass, told
+from hub_errors import Asked, explained, may_pass
 from model_list import WantedModel
 
 ASKED = Asked(
@@ -48,11 +48,11 @@ def test_a_hub_that_stays_busy_while_a_file_is_fetched_is_told_with_its_answer()
     error = LocalEntryNotFoundError("An error happened while trying to locate the file on the Hub")
     error.__cause__ = requests.HTTPError("503 Server Error", response=response)
     assert may_pass(error)
-    assert "answered 503 when asked for some/model" in str(told(error, ASKED))
+    assert "answered 503 when asked for some/model" in str(explained(error, ASKED))
 
 
 def test_a_broken_connection_is_told_without_the_address_that_the_hub_signed() -> None:
-    said = str(told(unreachable(), ASKED))
+    said = str(explained(unreachable(), ASKED))
     assert "cannot be reached for some/model" in said
     assert "Connection refused" in said
     assert "Signature" not in said
@@ -60,12 +60,12 @@ def test_a_broken_connection_is_told_without_the_address_that_the_hub_signed() -
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_disk_that_fills_up_meanwhile_is_told(number: int) -> None:
-    said = str(told(OSError(number, os.strerror(number)), ASKED))
+    said = str(explained(OSError(number, os.strerror(number)), ASKED))
     assert "The disk is full: some/model does not fit into /models/hub." in said
     assert "docker system df" in said
 
 
 def test_a_cache_that_may_not_be_written_is_told_with_the_setting() -> None:
-    said = str(told(PermissionError(errno.EACCES, "Permission denied", "/models/hub/blobs"), ASKED))
+    said = str(explained(PermissionError(errno.EACCES, "Permission denied", "/models/hub/blobs"), ASKED))
     assert "cannot be written to /models/hub" in said
     assert "setting `user`" in said

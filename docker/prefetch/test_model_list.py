@@ -41,5 +41,5 @@ def test_no_model_is_named_twice() -> None:
 
 
 def test_a_list_that_is_none_is_refused() -> None:
-    with pytest.raises(StageError, match="PREFETCH_MODELS is no list of models"):
+    with pytest.raises(StageError, match="PREFETCH_MODELS is not a valid list of models"):
         wanted_models("Systran/faster-whisper-base")

@@ -1,6 +1,6 @@
 """pyannote's segmentation model of the hub, on torch: the same windows as the packaged one, from newer weights.
 
-Imported only where MODELS_SOURCE=hub and the image has torch.
+Imported only if MODELS_SOURCE=hub and the image has torch.
 """
 
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ class HubSegmentation:
         self._sets = Powerset(len(facts.classes), facts.powerset_max_classes) if facts.powerset else None
         self._room: Room | None = None
         self.window = round(facts.duration * SAMPLE_RATE)
-        """Samples that the model takes at a time."""
+        """Samples in a window."""
         self.batch = _BATCH
-        """Windows to give at a time."""
+        """Windows in a batch."""
 
     def begin(self, context: Context[Any]) -> None:
-        """Makes room for a job; warnings go to it."""
+        """Prepares for a job, which gets the warnings."""
         self._room = room_for(context, _BATCH, self._move)
 
     def run(self, _names: None, inputs: Mapping[str, Any]) -> list[NDArray[np.float32]]:
@@ -65,9 +65,9 @@ class HubSegmentation:
 
 @cache
 def open_hub_segmentation(folder: Path, threads: int) -> HubSegmentation:
-    """The model in a folder of the cache, loaded once in the life of a worker; StageError where it is damaged.
+    """The model in a folder of the cache, loaded once per worker; raises StageError if it is damaged.
 
-    It stays in the processor's memory until a job has room for it: a card may be full just now.
+    It stays in host memory until a job moves it: the GPU may be full at the moment.
     """
     path = folder / _WEIGHTS
     torch.set_num_threads(threads)

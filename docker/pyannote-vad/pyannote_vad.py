@@ -1,11 +1,11 @@
-"""pyannote-vad: refines where somebody speaks, and finds where one speaker takes over from another.
+"""pyannote-vad: refines the speech segments and finds speaker changes.
 
-The model (pyannote/segmentation, MIT) scores up to three speakers of a window of five seconds. Windows overlap by half:
-the highest of the three scores, averaged over the windows, tells speech; where the highest one changes in the middle
-half of a window, another speaker has taken over.
+The model (pyannote/segmentation, MIT) scores up to three speakers in a window of five seconds. Windows overlap by half.
+The highest of the three scores, averaged over the windows, is the speech score; if another speaker has the highest
+score in the middle half of a window, the speaker has changed.
 
-With MODELS_SOURCE=hub, and torch in the image, pyannote/segmentation-3.0 takes the packaged model's place: windows of
-ten seconds, listened to in the same way. Where the prefetch had to leave it out, what silero-vad found stands.
+With MODELS_SOURCE=hub, and torch in the image, pyannote/segmentation-3.0 replaces the packaged model, with windows of
+ten seconds. If the prefetch had to leave it out, the result of silero-vad is used.
 """
 
 import logging
@@ -33,9 +33,9 @@ _log: Final = logging.getLogger("cp_whisperx.pyannote_vad")
 MODEL: Final = "pyannote/segmentation.onnx"
 HUB_MODEL: Final = "pyannote/segmentation-3.0"
 _WINDOW: Final = 5 * SAMPLE_RATE
-"""Samples that the packaged model takes at a time."""
+"""Samples in a window of the packaged model."""
 _BATCH: Final = 8
-"""Windows that are scored at a time."""
+"""Windows in a batch."""
 _FALLBACK_CONFIDENCE: Final = 0.5
 _SHORTEST: Final = 0.1
 """Seconds; anything shorter is a click, not speech."""
@@ -53,12 +53,12 @@ class PyannoteVadSettings(ModelSettings):
         default=0.363, ge=0.05, le=0.95, description="Score, 0.05 to 0.95, below which speech ends; at most the onset."
     )
     pyannote_vad_merge_gap: float = Field(
-        default=0.2, ge=0, le=10, description="Seconds of silence between two stretches of speech that are made one."
+        default=0.2, ge=0, le=10, description="Maximum seconds of silence between two stretches of speech to merge."
     )
 
 
 class Session(Protocol):
-    """A model that scores windows: an ONNX session, or what is called like one."""
+    """A model that scores windows: an ONNX session, or an object with the same `run`."""
 
     def run(self, names: None, inputs: Any) -> Any:  # noqa: ANN401 - as ONNX has it
         """The scores, windows x frames x local speakers, of `inputs["sound"]`, windows x 1 x samples."""
@@ -66,7 +66,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class Windows:
-    """How a model wants its sound: half of each window is in the next one."""
+    """The windows of a model: each overlaps the next one by half."""
 
     length: int = _WINDOW
     """Samples."""
@@ -83,18 +83,18 @@ _PACKAGED: Final = Windows()
 
 @dataclass(frozen=True)
 class Listening:
-    """What the model made of the whole sound."""
+    """The model's output for the whole audio."""
 
     speech: Scores
     """Score of every frame, 0 to 1."""
     step: float
     """Seconds of one frame."""
     changes: tuple[float, ...]
-    """Seconds at which another speaker takes over, in order."""
+    """Times of the speaker changes in seconds, in order."""
 
 
 def run(context: Context[PyannoteVadSettings]) -> PyannoteVadResult:
-    """Scores the sound window by window. Where the model hears nobody and silero did, silero's word stands."""
+    """Scores the audio window by window. If the model finds no speech and silero-vad did, uses silero-vad's result."""
     sound = open_sound(context.path(context.read(DemuxResult).audio))
     fallback = tuple(
         ScoredSpan(start=span.start, end=span.end, confidence=_FALLBACK_CONFIDENCE)
@@ -103,7 +103,7 @@ def run(context: Context[PyannoteVadSettings]) -> PyannoteVadResult:
     try:
         session, windows = open_session(context.settings, context)
     except ModelAbsent as absent:
-        context.warn(f"What silero-vad found stands. {absent.reason} {absent.way_out}")
+        context.warn(f"The result of silero-vad is used. {absent.reason} {absent.way_out}")
         return _result("silero", fallback, (), sound.duration)
     heard = listen(session, sound, lambda done: context.progress(done, "listening for speech and speakers"), windows)
     spans = speech_in(heard, sound.duration, context.settings)
@@ -124,10 +124,10 @@ def _result(
 
 
 def open_session(settings: PyannoteVadSettings, context: Context[Any] | None = None) -> tuple[Session, Windows]:
-    """The model that this image and the settings give, for a job where there is one.
+    """The model for this image and these settings; `context` is the job, if any.
 
-    Raises ModelAbsent where it is to come from the hub and did not, StageError where it is damaged, or where it is made
-    for the processor and that is not allowed.
+    Raises ModelAbsent if a hub model is not in the cache, StageError if the model is damaged, or runs on the CPU only
+    and ALLOW_CPU=false.
     """
     if not uses_torch_models():
         if idle := idle_gpu():
@@ -146,7 +146,7 @@ def open_session(settings: PyannoteVadSettings, context: Context[Any] | None = N
 def listen(
     session: Session, sound: Sound, progress: Callable[[float], None], windows: Windows = _PACKAGED
 ) -> Listening:
-    """Scores all windows and puts them together."""
+    """Scores all windows and combines them."""
     starts = [first / SAMPLE_RATE for first in window_starts(len(sound.pcm), windows.length, windows.step)]
     seconds = windows.length / SAMPLE_RATE
     speech: list[Scores] = []
@@ -160,9 +160,9 @@ def listen(
 
 
 def put_together(windows: Sequence[Scores], starts: Sequence[float], seconds: float) -> Scores:
-    """The scores of the whole sound: the mean of the windows over each frame, their middles counting most.
+    """The scores of the whole audio: the weighted mean of the windows over each frame; their middles count most.
 
-    `starts` has the second at which each window begins; each lasts `seconds`.
+    `starts` has the start of each window in seconds; each lasts `seconds`.
     """
     frames = len(windows[0])
     per_second = frames / seconds
@@ -188,7 +188,7 @@ def _scored_windows(session: Session, sound: Sound, windows: Windows) -> Iterato
 
 
 def speaker_changes(scores: Scores, active: float = 0.5) -> list[int]:
-    """Frames in the middle half of a window at which another speaker has the highest score, both being heard."""
+    """Frames in the middle half of a window at which the highest score passes from one active speaker to another."""
     speaker, heard = scores.argmax(axis=1), scores.max(axis=1) > active
     quarter = len(scores) // 4
     changed = (speaker[1:] != speaker[:-1]) & heard[1:] & heard[:-1]
@@ -196,7 +196,7 @@ def speaker_changes(scores: Scores, active: float = 0.5) -> list[int]:
 
 
 def speech_in(heard: Listening, duration: float, settings: PyannoteVadSettings) -> tuple[ScoredSpan, ...]:
-    """The stretches of speech that the scores and the settings give, each with its mean score."""
+    """The stretches of speech by these scores and settings, each with its mean score."""
     offset = min(settings.pyannote_vad_offset, settings.pyannote_vad_onset)
     found = above(heard.speech, heard.step, settings.pyannote_vad_onset, offset)
     within = [(start, min(end, duration)) for start, end in found if start < duration]
@@ -211,15 +211,15 @@ def _scored(span: Interval, heard: Listening) -> ScoredSpan:
 
 
 def load(settings: PyannoteVadSettings) -> None:
-    """Opens the model before the first job; a worker without one goes on, and says so with each job as well."""
+    """Opens the model before the first job; a missing hub model is only logged, and each job warns of it."""
     try:
         open_session(settings)
     except ModelAbsent as absent:
-        _log.warning("what silero-vad finds will stand: %s %s", absent.reason, absent.way_out)
+        _log.warning("the result of silero-vad will be used: %s %s", absent.reason, absent.way_out)
 
 
 def version(_settings: PyannoteVadSettings) -> str:
-    """Which weights the result depends on."""
+    """The version of the weights, for the key of the result."""
     return hub_version(HUB_MODEL) if uses_torch_models() else model_version(MODEL)
 
 

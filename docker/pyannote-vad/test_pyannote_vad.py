@@ -108,7 +108,7 @@ def test_where_the_hub_has_not_given_its_model_the_word_of_silero_stands_and_the
     assert result.source == "silero"
     assert [(span.start, span.end) for span in result.segments] == [(1, 3)]
     (warning,) = said
-    assert "What silero-vad found stands." in warning
+    assert "The result of silero-vad is used." in warning
     assert "There is no token. Set one." in warning
     assert STAGE.depends
     assert STAGE.depends(PyannoteVadSettings()) == "pyannote/segmentation-3.0@absent"

@@ -1,6 +1,6 @@
 """Translation models of the hub, on torch: text into text, sentence by sentence.
 
-Imported only where MODELS_SOURCE=hub and the image has torch.
+Imported only if MODELS_SOURCE=hub and the image has torch.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class HubTranslator:
     """One model, which translates between two languages, by the model's own names for them."""
 
     def __init__(self, folder: Path, source: str, target: str, threads: int) -> None:
-        """Opens the model; a model for one pair of languages takes no names. StageError where it is damaged."""
+        """Opens the model; a model for one language pair takes no names. Raises StageError if it is damaged."""
         torch.set_num_threads(threads)
         self._model = load_model(folder)
         self._tokenizer = _load_tokenizer(folder, source, target)
@@ -67,7 +67,7 @@ def load_model(folder: Path) -> Any:  # noqa: ANN401 - whichever model it is
 
 @cache
 def _load_tokenizer(folder: Path, source: str, target: str) -> Any:  # noqa: ANN401 - whichever it is
-    """The model's vocabulary; StageError where it does not know a language."""
+    """The model's tokenizer; raises StageError if it does not support a language."""
     languages = {"src_lang": source, "tgt_lang": target} if target else {}
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, **languages)

@@ -1,8 +1,8 @@
-"""second-pass-translation: the text once more, in the language of the audience.
+"""second-pass-translation: translates the text into the language of the audience.
 
-With MODELS_SOURCE=hub, and torch in the image, NLLB-200 translates the text, or Opus-MT where it is into English. Else
-Whisper translates speech into English: each segment is heard again by itself, so that it keeps its time, its speaker
-and its text in the film's own language.
+With MODELS_SOURCE=hub, and torch in the image, NLLB-200 translates the text, or Opus-MT into English. Otherwise Whisper
+translates the speech into English: one segment at a time, so that each keeps its time, its speaker and its original
+text.
 """
 
 import json
@@ -33,33 +33,29 @@ HUB_MODELS: Final[dict[Backend, str]] = {
     "opus-mt": "Helsinki-NLP/opus-mt-mul-en",
 }
 _PAD: Final = 0.1
-"""Seconds around a segment, so that its first and last sound are whole."""
+"""Seconds added around a segment, so that its first and last sounds are complete."""
 
 
 class TranslationSettings(WhisperSettings):
     """Whether and how the text is translated."""
 
     second_pass_enabled: bool = Field(
-        default=True, description="Whether speech in another language than the audience's is translated."
+        default=True, description="Whether to translate speech that is not in the language of the audience."
     )
     second_pass_backend: Literal["auto", "nllb", "opus-mt", "whisper"] = Field(
         default="auto",
-        description="What translates: nllb into any language, opus-mt and whisper into English only; auto: the first "
-        "of them that is there. nllb and opus-mt are models of the hub and need torch.",
+        description="The translation model: nllb translates into any language, opus-mt and whisper into English only; "
+        "auto: the first of these that is available. nllb and opus-mt are hub models and need torch.",
     )
-    second_pass_batch_size: int = Field(
-        default=16, ge=1, le=128, description="Texts that nllb or opus-mt translates at a time."
-    )
-    second_pass_beam_size: int = Field(
-        default=5, ge=1, le=20, description="Wordings that nllb or opus-mt follows at a time."
-    )
+    second_pass_batch_size: int = Field(default=16, ge=1, le=128, description="Batch size of nllb and opus-mt.")
+    second_pass_beam_size: int = Field(default=5, ge=1, le=20, description="Beam width of nllb and opus-mt.")
     target_language: str = Field(
         default="en", pattern=r"^[a-z]{2,3}$", description="Language of the audience, as ISO 639-1 (en, hi)."
     )
 
 
 def run(context: Context[TranslationSettings]) -> TranslationResult:
-    """Translates each segment, or says why there is nothing to translate."""
+    """Translates each segment; raises Skip if there is nothing to translate."""
     settings = context.settings
     text = context.read(AsrResult)
     check_needed(text, settings)
@@ -76,20 +72,20 @@ def run(context: Context[TranslationSettings]) -> TranslationResult:
 
 
 def check_needed(text: AsrResult, settings: TranslationSettings) -> None:
-    """Raises Skip where there is nothing to translate, StageError where nothing here can translate it."""
+    """Raises Skip if there is nothing to translate, StageError if no backend can translate it."""
     if not settings.second_pass_enabled:
         raise Skip("SECOND_PASS_ENABLED is off.")
     if not text.segments:
-        raise Skip("Nothing was said that could be translated.")
+        raise Skip("There is no speech to translate.")
     if text.language == settings.target_language:
-        raise Skip(f"The text is in the language of the audience already (TARGET_LANGUAGE={settings.target_language}).")
+        raise Skip(f"The text is already in the language of the audience (TARGET_LANGUAGE={settings.target_language}).")
     best = candidates(settings)[0]
     if best != "nllb" and settings.target_language != "en":
         raise _english_only(best, text.language, settings)
 
 
 def candidates(settings: TranslationSettings) -> tuple[Backend, ...]:
-    """What may translate, the best first."""
+    """The allowed backends, the best first."""
     chosen = settings.second_pass_backend
     if chosen != "auto":
         return (chosen,)
@@ -97,9 +93,9 @@ def candidates(settings: TranslationSettings) -> tuple[Backend, ...]:
 
 
 def choose_backend(language: str, settings: TranslationSettings, context: Context[Any]) -> Backend:
-    """The first that is there and knows both languages; the job says why it is not the one before.
+    """The first backend that is available and supports both languages; warns why a better one is not used.
 
-    Raises StageError where there is none.
+    Raises StageError if there is none.
     """
     problems: list[StageError] = []
     for backend in candidates(settings):
@@ -109,13 +105,13 @@ def choose_backend(language: str, settings: TranslationSettings, context: Contex
             problems.append(error)
             continue
         for problem in problems:
-            context.warn(f"{backend} translates. {problem.reason} {problem.way_out}")
+            context.warn(f"{backend} is used for the translation. {problem.reason} {problem.way_out}")
         return backend
     raise problems[0]
 
 
 def check_backend(backend: Backend, language: str, settings: TranslationSettings) -> None:
-    """Raises StageError where a backend is not there or does not know the languages."""
+    """Raises StageError if a backend is missing or does not support the languages."""
     if backend != "nllb" and settings.target_language != "en":
         raise _english_only(backend, language, settings)
     if backend == "whisper":
@@ -124,13 +120,13 @@ def check_backend(backend: Backend, language: str, settings: TranslationSettings
     unknown = [code for code in (language, settings.target_language) if code not in nllb_languages()]
     if backend == "nllb" and unknown:
         raise StageError(
-            f"nllb does not know the language {unknown[0]} ({_chosen(settings)}).",
+            f"nllb does not support the language {unknown[0]} ({_chosen(settings)}).",
             "Set another TARGET_LANGUAGE, or SECOND_PASS_ENABLED=false for subtitles in the film's own language.",
         )
 
 
 def hub_folder(backend: Backend, settings: TranslationSettings) -> Path:
-    """The folder of a hub model; ModelAbsent where it is not there, StageError where this image cannot use it."""
+    """The folder of a hub model; raises ModelAbsent if it is missing, StageError if this image cannot use it."""
     if not torch_is_here():
         raise StageError(
             f"{backend} needs torch, which this image does not have ({_chosen(settings)}).",
@@ -154,7 +150,7 @@ def _chosen(settings: TranslationSettings) -> str:
 
 @cache
 def nllb_languages() -> dict[str, str]:
-    """NLLB-200's names of the languages that Whisper hears or an audience may want, by their ISO 639-1 codes."""
+    """NLLB-200's names of languages, by their ISO 639-1 codes."""
     languages: dict[str, str] = json.loads(Path(__file__).with_name("nllb_languages.json").read_text())
     return languages
 
@@ -162,7 +158,7 @@ def nllb_languages() -> dict[str, str]:
 def translated_by_hub(
     context: Context[TranslationSettings], text: AsrResult, backend: Backend
 ) -> tuple[list[TranslatedSegment], str]:
-    """The segments in the other language, from their text, and the name of the model."""
+    """The translated segments, from their text, and the name of the model."""
     settings = context.settings
     names = nllb_languages() if backend == "nllb" else {}
     with quietly():
@@ -187,7 +183,7 @@ def translated_by_hub(
 def translated_by_whisper(
     context: Context[TranslationSettings], text: AsrResult
 ) -> tuple[list[TranslatedSegment], str]:
-    """The segments in English, from their sound, and the name of the model."""
+    """The segments in English, from their audio, and the name of the model."""
     sound = open_sound(context.path(context.read(DemuxResult).audio))
 
     def work(step: WhisperStep) -> tuple[list[TranslatedSegment], str]:
@@ -211,7 +207,7 @@ def _translated(
 def translate(
     model: WhisperModel, sound: Sound, segment: SpokenSegment, language: str, beam_size: int
 ) -> TranslatedSegment:
-    """A segment in English; its own text stays where Whisper finds no words for it."""
+    """A segment in English; keeps the original text if Whisper finds no words."""
     parts, _ = model.transcribe(
         sound.between(segment.start - _PAD, segment.end + _PAD),
         language=language,
@@ -223,7 +219,7 @@ def translate(
 
 
 def in_other_words(segment: SpokenSegment, words: str) -> TranslatedSegment:
-    """A segment with its text in other words; its own text stays where there are none."""
+    """A translated segment; keeps the original text if the translation is empty."""
     return TranslatedSegment(
         start=segment.start,
         end=segment.end,
@@ -239,9 +235,9 @@ def joined_text(parts: Any) -> str:  # noqa: ANN401 - faster-whisper's segments
 
 
 def load(settings: TranslationSettings) -> None:
-    """Loads the best model that is there before the first job, where jobs will need it.
+    """Loads the best available model before the first job, if jobs may need it.
 
-    Raises ModelAbsent where there is none.
+    Raises ModelAbsent if there is none.
     """
     if not settings.second_pass_enabled:
         return
@@ -269,7 +265,7 @@ def _load(backend: Backend, settings: TranslationSettings) -> None:
 
 
 def version(settings: TranslationSettings) -> str:
-    """Which weights the result depends on."""
+    """The versions of the weights, for the key of the result."""
     whisper = weights_version(steps_for(settings)[0].model)
     return f"{hub_version(*HUB_MODELS.values())} {whisper}" if from_hub() else whisper
 

@@ -71,7 +71,7 @@ def test_each_segment_keeps_its_time_its_speaker_and_its_own_text(
         (text_in("en"), TranslationSettings(), "TARGET_LANGUAGE=en"),
         (text_in("hi"), TranslationSettings(target_language="hi"), "TARGET_LANGUAGE=hi"),
         (text_in("es"), TranslationSettings(second_pass_enabled=False), "SECOND_PASS_ENABLED"),
-        (text_in("es", ()), TranslationSettings(), "Nothing was said"),
+        (text_in("es", ()), TranslationSettings(), "no speech to translate"),
     ],
 )
 def test_where_nothing_is_to_be_translated_the_reason_is_told(
@@ -130,7 +130,7 @@ def test_without_a_hub_whisper_translates(tmp_path: Path) -> None:
         ((NLLB, OPUS), "es", "nllb", ""),
         ((OPUS,), "es", "opus-mt", f"The model {NLLB} is not in the model cache"),
         ((), "es", "whisper", f"The model {OPUS} is not in the model cache"),
-        ((NLLB, OPUS), "la", "opus-mt", "nllb does not know the language la"),
+        ((NLLB, OPUS), "la", "opus-mt", "nllb does not support the language la"),
     ],
 )
 def test_the_best_that_is_there_translates_and_the_job_says_why_it_is_not_a_better_one(

@@ -1,4 +1,4 @@
-"""silero-vad: finds where somebody speaks, by the voice activity detector of the Silero team."""
+"""silero-vad: finds speech with the voice activity detector of the Silero team."""
 
 from collections.abc import Callable
 from typing import Final
@@ -18,13 +18,13 @@ from cp_whisperx.stage import Context, Stage
 
 MODEL: Final = "silero/silero_vad.onnx"
 _FRAME: Final = 512
-"""Samples that the model takes at a time; it was trained on no other number at 16 kHz."""
+"""Samples in a frame; at 16 kHz the model supports no other number."""
 _OVERLAP: Final = 64
-"""Samples of the frame before that the model wants to see again."""
+"""Samples of the previous frame that the model needs as context."""
 _HYSTERESIS: Final = 0.15
-"""Speech ends this much below the score at which it began; the value of the model's authors."""
+"""Speech ends this far below the onset; the value of the model's authors."""
 _REPORT_EVERY: Final = 1000
-"""Frames; half a minute of sound."""
+"""Frames; half a minute of audio."""
 
 
 class SileroVadSettings(ModelSettings):
@@ -34,18 +34,18 @@ class SileroVadSettings(ModelSettings):
         default=0.5, ge=0.2, le=0.95, description="Score, 0.2 to 0.95, at which speech begins; higher finds less."
     )
     silero_vad_min_speech: float = Field(
-        default=0.25, ge=0, le=10, description="Seconds that speech must last to count."
+        default=0.25, ge=0, le=10, description="Minimum seconds of a stretch of speech."
     )
     silero_vad_merge_gap: float = Field(
-        default=0.35, ge=0, le=10, description="Seconds of silence between two stretches of speech that are made one."
+        default=0.35, ge=0, le=10, description="Maximum seconds of silence between two stretches of speech to merge."
     )
     silero_vad_padding: float = Field(
-        default=0.05, ge=0, le=2, description="Seconds that are added before and after each stretch of speech."
+        default=0.05, ge=0, le=2, description="Seconds to add before and after each stretch of speech."
     )
 
 
 def run(context: Context[SileroVadSettings]) -> SileroVadResult:
-    """Scores the sound frame by frame and keeps the stretches with speech."""
+    """Scores the audio frame by frame and keeps the stretches with speech."""
     sound = open_sound(context.path(context.read(DemuxResult).audio))
     session = open_model(MODEL, context.settings.threads)
     scores = speech_scores(session, sound, lambda done: context.progress(done, "listening for speech"))
@@ -59,7 +59,7 @@ def run(context: Context[SileroVadSettings]) -> SileroVadResult:
 def speech_scores(
     session: onnxruntime.InferenceSession, sound: Sound, progress: Callable[[float], None]
 ) -> NDArray[np.float32]:
-    """How much each 32 ms of the sound are like speech, 0 to 1. The model keeps a memory from frame to frame."""
+    """The speech probability of each 32 ms of audio, 0 to 1. The model carries its state from frame to frame."""
     rate = np.array(SAMPLE_RATE, np.int64)
     memory = np.zeros((2, 1, 128), np.float32)
     before = np.zeros(_OVERLAP, np.float32)
@@ -95,7 +95,7 @@ STAGE: Final = Stage(
     run=run,
     depends=lambda _settings: model_version(MODEL),
     load=load,
-    never_on_gpu="its model is made for the processor, 32 ms of sound at a time",
+    never_on_gpu="its model runs on the CPU, 32 ms of audio at a time",
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From timed segments of speech to cues that can be read: broken where the speech breaks, never overlapping.
+"""Makes readable cues from timed segments of speech: split where the speech pauses, never overlapping.
 
 The figures are those of Netflix's Timed Text Style Guide (42 characters, 2 lines, 5/6 s to 7 s, two frames apart, 17 to
 20 characters a second) and of the BBC's Subtitle Guidelines (breaks at clauses, in step with the speech).
@@ -14,37 +14,37 @@ from wrapping import break_long, fits, length_of, length_of_line, tokens_of, wra
 
 NOTE: Final = "♪"
 _BETWEEN_MS: Final = 84
-"""Two frames of 24 a second."""
+"""Two frames at 24 frames per second."""
 _SHORTEST_MS: Final = 100
-"""What a cue is shown at least where several people speak at once."""
+"""Minimum duration of a cue when several people speak at once."""
 _SHIFT_MS: Final = 200
-"""How much later or earlier than its voice a cue may begin, so that it and its neighbours can be read."""
+"""How much later or earlier than its speech a cue may begin, so that it and its neighbours can be read."""
 _UNHURRIED: Final = 17 / 20
-"""The speed that is wanted, as a share of the fastest that can still be read."""
+"""The preferred reading speed, as a share of the maximum."""
 _ENDS_SENTENCE: Final = (".", "?", "!", "…", "।", "。", "؟")
 _ENDS_CLAUSE: Final = (",", ";", ":", "-", "–", "،", "、")  # noqa: RUF001 - a dash is what it looks for
 _MOST_LABEL: Final = 0.5
-"""The share of a line that the name of a speaker may take."""
+"""Maximum share of a line for the name of a speaker."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a cue may be."""
+    """The limits of a cue."""
 
     width: int
-    """Graphemes in a line."""
+    """Maximum graphemes in a line."""
     lines: int
     longest: float
     """Seconds."""
     shortest: float
-    """Seconds, where the next cue leaves them."""
+    """Seconds, if the next cue permits."""
     pause: float
     """Seconds of silence that end a cue."""
     speed: float
-    """Graphemes that are read in a second."""
+    """Maximum reading speed in graphemes per second."""
 
     def seconds_for(self, graphemes: float) -> float:
-        """How long a text must be shown to be read."""
+        """The seconds that a text needs at the maximum reading speed."""
         return min(self.longest, max(self.shortest, graphemes / self.speed))
 
 
@@ -59,7 +59,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Cue:
-    """Words of one speaker that are shown together."""
+    """Words of one speaker that appear together."""
 
     tokens: tuple[Token, ...]
     speaker: str | None = None
@@ -88,13 +88,13 @@ class Cue:
         return (f"{self.label}{NOTE} ", f" {NOTE}") if self.sung else (self.label, "")
 
     def fits(self, limits: Limits) -> bool:
-        """Whether it is short enough, in its lines and in its time."""
+        """Whether it is within the limits of length and duration."""
         before, after = (length_of(text) for text in self.frame)
         lasts = self.end - self.start
         return lasts <= limits.longest and fits(self.words, limits.width, limits.lines, before, after)
 
     def text(self, limits: Limits) -> str:
-        """The words in their lines."""
+        """The text, wrapped into lines."""
         before, after = self.frame
         lines = wrap(self.words, limits.width, limits.lines, length_of(before), length_of(after)) or [
             " ".join(self.words)
@@ -104,7 +104,7 @@ class Cue:
 
 @dataclass(frozen=True)
 class TimedText:
-    """A cue as it is written: milliseconds and lines."""
+    """A cue of the subtitle file: start and end in milliseconds, and wrapped text."""
 
     start: int
     end: int
@@ -112,7 +112,7 @@ class TimedText:
 
 
 def cues_of(segments: Iterable[SpokenSegment], songs: Sequence[Span], limits: Limits, *, named: bool) -> list[Cue]:
-    """The cues of all segments in the order of their start; with the names of the speakers where that is asked for."""
+    """The cues of all segments, sorted by start; with the names of the speakers if `named`."""
     ordered = sorted(segments, key=lambda segment: segment.start)
     labels = _labels(ordered, limits) if named else {}
     whole = [_cue_of(segment, labels.get(segment.speaker or "", ""), songs, limits) for segment in ordered]
@@ -125,7 +125,7 @@ def cues_of(segments: Iterable[SpokenSegment], songs: Sequence[Span], limits: Li
 
 
 def _labels(segments: Iterable[SpokenSegment], limits: Limits) -> dict[str, str]:
-    """What stands before the words of each speaker; nothing where only one speaks."""
+    """The text before the words of each speaker; empty if there is only one."""
     speakers = dict.fromkeys(segment.speaker for segment in segments if segment.speaker and segment.text.strip())
     if len(speakers) < 2:  # noqa: PLR2004 - one voice needs no name
         return {}
@@ -134,7 +134,7 @@ def _labels(segments: Iterable[SpokenSegment], limits: Limits) -> dict[str, str]
 
 
 def _name(speaker: str) -> str:
-    """`SPEAKER_00`, as models say, is Speaker 1; other names are names."""
+    """The displayed name: `SPEAKER_00` from a model becomes Speaker 1, other names stay."""
     number = speaker.removeprefix("SPEAKER_")
     return f"Speaker {int(number) + 1}" if number != speaker and number.isdecimal() else " ".join(tokens_of(speaker))
 
@@ -147,7 +147,7 @@ def _cue_of(segment: SpokenSegment, label: str, songs: Sequence[Span], limits: L
 
 
 def _pieces(token: Token, room: int) -> list[Token]:
-    """A word that is longer than a line in pieces, which share its time by their length."""
+    """Splits a word that is longer than a line into pieces, which share its time by length."""
     return _shared_out(break_long(token.text, room), token.start, token.end)
 
 
@@ -159,8 +159,8 @@ def _share_under(segment: Span, songs: Sequence[Span]) -> float:
 def timed_tokens(segment: SpokenSegment) -> list[Token]:
     """The words of the segment's text with their times.
 
-    The text counts. Where it has as many words as there are times, they go together; else (a translation, a corrected
-    name of two words) the words share the segment's time by their length.
+    If the text has as many words as timestamps, they are paired; otherwise (a translation, a corrected name of two
+    words) the words share the segment's time by length.
     """
     texts = tokens_of(segment.text)
     if len(texts) == len(segment.words):
@@ -169,7 +169,7 @@ def timed_tokens(segment: SpokenSegment) -> list[Token]:
 
 
 def _shared_out(texts: Sequence[str], start: float, end: float) -> list[Token]:
-    """The texts one after the other, each with a share of the time by its length."""
+    """The texts in sequence, each with a share of the time by its length."""
     letters = sum(length_of(text) + 1 for text in texts)
     tokens: list[Token] = []
     for text in texts:
@@ -181,7 +181,7 @@ def _shared_out(texts: Sequence[str], start: float, end: float) -> list[Token]:
 
 
 def _forward(tokens: list[Token]) -> list[Token]:
-    """Times that never go back, whatever the model said."""
+    """The tokens with monotonic times."""
     at = 0.0
     moved: list[Token] = []
     for token in tokens:
@@ -192,14 +192,14 @@ def _forward(tokens: list[Token]) -> list[Token]:
 
 
 def _at_pauses(tokens: Sequence[Token], pause: float) -> Iterator[tuple[Token, ...]]:
-    """The words, cut where nobody speaks for longer than `pause` seconds."""
+    """The words, split at silences longer than `pause` seconds."""
     cuts = [index for index in range(1, len(tokens)) if tokens[index].start - tokens[index - 1].end > pause]
     for start, end in pairwise((0, *cuts, len(tokens))):
         yield tuple(tokens[start:end])
 
 
 def _best_parts(run: Cue, limits: Limits) -> list[Cue]:
-    """The words in cues that fit, broken so that the sum of what is bad about each is least."""
+    """The words in cues within the limits, split so that the total cost is minimal."""
     tokens = run.tokens
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(tokens) + 1):
@@ -221,7 +221,7 @@ def _best_parts(run: Cue, limits: Limits) -> list[Cue]:
 
 
 def _badness(cue: Cue, following: Token | None, limits: Limits) -> float:
-    """How bad a cue is: each costs 1, and more where it is full, ends in mid-sentence or cannot be read in its time."""
+    """The cost of a cue: 1, plus more if it is full, ends in mid-sentence or is too short to be read."""
     length = length_of_line(cue.words)
     cost = 1 + (length / (limits.width * limits.lines)) ** 2
     if following is None:
@@ -279,7 +279,7 @@ def music_cues(music: Iterable[Span], speech: Iterable[Cue], least: float, longe
 
 
 def _joined(spans: Iterable[Span]) -> list[tuple[float, float]]:
-    """The spans in order, those that touch as one."""
+    """The spans in order; those that touch are merged."""
     joined: list[tuple[float, float]] = []
     for span in sorted(spans, key=lambda span: span.start):
         if joined and span.start <= joined[-1][1]:
@@ -290,9 +290,9 @@ def _joined(spans: Iterable[Span]) -> list[tuple[float, float]]:
 
 
 def timed(texts: Iterable[tuple[float, float, str]], limits: Limits) -> list[TimedText]:
-    """Texts with start and end in seconds, in order: two frames apart, and each as long as it takes to read it.
+    """The cues in order, at least two frames apart, and each long enough to be read if possible.
 
-    Where the next one follows too soon, both give way a little; then the time there is must do.
+    `texts` have start and end in seconds. If the next cue follows too soon, both shift a little.
     """
     ordered = sorted(texts, key=lambda text: text[0])
     voices = [round(start * 1000) for start, _, _ in ordered]
@@ -307,7 +307,7 @@ def timed(texts: Iterable[tuple[float, float, str]], limits: Limits) -> list[Tim
 
 
 def _later(voices: Sequence[int], needed: Sequence[int]) -> list[int]:
-    """When cues begin: with their voice, or a little later where the one before cannot be read else."""
+    """The starts of cues: with the speech, or a little later so that the previous cue can be read."""
     starts: list[int] = []
     for voice, before in zip(voices, [0, *needed], strict=False):
         start = voice
@@ -319,7 +319,7 @@ def _later(voices: Sequence[int], needed: Sequence[int]) -> list[int]:
 
 
 def _earlier(starts: list[int], voices: Sequence[int], needed: Sequence[int]) -> list[int]:
-    """The same, a little earlier where a cue is still too short and the one before can spare the time."""
+    """The starts, a little earlier if a cue is still too short and the previous one can spare the time."""
     for index in range(1, len(starts) - 1):
         missing = starts[index] + needed[index] + _BETWEEN_MS - starts[index + 1]
         spare = starts[index] - starts[index - 1] - needed[index - 1] - _BETWEEN_MS

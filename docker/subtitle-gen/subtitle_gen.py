@@ -27,37 +27,36 @@ class SubtitleSettings(StageSettings):
     """How the subtitles look."""
 
     subtitle_max_line_length: int = Field(
-        default=42, ge=24, le=80, description="Characters, as readers count them, in a line, at most."
+        default=42, ge=24, le=80, description="Maximum characters (graphemes) in a line."
     )
-    subtitle_max_lines: int = Field(default=2, ge=1, le=3, description="Lines of a cue, at most.")
-    subtitle_max_duration: float = Field(default=7.0, ge=2, le=15, description="Seconds a cue is shown, at most.")
+    subtitle_max_lines: int = Field(default=2, ge=1, le=3, description="Maximum lines in a cue.")
+    subtitle_max_duration: float = Field(default=7.0, ge=2, le=15, description="Maximum seconds a cue is shown.")
     subtitle_min_duration: float = Field(
-        default=0.83, ge=0.2, le=2, description="Seconds a cue is shown, at least, unless the next one follows sooner."
+        default=0.83, ge=0.2, le=2, description="Minimum seconds a cue is shown, unless the next one follows sooner."
     )
     subtitle_max_pause: float = Field(
         default=1.5, ge=0.2, le=5, description="Seconds of silence after which a new cue begins."
     )
     subtitle_reading_speed: float = Field(
-        default=17, ge=8, le=40, description="Characters a second at which a cue is read, where the speech permits."
+        default=17, ge=8, le=40, description="Maximum reading speed in characters per second, if the speech permits."
     )
     subtitle_speakers: Literal["none", "dash", "name"] = Field(
         default="none",
-        description="How speakers are marked. dash: where two share a cue, each line begins with one; name: each cue "
-        "begins with its speaker, by DIARIZATION_SPEAKER_NAMES or a number.",
+        description="How speakers are marked. none: not at all; dash: a dash before each line of a cue with two "
+        "speakers; name: each cue begins with its speaker, from DIARIZATION_SPEAKER_NAMES or numbered.",
     )
     subtitle_music_min_duration: float = Field(
-        default=15.0, ge=1, le=600, description="Seconds of music without words that get a cue of their own, at least."
+        default=15.0, ge=1, le=600, description="Minimum seconds of music without words that get their own cue."
     )
     subtitle_music_label: str = Field(
-        default="music", pattern=r"^[^\r\n\\]{1,16}$", description="The word between the notes of such a cue."
+        default="music", pattern=r"^[^\r\n\\]{1,16}$", description="The text of a music cue, between two notes."
     )
 
 
 def run(context: Context[SubtitleSettings]) -> SubtitleResult:
     """Writes film.srt.
 
-    The text is the corrected one where names were corrected, else the translation, else what was heard; a correction
-    was itself made to the translation where there is one.
+    The text is the corrected one if names were corrected, else the translation, else the transcript.
     """
     settings = context.settings
     limits = Limits(
@@ -78,9 +77,9 @@ def run(context: Context[SubtitleSettings]) -> SubtitleResult:
     if not subtitles.events:
         raise StageError(
             f"No speech and no music was found in {context.job.film!r}: there is nothing to subtitle.",
-            "Listen to its sound; where it has several, choose one with DEMUX_AUDIO_LANGUAGE.",
+            "Listen to its audio; if it has several tracks, choose one with DEMUX_AUDIO_LANGUAGE.",
         )
-    # Tags in braces are kept as text: what was said is never taken for a command.
+    # Keeps text in braces: it is not a formatting tag.
     subtitles.save(str(context.output / "film.srt"), format_="srt", keep_ssa_tags=True)
     return SubtitleResult(
         subtitles="subtitle-gen/film.srt",
@@ -93,7 +92,7 @@ def run(context: Context[SubtitleSettings]) -> SubtitleResult:
 def choose_text(
     heard: AsrResult, translation: TranslationResult | None, corrected: PostNerResult | None
 ) -> tuple[str, Sequence[SpokenSegment]]:
-    """The language and the segments to show. A correction of what was heard does not displace a translation of it."""
+    """The language and the segments to show. A corrected transcript does not replace its translation."""
     if translation is None:
         return heard.language, corrected.segments if corrected else heard.segments
     if corrected and corrected.source == TranslationResult.stage:
@@ -102,7 +101,7 @@ def choose_text(
 
 
 def with_speakers(segments: Sequence[SpokenSegment], turns: Sequence[SpeakerSpan]) -> list[SpokenSegment]:
-    """The segments, each with a speaker: its own, else whoever speaks longest in its time."""
+    """The segments, each with a speaker: its own, else the one who speaks longest during it."""
     return [
         segment if segment.speaker else segment.model_copy(update={"speaker": _main_speaker(segment, turns)})
         for segment in segments

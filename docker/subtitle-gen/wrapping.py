@@ -1,4 +1,4 @@
-"""Words in lines: as few lines as will do, as even as can be, and nothing dropped. Lengths count what a reader sees."""
+"""Wraps words into as few and as even lines as possible, without losing text. Lengths are in graphemes."""
 
 import unicodedata
 from functools import lru_cache
@@ -29,13 +29,13 @@ def length_of_line(tokens: tuple[str, ...]) -> int:
 
 
 def break_long(token: str, width: int) -> list[str]:
-    """A word in pieces of at most `width` graphemes: for addresses, and for scripts without spaces."""
+    """Splits a word into pieces of at most `width` graphemes, for URLs and for scripts without spaces."""
     letters = regex.findall(r"\X", token)
     return ["".join(letters[start : start + width]) for start in range(0, len(letters), width)] or [token]
 
 
 def fits(tokens: tuple[str, ...], width: int, lines: int, before: int = 0, after: int = 0) -> bool:
-    """Whether the words have room in at most `lines` lines; `before` and `after` as for `wrap`."""
+    """Whether the words fit into at most `lines` lines; `before` and `after` as for `wrap`."""
     used, line = before, 1
     for index, token in enumerate(tokens):
         length = length_of(token) + (after if index == len(tokens) - 1 else 0)
@@ -49,7 +49,7 @@ def fits(tokens: tuple[str, ...], width: int, lines: int, before: int = 0, after
 
 
 def wrap(tokens: tuple[str, ...], width: int, lines: int, before: int = 0, after: int = 0) -> list[str] | None:
-    """The words in at most `lines` lines of at most `width` graphemes; None where they do not fit.
+    """The words in at most `lines` lines of at most `width` graphemes; None if they do not fit.
 
     `before` and `after` are graphemes to keep free in the first line and in the last. Of the ways with the fewest
     lines, the one with the most even lines is taken.

@@ -13,7 +13,7 @@ _TECHNICAL: Final = re.compile(
 
 
 class FilmName(NamedTuple):
-    """What a film is called."""
+    """The title and the year of a film."""
 
     title: str
     year: int | None

@@ -1,6 +1,6 @@
-"""The Movie Database from a folder, over HTTP on this machine alone, so that the real client reads it.
+"""Serves responses of The Movie Database from a folder, over HTTP on localhost, so that the real client is used.
 
-search/movie.json        one page of results in the service's own form, with all films of the folder
+search/movie.json        one page of results in the service's own format, with all films of the folder
 movie/ID.json            details
 movie/ID/credits.json    cast and crew
 movie/ID/keywords.json   keywords
@@ -26,7 +26,7 @@ Answers = dict[str, dict[str, Any]]
 
 @contextlib.contextmanager
 def serve_folder(folder: Path) -> Iterator[str]:
-    """Answers as the service would while the block runs; yields the address. StageError for a file that is no JSON."""
+    """Serves the folder while the block runs; yields the base URL. Raises StageError for a file that is not JSON."""
     answers = {path.relative_to(folder).as_posix(): _read(path) for path in folder.rglob("*.json")}
     handler = functools.partial(_Handler, answers)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:  # noqa: ANN401 - the base class's own signature
-        """Nothing: the stage's own log says what was found."""
+        """No-op: the stage has its own log."""
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def answer_from(answers: Answers, path: str, query: dict[str, list[str]]) -> dict[str, Any] | None:
-    """What the service answers to `/3/...`, from the file of that name; None where there is none."""
+    """The response to `/3/...`, from the file of that name; None if there is none."""
     answer = answers.get(f"{path.removeprefix('/3/')}.json")
     if answer is None or "query" not in query:
         return answer

@@ -1,4 +1,4 @@
-"""tmdb: looks the film up in The Movie Database, for the names that will be heard in it."""
+"""tmdb: looks the film up in The Movie Database, for the names to expect in its dialogue."""
 
 import contextlib
 import hashlib
@@ -30,18 +30,18 @@ class TmdbSettings(StageSettings):
     tmdb_language: str = Field(
         default="en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$", description="Language of titles and descriptions."
     )
-    tmdb_timeout_seconds: int = Field(default=10, ge=1, le=60, description="How long to wait for an answer.")
+    tmdb_timeout_seconds: int = Field(default=10, ge=1, le=60, description="Timeout of a request in seconds.")
     tmdb_api_key_file: str = Field(
         default="/run/secrets/tmdb_api_key", description="File that holds the API key of The Movie Database."
     )
     tmdb_offline_folder: str = Field(
         default="/config/tmdb",
-        description="Folder with answers in The Movie Database's own JSON; where it exists, nothing else is asked.",
+        description="Folder with responses in The Movie Database's JSON format; if it exists, no request is sent.",
     )
 
 
 class _NoAnswer(Exception):  # noqa: N818 - reads as what happened
-    """The Movie Database did not answer; worth another try."""
+    """The Movie Database did not answer; the stage may be retried."""
 
 
 def run(context: Context[TmdbSettings]) -> TmdbResult:
@@ -64,7 +64,7 @@ def choose(hits: "list[PartialMovie]", year: int | None) -> "PartialMovie | None
 
 
 def to_result(movie: "Movie", people: "Credits", keywords: "Keywords") -> TmdbResult:
-    """The answers in our own words."""
+    """The responses as a TmdbResult."""
     return TmdbResult(
         tmdb_id=movie.id or 0,
         title=movie.title or "",
@@ -88,8 +88,8 @@ def to_result(movie: "Movie", people: "Credits", keywords: "Keywords") -> TmdbRe
 
 @contextlib.contextmanager
 def _client(settings: TmdbSettings) -> "Iterator[TMDb]":
-    """A client of the offline folder where there is one, else of the live service."""
-    from themoviedb.tmdb import TMDb  # noqa: PLC0415 - takes half a second, which the start of the worker has not
+    """A client for the offline folder if it exists, else for the live service."""
+    from themoviedb.tmdb import TMDb  # noqa: PLC0415 - takes half a second, too long for the worker's start
 
     with contextlib.ExitStack() as stack:
         folder = Path(settings.tmdb_offline_folder)

@@ -73,7 +73,7 @@ describe("a stack on another machine's engine", () => {
   it("make film copies a film there once, and prints the paths there", async () => {
     const film = path.join(remote.path("checkout"), "another film.mp4");
     copyFileSync(path.join(remote.sample, SAMPLE), film);
-    for (const expected of ["copying another film.mp4 to root@", "has already done this film"]) {
+    for (const expected of ["copying another film.mp4 to root@", "has already finished this film"]) {
       expectOutput(await remote.make(["film", `FILM=${film}`]), expected, /subtitles: root@[\d.]+:\/srv\/films\/out\/\S+\/film\.srt/);
     }
     expect(readFileSync(remote.there("srv/films/in/another film.mp4"))).toEqual(readFileSync(film));

@@ -49,8 +49,8 @@ function complaints(result: CommandResult): string[] {
 }
 
 const notServed = (model: string, without: string): string =>
-  `left out: ${model} is given to known users only, and there is no token. Without it: ${without}. ` +
-  `Accept its licence at https://huggingface.co/${model}, make a token at https://huggingface.co/settings/tokens, set it (${SET_TOKEN}) and run \`make up\`.`;
+  `left out: ${model} is gated, and no token is set. Without it: ${without}. ` +
+  `Accept its licence at https://huggingface.co/${model}, create a token at https://huggingface.co/settings/tokens, set it (${SET_TOKEN}) and run \`make up\`.`;
 
 /** Where a text occurs on the second machine's engine: container configurations and logs, volumes, image configurations. */
 async function filesWith(text: string): Promise<string[]> {
@@ -67,7 +67,7 @@ describe("a hub that does not serve its models", () => {
     const result = await remote.up(["--continue-on-error"], { expected: "failure" });
     console.info(`${VARIANT} images built, pushed and pulled: ${Math.round(result.seconds)} s`);
     expect(complaints(result)).toEqual([
-      expect.stringMatching(/^The hub \S+ cannot be reached for Systran\/faster-whisper-base: .*Connection refused\. See that this host reaches it \(.*`models\.source: packaged`\.$/),
+      expect.stringMatching(/^The hub \S+ cannot be reached for Systran\/faster-whisper-base: .*Connection refused\. Check the network of this host \(.*`models\.source: packaged`\.$/),
     ]);
     expect(result.output).not.toContain("Traceback");
     const others = services.filter((service) => !READERS.includes(service)).map((service) => remote.containerName(service)).sort();
@@ -80,7 +80,7 @@ describe("a hub that does not serve its models", () => {
     await remote.configure({}, { "models.token": wrong });
     const result = await remote.up(["--target", PREFETCH], { expected: "failure" });
     expect(complaints(result)).toEqual([
-      `The hub ${ENDPOINT} does not know the token. Make a new one at https://huggingface.co/settings/tokens and set it: ${SET_TOKEN}.`,
+      `The hub ${ENDPOINT} rejected the token. Create a new one at https://huggingface.co/settings/tokens and set it: ${SET_TOKEN}.`,
     ]);
     expect(result.output).not.toContain(wrong);
     expect(hub.requests().length).toBeGreaterThan(0);
@@ -169,7 +169,7 @@ describe("a stack with models from a hub", () => {
     expect(JSON.parse(remote.result("/asr/result.json"))).toMatchObject({ model: `${WHISPER}@${pinned(WHISPER)}` });
     expect(JSON.parse(remote.result("/pyannote-vad/result.json"))).toMatchObject({ source: "silero" });
     const { stages } = JSON.parse(remote.result("/manifest.json")) as { stages: Record<string, { status: string; warnings: string[] }> };
-    for (const [stage, instead] of [["pyannote-vad", "What silero-vad found stands."], ["diarization", "The packaged models tell the speakers apart."]] as const) {
+    for (const [stage, instead] of [["pyannote-vad", "The result of silero-vad is used."], ["diarization", "The packaged models are used for diarization."]] as const) {
       expect(stages[stage]?.status).toBe("done");
       expect(stages[stage]?.warnings.find((warning) => warning.includes(instead))).toMatch(/The owner of the token has not accepted the licence of pyannote\/segmentation-3\.0\. Accept it at /);
     }

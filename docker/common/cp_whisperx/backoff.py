@@ -1,6 +1,6 @@
-"""Out of memory: the same work once more with less, step by step, until it fits or nothing is left to try.
+"""Out of memory: retries the work with smaller steps until it fits.
 
-Also tells the errors of a full card from those of a broken one.
+Also distinguishes errors of a full GPU from those of a broken one.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ R = TypeVar("R")
 _MESSAGES: Final = (
     "out of memory",  # torch and ctranslate2: "CUDA out of memory", "CUDA failed with error out of memory"
     "cublas_status_alloc_failed",
-    "cublas_status_not_initialized",  # what is left does not suffice for cuBLAS itself
+    "cublas_status_not_initialized",  # too little memory left for cuBLAS itself
     "cufft_alloc_failed",
     "cudnn_status_alloc_failed",
     "allocation_failed",  # cuDNN 9: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
     "cudaerrormemoryallocation",
     "failed to allocate memory",  # onnxruntime
-    "can't allocate memory",  # torch on the processor
+    "can't allocate memory",  # torch on the CPU
     "std::bad_alloc",
 )
 _BROKEN: Final = re.compile(
@@ -34,11 +34,11 @@ _log: Final = logging.getLogger("cp_whisperx.backoff")
 
 
 class OutOfMemoryError(StageError):
-    """The memory does not suffice, not even for the last step."""
+    """There is not enough memory even for the smallest step."""
 
 
 class ModelTooLargeError(RuntimeError):
-    """The memory does not even suffice for the model; raised from the library's own error."""
+    """There is not enough memory for the model itself; raised from the library's own error."""
 
 
 def with_backoff(
@@ -48,12 +48,11 @@ def with_backoff(
     report: Callable[[S, S, str], None],
     same_model: Callable[[S, S], bool] = lambda _one, _other: False,
 ) -> R:
-    """What `run` makes of the first step for which the memory suffices.
+    """The result of `run` for the first step that fits into memory.
 
-    Each step is tried once; after a ModelTooLargeError those are left out that are of the same model, since to load it
-    again takes long and cannot end otherwise. Between two, `report` gets the one that failed, the one that follows and
-    the error's text; whatever the failed try held in its frames is free by then. Raises OutOfMemoryError when the last
-    one fails, and at once every error that is not about memory.
+    Tries each step once. After a ModelTooLargeError it skips the steps with the same model: loading it again takes long
+    and fails again. After a failure, `report` gets the failed step, the next one and the error's text; the memory of
+    the failed attempt is free by then. Raises OutOfMemoryError if the last step fails, and any other error at once.
     """
     if not steps:
         message = "there is no step to try"
@@ -70,19 +69,19 @@ def with_backoff(
             _log.info("out of memory with %s: %s", step, text)
             if isinstance(error, ModelTooLargeError):
                 left = [each for each in left if not same_model(step, each)]
-        # Outside of the handler: the error, and with it the frames that hold models and sounds, is gone.
+        # Outside of the handler: the error is gone, and with it the frames that hold models and audio.
         gc.collect()
         if left:
             report(step, left[0], text)
     raise OutOfMemoryError(
-        f"The memory does not suffice, not even for {step}: {text}.",
-        "Give this service more memory (memoryMegabytes), or a GPU with more of it free (gpu.devices), then resume.",
+        f"Not enough memory even for {step}: {text}.",
+        "Give this service more memory (memoryMegabytes), or a GPU with more free memory (gpu.devices), then resume.",
     )
 
 
 @contextlib.contextmanager
 def loading_model() -> Iterator[None]:
-    """Raises ModelTooLargeError where the memory does not suffice for the block, which loads or moves a model."""
+    """For a block that loads or moves a model: raises ModelTooLargeError if it runs out of memory."""
     try:
         yield
     except Exception as error:
@@ -92,17 +91,17 @@ def loading_model() -> Iterator[None]:
 
 
 def means_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or what caused it, says that memory was wanting: on a card or in the container.
+    """Whether an error, or one of its causes, means out of memory, on the GPU or in the container.
 
-    Knows the errors of torch, ctranslate2, cuBLAS, cuDNN, onnxruntime and Python, without importing any of them.
+    Knows the errors of torch, ctranslate2, cuBLAS, cuDNN, onnxruntime and Python, without importing these libraries.
     """
     return any(_is_about_memory(each) for each in _chain(error))
 
 
 def means_broken_card(error: BaseException) -> bool:
-    """Whether an error, or what caused it, comes from a card's libraries and is not about memory.
+    """Whether an error, or one of its causes, comes from a GPU library and is not about memory.
 
-    After most of these whatever the process asks of the card fails: an illegal access, a fault of the card.
+    After most of these, such as an illegal memory access, every further call to the GPU fails in this process.
     """
     if means_out_of_memory(error):
         return False

@@ -1,4 +1,4 @@
-"""Programs that a stage starts: each in a process group of its own, so that none outlives its stage."""
+"""Child processes of a stage: each has its own process group, so that none outlives the stage."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ _guard: Final = threading.Lock()
 
 
 class ChildFailed(Exception):  # noqa: N818 - reads as what happened
-    """A program ended with an error; `said` holds the last lines of what it wrote to its error output."""
+    """A program exited with an error; `said` has the last lines of its standard error."""
 
     def __init__(self, program: str, status: int, said: str) -> None:
         super().__init__(f"{program} ended with status {status}: {said}")
@@ -25,10 +25,10 @@ class ChildFailed(Exception):  # noqa: N818 - reads as what happened
 
 
 def run_child(arguments: Sequence[str], on_line: Callable[[str], None] | None = None) -> str:
-    """Runs a program to its end and returns what it wrote to its output, less the lines given to `on_line`.
+    """Runs a program and returns its standard output, or passes each line to `on_line` and returns an empty text.
 
-    Input is closed. Raises ChildFailed where the program ends with another status than 0, FileNotFoundError where there
-    is no such program.
+    Standard input is empty. Raises ChildFailed if the exit status is not 0, FileNotFoundError if there is no such
+    program.
     """
     with subprocess.Popen(  # noqa: S603 - arguments are a list, no shell reads them
         list(arguments),
@@ -59,7 +59,7 @@ def run_child(arguments: Sequence[str], on_line: Callable[[str], None] | None = 
 
 
 def kill_children() -> None:
-    """Ends every program that this process has started, with all that they started."""
+    """Kills all running child processes with their own children."""
     with _guard:
         groups = list(_groups)
     for group in groups:

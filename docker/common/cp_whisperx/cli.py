@@ -1,4 +1,4 @@
-"""The command line: jobs for every image, and for a stage image its worker and its stage alone."""
+"""The command line: commands for jobs in every image, and in a stage's image also its worker and single runs."""
 
 import functools
 import json
@@ -31,7 +31,7 @@ _QUEUE_PATIENCE = 5.0
 
 
 def _clear_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Turns an error that the user can mend into one message and the exit status 1."""
+    """Prints an error that the user can fix as one message, and exits with status 1."""
 
     @functools.wraps(command)
     def wrapped(*arguments: P.args, **options: P.kwargs) -> None:
@@ -52,14 +52,14 @@ def _say(text: str) -> None:
 @click.command()
 @click.argument("film")
 @click.option("--wait", is_flag=True, help="Show the progress until the job ends; fail if it fails.")
-@click.option("--again", is_flag=True, help="Make a new job even where this film has one.")
-@click.option("--title", help="The film's title, where its file name does not say it.")
-@click.option("--year", type=click.IntRange(1870, 2200), help="The year of its release.")
+@click.option("--again", is_flag=True, help="Create a new job even if this film already has one.")
+@click.option("--title", help="The film's title. Default: from its file name.")
+@click.option("--year", type=click.IntRange(1870, 2200), help="The year of its release, such as 1957.")
 @_clear_errors
 def submit(film: str, *, wait: bool, again: bool, title: str | None, year: int | None) -> None:
-    """Subtitle FILM, a file in the folder of films that come in.
+    """Subtitle FILM, a path in the folder of incoming films.
 
-    The same content submitted again gives the job it already has: finished, going on, or resumed where it failed.
+    A film that already has a job keeps it: a finished or running job is shown, a failed one is resumed.
     """
     environment = load_settings(Environment)
     relative = locate_film(film, environment)
@@ -71,12 +71,12 @@ def submit(film: str, *, wait: bool, again: bool, title: str | None, year: int |
         click.echo(f"job {stored.job.id} in {stored.folder}")
         _start(stored, environment)
     elif is_finished(stored):
-        click.echo(f"job {stored.job.id} has already done this film (--again for a new job, resume after a change)")
+        click.echo(f"job {stored.job.id} has already finished this film (--again: new job; resume: after a change)")
     elif job_state(read_manifest(stored.folder)) in ("waiting", "running"):
-        click.echo(f"job {stored.job.id} is already on its way with this film")
+        click.echo(f"job {stored.job.id} is already working on this film")
         _start(stored, environment)
     else:
-        click.echo(f"job {stored.job.id} of this film goes on")
+        click.echo(f"job {stored.job.id} of this film is resumed")
         _ask_for_all(stored, environment)
     if wait:
         _wait(stored)
@@ -87,10 +87,10 @@ def submit(film: str, *, wait: bool, again: bool, title: str | None, year: int |
 @click.option("--wait", is_flag=True, help="Show the progress until the job ends; fail if it fails.")
 @_clear_errors
 def resume(job: str, *, wait: bool) -> None:
-    """Go on with JOB: repeat what failed, what was skipped and what changed since, and nothing else."""
+    """Resume JOB: run only the stages that failed, were skipped, or have changed inputs or settings."""
     environment = load_settings(Environment)
     stored = find_job(job, environment)
-    click.echo(f"job {stored.job.id} goes on")
+    click.echo(f"job {stored.job.id} is resumed")
     _ask_for_all(stored, environment)
     if wait:
         _wait(stored)
@@ -130,7 +130,7 @@ def list_stages(*, as_json_text: bool) -> None:
         return
     for facts in all_stages():
         kind = "stops the job when it fails" if facts.critical else "optional"
-        click.echo(f"{facts.name:<24} {facts.time_limit_seconds:>6} s  {facts.tries} tries  {kind}")
+        click.echo(f"{facts.name:<24} {facts.time_limit_seconds:>6} s  {facts.tries} attempts  {kind}")
 
 
 def _list_jobs(jobs: list[StoredJob], *, as_json_text: bool) -> None:
@@ -154,7 +154,7 @@ def _state_of(stored: StoredJob) -> str:
 
 
 def _ask_for_all(stored: StoredJob, environment: Environment) -> None:
-    """Lets every stage look again whether its result still stands."""
+    """Makes every stage check again whether its result is up to date."""
     for facts in all_stages():
         ask_again(stored.folder, facts.name)
     _start(stored, environment)
@@ -172,7 +172,7 @@ def _wait(stored: StoredJob) -> None:
     try:
         follow(stored, _say)
     except KeyboardInterrupt:
-        click.echo(f"\nThe job goes on by itself: `cp-whisperx status {stored.job.id}` shows how far it is.", err=True)
+        click.echo(f"\nThe job continues; `cp-whisperx status {stored.job.id}` shows its progress.", err=True)
         sys.exit(_INTERRUPTED)
     for line in result_or_error(stored):
         click.echo(line)
@@ -182,17 +182,17 @@ def _stage_commands(stage: AnyStage) -> list[click.Command]:
     @click.command()
     @_clear_errors
     def worker() -> None:
-        """Work on the jobs in this stage's queue until told to stop."""
+        """Process the jobs in this stage's queue until SIGTERM."""
         from cp_whisperx.worker import serve  # noqa: PLC0415 - brings Dramatiq, which few commands need
 
         serve(stage)
 
     @click.command()
     @click.argument("job_folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-    @click.option("--force", is_flag=True, help="Do it even where nothing changed.")
+    @click.option("--force", is_flag=True, help="Run it even if nothing changed.")
     @_clear_errors
     def run(job_folder: Path, *, force: bool) -> None:
-        """Do this stage of the job in JOB_FOLDER, alone and without the queue."""
+        """Run only this stage of the job in JOB_FOLDER, without the queue."""
         _run_alone(stage, job_folder.resolve(), force=force)
 
     @click.command("settings-schema")
@@ -204,7 +204,7 @@ def _stage_commands(stage: AnyStage) -> list[click.Command]:
 
 
 def schema_text(stage: AnyStage) -> str:
-    """The JSON schema of a stage's settings, by the names of their environment variables, as settings.schema.json."""
+    """The content of settings.schema.json: the JSON schema of a stage's settings, by their environment variables."""
     schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     schema.update(stage.settings.model_json_schema(by_alias=True))
     schema["title"] = f"Settings of the stage {stage.name}"
@@ -220,7 +220,7 @@ def _run_alone(stage: AnyStage, folder: Path, *, force: bool) -> None:
     ask_again(folder, stage.name)
     outcome = run_stage(stage, folder, force=force, environment=environment)
     if outcome == "busy":
-        raise StageError(f"Another program works on {stage.name} of this job.", "Wait until it is done.")
+        raise StageError(f"Another process is running {stage.name} of this job.", "Wait until it has ended.")
     record = record_of(read_manifest(folder), stage.name)
     click.echo(f"{stage.name}: {outcome}{f': {record.reason}' if record.reason else ''}")
     if outcome in ("failed", "again"):
@@ -228,7 +228,7 @@ def _run_alone(stage: AnyStage, folder: Path, *, force: bool) -> None:
 
 
 def main(stage: AnyStage | None) -> NoReturn:
-    """The command line of an image: of the stage, or with None of the jobs alone."""
+    """The command line of an image. With None for `stage` it has the commands for jobs only."""
     name = f"the stage {stage.name}" if stage else "jobs"
     group = click.Group(
         "cp-whisperx",

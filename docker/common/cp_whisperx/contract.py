@@ -1,8 +1,8 @@
-"""What stages hand to each other: one typed, versioned model for every JSON file of a job.
+"""The files that stages exchange: one typed, versioned model for every JSON file of a job.
 
 All times are seconds from the start of the film. All paths are relative to the job folder and use `/`.
-A result holds no clock time and no random value, so that the same work gives the same bytes: the next
-stage's key is made from them.
+A result has no timestamp and no random value, so that the same work gives the same bytes: the next stage's key is a
+hash of them.
 """
 
 from datetime import datetime
@@ -11,14 +11,14 @@ from typing import ClassVar, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 SCHEMA_VERSION: Final = 2
-"""The version of every file that is written; a change that old programs cannot read raises it.
+"""The version of all files written. Raise it for a change that older programs cannot read.
 
-2 adds the device and the warnings of a stage's record. Files of version 1 are read as well.
+Version 2 added the device and the warnings of a stage's record. Files of version 1 are still read.
 """
 
 
 class Part(BaseModel):
-    """A value inside a contract file: immutable, and with no field that it does not declare."""
+    """A value inside a contract file: immutable and without undeclared fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -47,7 +47,7 @@ class Span(Part):
 
 
 class FilmIdentity(Part):
-    """What makes a film file the same film: its content, with size and time as a quick first look."""
+    """The identity of a film: the hash of its content, with size and modification time as a quick check."""
 
     size: PositiveInt
     """Bytes."""
@@ -57,15 +57,15 @@ class FilmIdentity(Part):
 
 
 class Job(Document):
-    """job.json: what was asked for. Never changes after the submit."""
+    """job.json: the request. Never changes after the submit."""
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
     created: datetime
     film: str
-    """Path of the film below the folder of films that come in."""
+    """Path of the film in the folder of incoming films."""
     identity: FilmIdentity
     title: str | None = None
-    """Title for the look-up and the tag of the finished film; None: taken from the file name."""
+    """Title for the look-up and for the metadata of the finished film. Default: from the file name."""
     year: int | None = Field(default=None, ge=1870, le=2200)
 
 
@@ -81,33 +81,34 @@ class OutputFile(Part):
 
 
 class StageRecord(Part):
-    """What is known of one stage of one job."""
+    """The state of one stage of one job."""
 
     status: StageStatus = "pending"
     started: datetime | None = None
     finished: datetime | None = None
     seconds: NonNegativeFloat | None = None
     attempts: NonNegativeInt = 0
-    """Starts since the last submit or resume; a start is counted before the work begins."""
+    """Attempts since the last submit or resume; an attempt is counted before the work begins."""
     key: str | None = None
-    """Hash of inputs, settings and image of the result that stands in the stage's folder."""
+    """Hash of the inputs, settings and image of the result in the stage's folder."""
     image: str | None = None
     inputs: dict[str, str] = Field(default_factory=dict)
-    """Hash of what each earlier stage wrote, or `skipped`, by the name of the stage."""
+    """Hash of each earlier stage's result, or `skipped`, by the name of the stage."""
     outputs: tuple[OutputFile, ...] = ()
     reason: str | None = None
-    """Why the stage was skipped or failed, or why its last try ended early."""
+    """Why the stage was skipped or failed, or why its last attempt ended early."""
     way_out: str | None = None
+    """How the user can fix it."""
     progress: float | None = Field(default=None, ge=0, le=1)
     note: str | None = None
     device: str | None = None
-    """What its models computed on, such as `cuda:0 (NVIDIA L4)` or `cpu`; None for a stage that never uses a GPU."""
+    """The device of its models, such as `cuda:0 (NVIDIA L4)` or `cpu`; None for a stage without models."""
     warnings: tuple[str, ...] = ()
-    """What went other than asked, though the work went on: one sentence each."""
+    """What differed from the request although the work continued, such as a smaller model: one sentence each."""
 
 
 class Manifest(Document):
-    """manifest.json: how far the job has come. Changes only under the job's lock."""
+    """manifest.json: the progress of the job. Changes only under the job's lock."""
 
     stages: dict[str, StageRecord] = Field(default_factory=dict)
 
@@ -122,11 +123,11 @@ class StageResult(Document):
 
 
 class SourceStream(Part):
-    """One stream of the film as it came in."""
+    """One stream of the incoming film."""
 
     index: NonNegativeInt
     kind: str
-    """ffmpeg's word for it: video, audio, subtitle, attachment or data."""
+    """The type in ffmpeg: video, audio, subtitle, attachment or data."""
     codec: str
     language: str | None = None
     title: str | None = None
@@ -135,11 +136,11 @@ class SourceStream(Part):
     width: int | None = None
     height: int | None = None
     attached_picture: bool = False
-    """A cover picture that containers present as video."""
+    """A cover picture, which containers store as a video stream."""
 
 
 class DemuxResult(StageResult):
-    """The sound of the film: 16 kHz, mono, signed 16 bit."""
+    """The audio of the film: 16 kHz, mono, signed 16 bit."""
 
     stage: ClassVar[str] = "demux"
 
@@ -148,14 +149,14 @@ class DemuxResult(StageResult):
     channels: PositiveInt
     codec: str
     duration: NonNegativeFloat
-    """Seconds of sound, from the number of samples."""
+    """Seconds of audio, from the number of samples."""
     size: NonNegativeInt
     """Bytes of the audio file."""
     container: str
     """ffmpeg's name of the film's format."""
     film_duration: NonNegativeFloat
     audio_stream: NonNegativeInt
-    """Index of the stream in the film that was taken."""
+    """Index of the chosen audio stream in the film."""
     streams: tuple[SourceStream, ...]
 
 
@@ -175,7 +176,7 @@ class CrewMember(Part):
 
 
 class TmdbResult(StageResult):
-    """What The Movie Database knows of the film."""
+    """The film's entry in The Movie Database."""
 
     stage: ClassVar[str] = "tmdb"
 
@@ -197,7 +198,7 @@ class TmdbResult(StageResult):
 
 
 class PreNerResult(StageResult):
-    """Names that will be heard in the film."""
+    """Names to expect in the film's dialogue."""
 
     stage: ClassVar[str] = "pre-ner"
 
@@ -205,11 +206,11 @@ class PreNerResult(StageResult):
     """Names by type: PERSON, ORG, GPE, LOC, FAC."""
     counts: dict[str, NonNegativeInt]
     prompt: str
-    """Names in a form that speech recognition takes as a hint."""
+    """The names as hotwords for speech recognition."""
 
 
 class SileroVadResult(StageResult):
-    """Where somebody speaks."""
+    """Where there is speech."""
 
     stage: ClassVar[str] = "silero-vad"
 
@@ -218,20 +219,20 @@ class SileroVadResult(StageResult):
 
 
 class ScoredSpan(Span):
-    """A stretch of the film and how sure the model is of it, 0 to 1."""
+    """A stretch of the film with the model's confidence, 0 to 1."""
 
     confidence: float = Field(ge=0, le=1)
 
 
 class PyannoteVadResult(StageResult):
-    """Where somebody speaks, refined."""
+    """Where there is speech, refined."""
 
     stage: ClassVar[str] = "pyannote-vad"
 
     segments: tuple[ScoredSpan, ...]
     speaker_changes: tuple[NonNegativeFloat, ...]
     source: Literal["pyannote", "silero"]
-    """Which model the segments are from."""
+    """The model that found the segments."""
     speech_ratio: float = Field(ge=0, le=1)
 
 
@@ -266,7 +267,7 @@ class SpokenSegment(Span):
     text: str
     speaker: str | None = None
     words: tuple[Word, ...] = ()
-    """Times of the words; empty where the text has none of its own (a translation)."""
+    """Times of the words; empty if the text has none, such as a translation."""
 
 
 class AsrResult(StageResult):
@@ -278,17 +279,17 @@ class AsrResult(StageResult):
     """ISO 639-1 code of the language of `segments`."""
     segments: tuple[SpokenSegment, ...]
     model: str
-    """The name of a packaged model, or `repository@commit` of one of the hub."""
+    """The name of a packaged model, or `repository@commit` of a model from the hub."""
 
 
 class TranslatedSegment(SpokenSegment):
-    """A stretch of speech in another language than it was spoken in."""
+    """A translated stretch of speech."""
 
     original: str
 
 
 class TranslationResult(StageResult):
-    """What was said, in the language of the audience."""
+    """What was said, translated into the language of the audience."""
 
     stage: ClassVar[str] = "second-pass-translation"
 
@@ -313,7 +314,7 @@ class LyricsResult(StageResult):
 
 
 class Correction(Part):
-    """A name that was heard wrong."""
+    """A misrecognised name and its correction."""
 
     start: NonNegativeFloat
     original: str
@@ -322,12 +323,12 @@ class Correction(Part):
 
 
 class PostNerResult(StageResult):
-    """The text with its names put right."""
+    """The text with corrected names."""
 
     stage: ClassVar[str] = "post-ner"
 
     source: Literal["asr", "second-pass-translation"]
-    """The stage whose text was corrected: the translation where there is one."""
+    """The stage that the text is from: the translation if there is one."""
     segments: tuple[SpokenSegment, ...]
     corrections: tuple[Correction, ...]
     entities: dict[str, tuple[str, ...]]
@@ -342,12 +343,12 @@ class SubtitleResult(StageResult):
     """Path of the .srt file."""
     cues: NonNegativeInt
     language: str
-    """ISO 639-2 code of the text, as containers of films want it: eng."""
+    """ISO 639-2 code of the text, as containers use it, such as eng."""
     speakers: NonNegativeInt
 
 
 class MuxedStream(Part):
-    """One stream of the finished film, or one that could not go into it."""
+    """One stream that is in the finished film, or was left out."""
 
     kind: str
     codec: str

@@ -1,6 +1,6 @@
-"""NVIDIA's driver, asked through its own library: that comes with the driver, so no CUDA package has to be there.
+"""Queries NVIDIA's driver through its own library, which comes with the driver: no CUDA package is needed.
 
-Every call answers with a code; CudaError carries the code's name and text as the driver gives them.
+Every call returns a code; CudaError has the driver's name and text for it.
 """
 
 import contextlib
@@ -18,16 +18,16 @@ _LONGEST_NAME: Final = 256
 _COMPUTE_MODE: Final = 20
 _EXCLUSIVE_PROCESS: Final = 3
 _CAPABILITY: Final = (75, 76)
-"""The driver's numbers of what it tells of a card: here the two parts of its compute capability."""
+"""The driver's attribute numbers for the major and minor compute capability."""
 NO_DRIVER: Final = "NO_DRIVER"
-"""What CudaError names a driver's library that is not there; all other names are the driver's own."""
+"""The name of the CudaError for a missing driver library; all other names are the driver's own."""
 NO_DEVICE: Final = "CUDA_ERROR_NO_DEVICE"
 _OUT_OF_MEMORY: Final = "CUDA_ERROR_OUT_OF_MEMORY"
 _UNAVAILABLE: Final = "CUDA_ERROR_DEVICE_UNAVAILABLE"
 
 
 class CudaError(Exception):
-    """The driver is not there, or refuses."""
+    """The driver is missing, or a call failed."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(f"{name}: {text}" if text else name)
@@ -42,9 +42,9 @@ class Card:
     index: int
     name: str
     memory: int
-    """MiB in all."""
+    """Total MiB."""
     capability: tuple[int, int]
-    """Which instructions it has, as NVIDIA counts: (7, 0) is Volta, (8, 9) Ada."""
+    """Compute capability: (7, 0) is Volta, (8, 9) Ada."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ class Driver:
 
     library: Any
     release: str
-    """Of the driver, such as 570.86.15; empty where the kernel does not tell."""
+    """The driver's release, such as 570.86.15; empty if unknown."""
     cuda: tuple[int, int]
-    """The newest CUDA that it serves."""
+    """The newest CUDA version that it supports, such as (12, 8)."""
 
     def count(self) -> int:
-        """How many cards there are, those that do not work among them."""
+        """The number of GPUs, including broken ones."""
         count = ctypes.c_int()
         _call(self.library, "cuDeviceGetCount", ctypes.byref(count))
         return count.value
 
     def card(self, index: int) -> Card:
-        """What the driver knows of a card without opening it; CudaError for one that is not there or is lost."""
+        """A GPU as the driver describes it without opening it; raises CudaError if it is missing or lost."""
         device = self._device(index)
         name = ctypes.create_string_buffer(_LONGEST_NAME)
         _call(self.library, "cuDeviceGetName", name, ctypes.c_int(_LONGEST_NAME), device)
@@ -74,10 +74,10 @@ class Driver:
         return Card(index, name.value.decode(errors="replace"), total.value // _MEBIBYTE, (major, minor))
 
     def free_memory(self, index: int) -> int | None:
-        """Opens a card, which takes a moment and some of its memory, and gives the MiB that nobody uses there.
+        """Opens a GPU, which takes a moment and some of its memory, and returns its free MiB.
 
-        None for a card that answers and lets nobody else in: it is full, or kept for the process that uses it. Raises
-        CudaError for one that cannot be used.
+        None for a GPU that is out of memory, or in exclusive mode and in use. Raises CudaError for one that cannot be
+        used.
         """
         free, total = ctypes.c_size_t(), ctypes.c_size_t()
         try:
@@ -91,7 +91,7 @@ class Driver:
 
     @contextlib.contextmanager
     def _opened(self, device: ctypes.c_int) -> Iterator[None]:
-        """Holds the card's own context, which this process's libraries share, as the current one."""
+        """Makes the GPU's primary context, which all libraries of this process share, the current one."""
         context = ctypes.c_void_p()
         _call(self.library, "cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
         try:
@@ -118,7 +118,7 @@ class Driver:
 
 
 def open_driver(library: str = _LIBRARY, version_file: Path = _VERSION_FILE) -> Driver:
-    """The driver, ready to be asked; CudaError where there is none, or where it finds no card that it could serve."""
+    """The initialised driver; raises CudaError if there is none, or if it finds no GPU."""
     try:
         loaded = ctypes.CDLL(library)
     except OSError as error:
@@ -127,7 +127,7 @@ def open_driver(library: str = _LIBRARY, version_file: Path = _VERSION_FILE) -> 
 
 
 def started(library: Any, release: str) -> Driver:  # noqa: ANN401 - a library has the functions that it has
-    """The driver behind a loaded library; CudaError where it does not start."""
+    """Initialises the driver of a loaded library; raises CudaError if that fails."""
     _call(library, "cuInit", ctypes.c_uint(0))
     version = ctypes.c_int()
     _call(library, "cuDriverGetVersion", ctypes.byref(version))
@@ -143,7 +143,7 @@ def _release(version_file: Path) -> str:
 
 
 def _call(library: Any, function: str, *arguments: Any) -> None:  # noqa: ANN401 - what C takes
-    """Calls a function of the driver; CudaError for every answer but success."""
+    """Calls a function of the driver; raises CudaError unless it succeeds."""
     code = getattr(library, function)(*arguments)
     if code != 0:
         raise CudaError(

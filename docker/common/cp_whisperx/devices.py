@@ -1,8 +1,8 @@
-"""Which device models compute on: a GPU where one can be used, else the processor where that is allowed.
+"""Chooses the device that models run on: a usable GPU, or the CPU if that is allowed.
 
-`python -m cp_whisperx.devices` tells what is there, with `--json` for programs. With `--check` it ends with 0 while the
-device that this container's worker uses answers, else with 1 and a sentence: the health check of a GPU service.
-Starts with the standard library alone, because it runs every minute.
+`python -m cp_whisperx.devices` lists the devices, with `--json` for programs. With `--check` it is the health check of
+a GPU service: it exits with 0 if the device of this container's worker responds, else with 1 and an error message.
+Imports the standard library only, because it runs every minute.
 """
 
 import argparse
@@ -26,40 +26,40 @@ DeviceKind = Literal["cuda", "cpu"]
 WantedDevice = Literal["auto", "cuda", "cpu"]
 
 _LEAST_CUDA: Final = (12, 0)
-"""The libraries in the images are made for CUDA 12; drivers from release 525 on serve it."""
+"""The libraries in the images are built for CUDA 12, which needs driver 525 or newer."""
 _LEAST_CAPABILITY: Final = (7, 0)
-"""torch 2.8 for CUDA 12.8 has instructions for cards from Volta on."""
+"""torch 2.8 for CUDA 12.8 supports GPUs from Volta on."""
 _CHECK_SECONDS: Final = 25.0
-"""A driver that has not answered by then counts as one that hangs."""
+"""Timeout for the driver; after that it counts as hanging."""
 _HIDING: Final = ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-_MEND_CARD: Final = (
-    "See on the host what `nvidia-smi` and `dmesg` say of the GPU, or give this service another one (gpu.devices), "
+_FIX_GPU: Final = (
+    "Check `nvidia-smi` and `dmesg` on the host, or assign another GPU to this service (gpu.devices), "
     "and restart this container,"
 )
-_LOOK_AT_HOST: Final = "See on the host what `nvidia-smi` and `dmesg` say of it, then restart this container."
+_CHECK_HOST: Final = "Check `nvidia-smi` and `dmesg` on the host, then restart this container."
 _log: Final = logging.getLogger("cp_whisperx.devices")
-_OR_PROCESSOR: Final = "or let this stage use the processor (allowCpu: true, ALLOW_CPU=true)."
+_OR_CPU: Final = "or let this stage use the CPU (allowCpu: true, ALLOW_CPU=true)."
 
 
 @dataclass(frozen=True)
 class Device:
-    """Something that models compute on."""
+    """A GPU or the CPU."""
 
     kind: DeviceKind
     name: str
     memory_megabytes: int
-    """MiB in all: of the card, or of what a control group leaves of the host's."""
+    """Total MiB: of the GPU, or of the host's memory within the container's limit."""
     free_megabytes: int | None = None
-    """MiB that were free when it was looked at; None where that is not known."""
+    """Free MiB at the time of the query; None if unknown."""
     index: int = 0
     share_megabytes: int | None = None
-    """MiB of the card that this worker may use beside the others there; None: all."""
+    """MiB of the GPU that this worker may use when it shares the GPU; None: all."""
     reason: str = ""
-    """Why it is the processor, though a GPU was possible."""
+    """Why the CPU is used although a GPU was allowed."""
 
     @property
     def torch_name(self) -> str:
-        """As torch calls it: cuda:0, cpu."""
+        """The name in torch: cuda:0, cpu."""
         return f"cuda:{self.index}" if self.kind == "cuda" else "cpu"
 
     @property
@@ -70,23 +70,23 @@ class Device:
 
 @dataclass(frozen=True)
 class Found:
-    """What NVIDIA's driver has for this process."""
+    """The GPUs that NVIDIA's driver offers to this process."""
 
     cards: tuple[Device, ...] = ()
-    """Those that can be used."""
+    """The usable GPUs."""
     driver: str = ""
-    """Release of the driver; empty where it does not tell."""
+    """Release of the driver; empty if unknown."""
     cuda: str = ""
-    """The newest CUDA that the driver serves."""
+    """The newest CUDA version that the driver supports."""
     unfit: tuple[str, ...] = ()
-    """Each card that cannot be used, and why, as a clause."""
+    """Each GPU that cannot be used, and why, as a clause."""
     problem: str = ""
-    """Why there is no card, as a clause; empty where there are some."""
+    """Why no GPU is usable, as a clause; empty if one is."""
     way_out: str = ""
 
 
 def find_cards(start: Callable[[], Driver] = open_driver) -> Found:
-    """The GPUs that can really be used now, each opened once; or why there is none, and what would help."""
+    """The GPUs that are usable now, each opened once to make sure; or why there is none, and how to fix it."""
     try:
         driver = start()
         count = driver.count()
@@ -101,11 +101,11 @@ def find_cards(start: Callable[[], Driver] = open_driver) -> Found:
     cards = tuple(each for each in looked_at if isinstance(each, Device))
     unfit = tuple(each for each in looked_at if isinstance(each, str))
     found = Found(cards, driver.release, cuda, unfit)
-    return found if cards else replace(found, problem="; ".join(unfit), way_out=_MEND_CARD)
+    return found if cards else replace(found, problem="; ".join(unfit), way_out=_FIX_GPU)
 
 
 def _look_at(driver: Driver, index: int) -> Device | str:
-    """A card, opened, or why it cannot be used: one that fails must not hide the others."""
+    """A GPU that could be opened, or why it cannot be used: a broken GPU must not hide the others."""
     try:
         card = driver.card(index)
         if card.capability < _LEAST_CAPABILITY:
@@ -121,8 +121,8 @@ def _too_old(driver: Driver, cuda: str) -> Found:
     return Found(
         driver=driver.release,
         cuda=cuda,
-        problem=f"the NVIDIA driver {driver.release} serves CUDA {cuda}, and the libraries here need {needed}",
-        way_out="Install NVIDIA's driver 525 or newer on the host,",
+        problem=f"the NVIDIA driver {driver.release} supports CUDA {cuda}, and the libraries here need {needed}",
+        way_out="Install NVIDIA driver 525 or newer on the host,",
     )
 
 
@@ -136,14 +136,14 @@ def _refused(error: CudaError) -> Found:
         hidden = {name: os.environ[name] for name in _HIDING if name in os.environ}
         settings = ", ".join(f"{name}={value}" for name, value in hidden.items())
         return Found(
-            problem=f"the NVIDIA driver is here and shows no GPU{f' ({settings})' if settings else ''}",
+            problem=f"the NVIDIA driver is installed and shows no GPU{f' ({settings})' if settings else ''}",
             way_out="Give this service a GPU (gpu.devices: all, a count, or ids),",
         )
-    return Found(problem=f"the NVIDIA driver refuses ({error})", way_out=_MEND_CARD)
+    return Found(problem=f"the NVIDIA driver failed ({error})", way_out=_FIX_GPU)
 
 
 def processor(reason: str = "") -> Device:
-    """The processor as a device."""
+    """The CPU as a device; `reason` says why no GPU is used."""
     found = memory()
     return Device("cpu", "processor", found.total, found.free, reason=reason)
 
@@ -156,16 +156,17 @@ def choose_device(
     service: str = "",
     find: Callable[[], Found] = find_cards,
 ) -> Device:
-    """The device to use: of several cards the one that `placement` gives to this one of the services that share them.
+    """The device to use.
 
-    `services` has the MiB of each; a worker that is none of them takes the card with the most free memory. `auto` and
-    `cuda` both take a GPU where one can be used, and otherwise the processor if that is allowed; the device then says
-    why. Raises StageError, with the way out, where nothing is left.
+    `auto` and `cuda` both choose a GPU if one is usable, else the CPU if `allow_cpu` is set; the device then has the
+    reason. With several GPUs, `placement` chooses the one for `service`. `services` maps each service that shares the
+    GPUs to its MiB; a service that is not in it gets the GPU with the most free memory. Raises StageError if no allowed
+    device is usable.
     """
     if wanted == "cpu":
         if not allow_cpu:
             raise StageError(
-                "DEVICE=cpu asks for the processor and ALLOW_CPU=false forbids it.",
+                "DEVICE=cpu asks for the CPU and ALLOW_CPU=false forbids it.",
                 "Set device to auto, or allowCpu to true.",
             )
         return processor()
@@ -177,7 +178,7 @@ def choose_device(
     if allow_cpu:
         return processor(found.problem)
     raise StageError(
-        f"No GPU can be used: {found.problem} (DEVICE={wanted}, ALLOW_CPU=false).", f"{found.way_out} {_OR_PROCESSOR}"
+        f"No GPU can be used: {found.problem} (DEVICE={wanted}, ALLOW_CPU=false).", f"{found.way_out} {_OR_CPU}"
     )
 
 
@@ -190,7 +191,7 @@ def _card_of(service: str, services: Mapping[str, int], cards: Sequence[Device])
 
 @cache
 def device_in_use() -> Device:
-    """The device of this process, chosen at its first use by its environment; StageError where there is none."""
+    """The device of this process, chosen by its environment on the first call; raises StageError if there is none."""
     from cp_whisperx.environment import Environment, load_settings  # noqa: PLC0415 - the health check does without it
 
     environment = load_settings(Environment)
@@ -203,17 +204,17 @@ def device_in_use() -> Device:
 
 
 def note_device(device: Device, path: Path) -> None:
-    """Notes for the health check which device the worker of this container uses."""
+    """Writes the device of this container's worker to `path`, for the health check."""
     _write(path, {"kind": device.kind, "index": device.index, "name": device.name, "reason": device.reason})
 
 
 def note_failure(text: str, path: Path) -> None:
-    """Notes for the health check that the noted device failed in this container's worker."""
+    """Adds to the file at `path` that the device failed in this container's worker, for the health check."""
     _write(path, {**json.loads(path.read_text()), "failure": text})
 
 
 def _write(path: Path, note: dict[str, object]) -> None:
-    """Puts the whole note in its place at once, for it may be read just then; what answered before is out of date."""
+    """Replaces the file atomically and forgets the last answer of the device, which is out of date."""
     partial = path.with_name(f"{path.name}.new")
     partial.write_text(json.dumps(note))
     partial.replace(path)
@@ -221,24 +222,24 @@ def _write(path: Path, note: dict[str, object]) -> None:
 
 
 def _answered(path: Path) -> Path:
-    """The file whose age tells when the device last answered; services/accelerator.ts looks at it."""
+    """The file with the time of the device's last answer as its modification time; see services/accelerator.ts."""
     return path.with_name(f"{path.name}-answered")
 
 
 def check_device(path: Path, start: Callable[[], Driver] = open_driver) -> str:
-    """Names the device that the worker noted if that answers; raises StageError where it does not.
+    """Returns the title of the worker's device if it responds; raises StageError if it does not.
 
-    Nothing is opened for it: an opened card has a few hundred MiB less, which may be those that the worker wants.
+    It does not open the GPU: a CUDA context takes a few hundred MiB, which the worker may need.
     """
     try:
         noted = json.loads(path.read_text())
         device = Device(noted["kind"], noted["name"], 0, index=int(noted["index"]), reason=noted["reason"])
     except FileNotFoundError as error:
-        raise StageError(f"No worker has noted its device in {path}.", "See this container's log.") from error
+        raise StageError(f"No worker has written its device to {path}.", "See this container's log.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StageError(f"The file {path} is damaged: {error}.", "Restart this container.") from error
     if "failure" in noted:
-        raise StageError(f"The GPU {device.index} failed in this worker: {noted['failure']}.", _LOOK_AT_HOST)
+        raise StageError(f"GPU {device.index} failed in this worker: {noted['failure']}.", _CHECK_HOST)
     if device.kind == "cuda":
         _ask_card(device, start)
     _answered(path).touch()
@@ -246,24 +247,24 @@ def check_device(path: Path, start: Callable[[], Driver] = open_driver) -> str:
 
 
 def _ask_card(device: Device, start: Callable[[], Driver]) -> None:
-    """Asks the driver for a card; StageError where it is not there."""
+    """Asks the driver for the GPU; raises StageError if it is not there."""
     try:
         problem = _change_of(device, start())
     except CudaError as error:
         problem = str(error)
     if problem:
-        raise StageError(f"The GPU {device.index}, which this worker uses, does not answer: {problem}.", _LOOK_AT_HOST)
+        raise StageError(f"GPU {device.index}, which this worker uses, does not respond: {problem}.", _CHECK_HOST)
 
 
 def _change_of(device: Device, driver: Driver) -> str:
     if device.index >= driver.count():
         return "it is not there any more"
     found = driver.card(device.index).name
-    return "" if found == device.name else f"{found} is in its place, and it was {device.name}"
+    return "" if found == device.name else f"it is now {found} and was {device.name}"
 
 
 def _check(path: Path) -> int:
-    """The exit status of the check; a driver that hangs is one that does not answer."""
+    """The exit status of the check. A driver that hangs fails it."""
     answer: list[tuple[int, str]] = []
 
     def ask() -> None:
@@ -271,19 +272,19 @@ def _check(path: Path) -> int:
             answer.append((0, check_device(path)))
         except StageError as error:
             answer.append((1, str(error)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and not taken for a driver that hangs
+        except Exception as error:  # noqa: BLE001 - reported as it is, so that it does not look like a hanging driver
             answer.append((1, f"{type(error).__name__}: {error}"))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(_CHECK_SECONDS)
-    status, text = answer[0] if answer else (1, f"The NVIDIA driver gave no answer in {_CHECK_SECONDS:.0f} s.")
+    status, text = answer[0] if answer else (1, f"The NVIDIA driver did not respond within {_CHECK_SECONDS:.0f} s.")
     print(text, flush=True)  # noqa: T201 - the engine keeps it as the health check's output
     return status
 
 
 def describe(found: Found, host: Device) -> list[str]:
-    """What is there, one line for each device."""
+    """One line for each device."""
     driver = f"driver {found.driver or '?'}, CUDA {found.cuda}"
     cards = [f"{_memory_line(card)}, {driver}" for card in found.cards]
     unfit = [f"not used: {each}" for each in found.unfit] if cards else [f"no GPU: {found.problem}"]
@@ -291,17 +292,17 @@ def describe(found: Found, host: Device) -> list[str]:
 
 
 def _memory_line(device: Device) -> str:
-    free = "an unknown part" if device.free_megabytes is None else f"{device.free_megabytes} MiB"
+    free = "unknown" if device.free_megabytes is None else f"{device.free_megabytes} MiB"
     return f"{device.title}: {device.memory_megabytes} MiB, {free} free"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m cp_whisperx.devices", description="The devices that models can use."
+        prog="python -m cp_whisperx.devices", description="Lists the devices that models can use."
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
-    parser.add_argument("--check", action="store_true", help="whether the device that the worker uses answers")
+    parser.add_argument("--check", action="store_true", help="check that the worker's device responds")
     given = parser.parse_args(arguments)
     if given.check:
         return _check(Path(os.environ.get("DEVICE_FILE", "/tmp/device")))  # noqa: S108 - the container's own tmpfs
@@ -316,6 +317,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     status = main()
-    # The thread of a check that hangs would keep the interpreter.
+    # sys.exit would wait for the thread of a hanging check.
     sys.stdout.flush()
     os._exit(status)

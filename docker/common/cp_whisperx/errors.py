@@ -1,6 +1,6 @@
-"""The two ways in which a stage ends without a result, and how they are told.
+"""The two exceptions with which a stage ends without a result, and their messages.
 
-Imports none of its libraries: health checks and the check of the host's environment start with this module.
+Imports the standard library only: the health check and the check of the host's environment must start quickly.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class StageError(Exception):
-    """What was asked for cannot be done, and trying again would not help.
+    """A permanent failure: retrying would not help.
 
-    `reason` says in one sentence what is wrong, `way_out` what the user can do.
+    `reason` says in one sentence what is wrong, `way_out` how the user can fix it.
     """
 
     def __init__(self, reason: str, way_out: str) -> None:
@@ -33,14 +33,14 @@ class Skip(Exception):  # noqa: N818 - not an error: there is nothing to do
 
 
 def disk_error(error: OSError) -> StageError | None:
-    """What to tell the user of an error that only room or rights on the disk can mend; None for any other error."""
+    """A message for errors that need disk space or write permission to fix; None for any other error."""
     where = f" while writing {error.filename}" if error.filename else ""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return StageError(f"The disk is full{where}.", "Make room in the folder of finished films, then resume.")
+            return StageError(f"The disk is full{where}.", "Free disk space for finished films, then resume.")
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return StageError(
-                f"No right to write{where}: {error.strerror}.",
+                f"Permission denied{where}: {error.strerror}.",
                 "Let user 1000 write to the folder of finished films, then resume.",
             )
         case _:
@@ -48,7 +48,7 @@ def disk_error(error: OSError) -> StageError | None:
 
 
 def one_line(error: ValidationError) -> str:
-    """All that is wrong in one line: each field, what is wrong with it, and the value that was given."""
+    """All errors in one line: each field, what is wrong with it, and the value given."""
     return "; ".join(
         f"{'.'.join(str(part) for part in fault['loc']) or 'the whole'}: {fault['msg']}, not {_short(fault['input'])}"
         for fault in error.errors(include_url=False, include_context=False)

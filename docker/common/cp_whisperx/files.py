@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and JSON files that say what is wrong with them."""
+"""Atomic writes, locks, and JSON files with clear error messages."""
 
 import contextlib
 import fcntl
@@ -16,13 +16,13 @@ from cp_whisperx.contract import SCHEMA_VERSION, Document
 from cp_whisperx.errors import StageError, one_line
 
 D = TypeVar("D", bound=Document)
-_REPEAT: Final = "Repeat the stage that writes it: `cp-whisperx resume JOB` does so for every damaged result."
+_REPEAT: Final = "Run `cp-whisperx resume JOB`: it repeats every stage with a damaged result."
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes a file so that a reader, also after a crash, sees the old content or all of the new one.
+    """Writes a file atomically: a reader, even after a crash, sees the old or the new content.
 
-    Raises OSError, with the name of the file that was meant.
+    Raises OSError with the name of this file, not of the temporary one.
     """
     data = content.encode() if isinstance(content, str) else content
     partial = ""
@@ -42,7 +42,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder outlast a power cut."""
+    """Makes renames in a folder survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -57,7 +57,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_document(path: Path, document: Document) -> None:
-    """Writes a contract file in today's version; the same document always gives the same bytes."""
+    """Writes a contract file in the current schema version; the same document always gives the same bytes."""
     current = document.model_copy(update={"schema_version": SCHEMA_VERSION})
     write_atomically(path, current.model_dump_json(indent=2) + "\n")
 
@@ -65,7 +65,7 @@ def write_document(path: Path, document: Document) -> None:
 def read_document(path: Path, model: type[D], way_out: str = _REPEAT) -> D:
     """Reads a contract file.
 
-    Raises StageError for a file that is missing, damaged, of an unknown schema version or not by the contract.
+    Raises StageError if the file is missing or damaged, has an unknown schema version or does not match the model.
     """
     try:
         content = path.read_bytes()
@@ -77,28 +77,28 @@ def read_document(path: Path, model: type[D], way_out: str = _REPEAT) -> D:
         raise StageError(f"The file {path} is damaged: {error}.", way_out) from error
     if version not in range(1, SCHEMA_VERSION + 1):
         raise StageError(
-            f"The file {path} has schema version {version}, this program knows versions 1 to {SCHEMA_VERSION}.",
+            f"The file {path} has schema version {version}; this program supports versions 1 to {SCHEMA_VERSION}.",
             "Use images of one release, or submit the film again with --again.",
         )
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        raise StageError(f"The file {path} does not follow the contract: {one_line(error)}.", way_out) from error
+        raise StageError(f"The file {path} does not match its schema: {one_line(error)}.", way_out) from error
 
 
 def _version_in(content: bytes) -> object:
     document = from_json(content)
     if not isinstance(document, dict) or "schema_version" not in document:
-        message = "it is no JSON object with a schema_version"
+        message = "it is not a JSON object with a schema_version"
         raise ValueError(message)
     return document["schema_version"]
 
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Holds a lock file while the block runs; yields False, at once, where `wait` is off and another holds it.
+    """Holds a file lock while the block runs. Without `wait`, yields False at once if another process holds it.
 
-    The kernel gives the lock back when its holder dies, however it dies.
+    The kernel releases the lock when its holder exits, even by a crash.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

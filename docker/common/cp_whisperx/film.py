@@ -1,4 +1,4 @@
-"""Films as ffmpeg sees them, for the stages that have ffmpeg."""
+"""Reads films with ffprobe, for the stages that have ffmpeg."""
 
 import json
 from pathlib import Path
@@ -9,42 +9,42 @@ from cp_whisperx.contract import Part, SourceStream
 from cp_whisperx.errors import StageError
 
 _CONTAINERS: Final = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,rm,ivf,nut,wtv"
-"""The formats that a film comes in. Playlists and scripts (hls, dash, concat, ...), which make ffmpeg open other files
-and addresses, are none of them; nor are pictures, subtitles and text."""
+"""The allowed container formats. Playlists and scripts (hls, dash, concat, ...) are excluded because they make ffmpeg
+open other files and URLs; so are pictures, subtitles and text."""
 
-_NOT_A_FILM: Final = "Give it a film such as .mp4, .mkv, .avi or .ts that plays on your machine."
-_CUT_SHORT: Final = "Copy it again: its copy probably stopped half-way."
+_NOT_A_FILM: Final = "Submit a film such as .mp4, .mkv, .avi or .ts that plays on your machine."
+_CUT_SHORT: Final = "Copy it again: the last copy was probably interrupted."
 
 
 class FilmFacts(Part):
-    """What a film holds."""
+    """The format and the streams of a film."""
 
     container: str
     duration: float
-    """Seconds; 0 where the film does not say."""
+    """Seconds; 0 if unknown."""
     title: str | None
     streams: tuple[SourceStream, ...]
     durations: tuple[float | None, ...]
-    """Seconds of each stream; None where the film does not say."""
+    """Seconds of each stream; None if unknown."""
 
     def of_kind(self, kind: str) -> tuple[SourceStream, ...]:
-        """The streams of a kind, cover pictures left out."""
+        """The streams of a kind (video, audio, ...), without cover pictures."""
         return tuple(stream for stream in self.streams if stream.kind == kind and not stream.attached_picture)
 
 
 def input_arguments(path: Path) -> list[str]:
-    """How a file is given to ffmpeg and ffprobe, whatever its name and content.
+    """The arguments that pass a file to ffmpeg and ffprobe safely, whatever its name and content.
 
-    `file:` stops a name such as `concat:a|b` or `-x` from being read as anything but a name, and the two lists keep a
-    hostile file from making ffmpeg open others: only files, only films.
+    With `file:`, a name such as `concat:a|b` or `-x` is only a name. The whitelists stop a malicious file from making
+    ffmpeg open other files or URLs.
     """
     return ["-protocol_whitelist", "file", "-format_whitelist", _CONTAINERS, "-i", f"file:{path}"]
 
 
 def probe(path: Path, name: str) -> FilmFacts:
-    """What the film at `path` holds; `name` is how the user knows it.
+    """The format and the streams of the film at `path`; `name` is its name in error messages.
 
-    Raises StageError for what is no film, and for one that is cut short.
+    Raises StageError if it is not a film or is truncated.
     """
     questions = ["-v", "error", "-print_format", "json", "-show_format", "-show_streams"]
     try:
@@ -65,8 +65,8 @@ def probe(path: Path, name: str) -> FilmFacts:
 def _unreadable(path: Path, name: str, error: ChildFailed) -> StageError:
     said = error.said.splitlines()[-1].replace(f"file:{path}: ", "") if error.said else f"status {error.status}"
     if _begins_like_mp4(path):
-        return StageError(f"The film {name!r} is cut short or damaged ({said}).", _CUT_SHORT)
-    return StageError(f"{name!r} is no film that can be read ({said}).", _NOT_A_FILM)
+        return StageError(f"The film {name!r} is truncated or damaged ({said}).", _CUT_SHORT)
+    return StageError(f"{name!r} is not a readable film ({said}).", _NOT_A_FILM)
 
 
 def _begins_like_mp4(path: Path) -> bool:
@@ -75,15 +75,15 @@ def _begins_like_mp4(path: Path) -> bool:
 
 
 def failed_on(name: str, error: ChildFailed) -> StageError:
-    """What to tell the user where ffmpeg failed on a film that could be probed."""
+    """The error for a film on which ffmpeg failed although ffprobe could read it."""
     if "No space left on device" in error.said:
-        return StageError("The disk is full.", "Make room in the folder of finished films, then resume.")
+        return StageError("The disk is full.", "Free disk space for finished films, then resume.")
     said = error.said.splitlines()[-1] if error.said else f"status {error.status}"
     return StageError(f"ffmpeg failed on the film {name!r}: {said}.", _CUT_SHORT)
 
 
 def seconds_in(progress_line: str) -> float | None:
-    """The film time in a line of ffmpeg's `-progress`; None in its other lines."""
+    """The position in the film in a line of ffmpeg's `-progress`; None for other lines."""
     key, _, value = progress_line.strip().partition("=")
     microseconds = _number(value) if key == "out_time_us" else None
     return max(0.0, microseconds / 1e6) if microseconds is not None else None

@@ -1,8 +1,8 @@
-"""What a worker has to work with: cards, cores and memory, found once an hour and kept beside the jobs.
+"""The hardware of a worker: GPUs, CPU cores and memory, detected once an hour and cached next to the jobs.
 
-hardware_cache.json has an entry for each worker of each host, because control groups and device requests show each
-container something else. An entry that is old, from the future, damaged or about other circumstances is not used; what
-is found then replaces it. Nothing depends on the file: where it cannot be written, a worker looks for itself.
+hardware_cache.json has an entry for each worker of each host, because cgroups and device requests give each container
+other hardware. An entry that is expired, from the future, damaged or for other circumstances is replaced. The cache is
+optional: if it cannot be written, each worker detects its hardware itself.
 """
 
 import hashlib
@@ -29,51 +29,51 @@ _log: Final = logging.getLogger("cp_whisperx.hardware")
 
 
 class Gpu(Part):
-    """A card."""
+    """A GPU."""
 
     index: NonNegativeInt = 0
-    """The driver's number of it."""
+    """The driver's index of the GPU."""
     name: str
     memory_megabytes: NonNegativeInt
-    """MiB in all."""
+    """Total MiB."""
     driver: str
-    """Release of NVIDIA's driver; empty where it does not tell."""
+    """Release of NVIDIA's driver; empty if unknown."""
     cuda: str
-    """The newest CUDA that the driver serves."""
+    """The newest CUDA version that the driver supports."""
 
 
 class HardwareProfile(Part):
-    """What models can use."""
+    """The hardware that models can use."""
 
     gpus: tuple[Gpu, ...] = ()
-    """Those that can be used, in the driver's order."""
+    """The usable GPUs, in the driver's order."""
     cores: PositiveInt
     memory_megabytes: PositiveInt
     """MiB of memory that the container may use."""
 
     def has(self, device: Device) -> bool:
-        """Whether it tells of the device, or for the processor of any card."""
+        """Whether the profile includes the GPU; for the CPU, whether it includes any GPU."""
         return any(device.kind == "cpu" or gpu.index == device.index for gpu in self.gpus)
 
     def seen_from(self, device: Device) -> "HardwareProfile":
-        """The same with no other card than the device, and so with none for the processor."""
+        """The same profile with only this GPU, or with none if the device is the CPU."""
         chosen = (gpu for gpu in self.gpus if device.kind == "cuda" and gpu.index == device.index)
         return self.model_copy(update={"gpus": tuple(chosen)})
 
 
 class FoundHardware(Part):
-    """A profile, when it was found, and by whom."""
+    """A profile with the time and the worker that detected it."""
 
     found: datetime
     host: str
-    """What tells the host from others, until it starts anew."""
+    """The boot id of the host."""
     worker: str
-    """The worker's name in its network."""
+    """The worker's host name."""
     profile: HardwareProfile
 
 
 class HardwareCache(Document):
-    """hardware_cache.json: profiles by the circumstances they were found in."""
+    """hardware_cache.json: profiles by a hash of the circumstances."""
 
     profiles: dict[str, FoundHardware] = Field(default_factory=dict)
 
@@ -85,10 +85,10 @@ def hardware_profile(
     find: Callable[[], Found] = find_cards,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> HardwareProfile:
-    """What this process has to work with; the cards as they were found here at most an hour ago.
+    """The hardware of this process; GPUs from the cache if they were detected within the last hour.
 
-    `device` is the one that it uses: what was found beside another card says nothing of this one. That there is no card
-    is never taken from the cache: it costs nothing to see, and somebody may just have mended it.
+    `device` is the device in use: an entry for another device does not count. An entry without GPUs is never used:
+    detecting that is cheap, and the user may just have fixed it.
     """
     path = folder / FILE_NAME
     key = _circumstances(device)
@@ -117,12 +117,12 @@ def hardware_profile(
 
 
 def is_fresh(entry: FoundHardware, now: datetime) -> bool:
-    """Whether it was found in the last hour; what was found in the future was found with a wrong clock."""
+    """Whether the entry is less than an hour old; an entry from the future comes from a wrong clock."""
     return timedelta() <= now - entry.found < FRESH_FOR
 
 
 def _circumstances(device: Device) -> str:
-    """Everything that can be seen at no cost and on which the cards depend, as a short hash."""
+    """A short hash of everything that is cheap to read and determines the GPUs."""
     visible = [os.environ.get(name) for name in ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")]
     used = (device.title, device.memory_megabytes)
     parts = [host_identity(), os.uname().nodename, cores(), memory().total, *visible, *used]
@@ -130,7 +130,7 @@ def _circumstances(device: Device) -> str:
 
 
 def _read(path: Path) -> HardwareCache:
-    """The cache; an empty one where there is none, or none that can be used."""
+    """The cache; an empty one if it is missing or unusable."""
     try:
         return read_document(path, HardwareCache) if path.exists() else HardwareCache()
     except (StageError, OSError) as error:
@@ -139,10 +139,10 @@ def _read(path: Path) -> HardwareCache:
 
 
 def _keep(path: Path, key: str, entry: FoundHardware) -> None:
-    """Adds an entry and leaves out those that are no longer fresh; other workers may do the same at the same time."""
+    """Adds an entry and drops expired ones; safe with concurrent workers."""
     try:
         with locked(path.with_name(f".{path.name}.lock")):
             others = {each: other for each, other in _read(path).profiles.items() if is_fresh(other, entry.found)}
             write_document(path, HardwareCache(profiles={**others, key: entry}))
     except OSError as error:
-        _log.warning("%s cannot be written, so the next start looks for the hardware again: %s", path, error)
+        _log.warning("cannot write %s, so the next start detects the hardware again: %s", path, error)

@@ -1,4 +1,4 @@
-"""Jobs on disk: made once and whole, found again by their name or by their film."""
+"""Jobs on disk: created atomically, found by their id or by their film."""
 
 import contextlib
 import errno
@@ -26,20 +26,20 @@ _MOST_JOBS_OF_ONE_NAME: Final = 10_000
 
 @dataclass(frozen=True)
 class StoredJob:
-    """A job and the folder it lives in."""
+    """A job and its folder."""
 
     job: Job
     folder: Path
 
 
 def locate_film(text: str, environment: Environment) -> Path:
-    """The film that the user means, as a path below the folder of films that come in, which it is relative to.
+    """The path of a film relative to the folder of incoming films, such as `series/Part 1.mkv`.
 
-    Raises StageError for everything that cannot be a film there, symbolic links that lead elsewhere included.
+    Raises StageError if it is missing, unreadable, empty or no regular file, or if a symbolic link leads elsewhere.
     """
     root = environment.films_in.resolve()
     path = environment.films_in / text
-    put_it_there = f"Put the film into {environment.films_in} and name it from there."
+    put_it_there = f"Put the film into {environment.films_in} and give its path relative to that folder."
     try:
         real = path.resolve(strict=True)
         inside = real.is_relative_to(root)
@@ -47,13 +47,13 @@ def locate_film(text: str, environment: Environment) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise StageError(f"There is no film at {text!r} ({_cause(error)}).", put_it_there) from error
     if not inside:
-        raise StageError(f"The film {text!r} lies outside of {environment.films_in}, at {real}.", put_it_there)
+        raise StageError(f"The film {text!r} is outside {environment.films_in}, at {real}.", put_it_there)
     if not regular:
-        raise StageError(f"{text!r} is no regular file.", put_it_there)
+        raise StageError(f"{text!r} is not a regular file.", put_it_there)
     if not os.access(real, os.R_OK):
         raise StageError(f"The film {text!r} cannot be read by user {os.getuid()}.", f"chmod a+r {real.name!r}")
     if size == 0:
-        raise StageError(f"The film {text!r} is empty.", "Copy it again: its copy was probably cut short.")
+        raise StageError(f"The film {text!r} is empty.", "Copy it again: the last copy was probably interrupted.")
     return real.relative_to(root)
 
 
@@ -62,7 +62,7 @@ def _cause(error: Exception) -> str:
 
 
 def check_film(job: Job, film: Path) -> None:
-    """Raises StageError where the film of a job is gone, or is no longer the one that was submitted."""
+    """Raises StageError if the film of a job is gone or has changed since it was submitted."""
     try:
         facts = film.stat()
     except OSError as error:
@@ -75,10 +75,9 @@ def check_film(job: Job, film: Path) -> None:
 
 
 def identify(film: Path, relative: str, jobs: list[StoredJob]) -> FilmIdentity:
-    """What makes the film itself: the hash of its content.
+    """The identity of a film: the hash of its content, with its size and modification time.
 
-    Where an earlier job had a film of this name, size and modification time, its hash is taken over instead of reading
-    gigabytes again.
+    If an earlier job has a film of this name, size and modification time, its hash is reused: hashing reads gigabytes.
     """
     facts = film.stat()
     for known in jobs:
@@ -101,22 +100,20 @@ def _load(path: Path) -> Iterator[StoredJob]:
 
 
 def find_job(text: str, environment: Environment) -> StoredJob:
-    """The job with this id, or in this folder; raises StageError where there is none."""
+    """The job with this id or in this absolute folder; raises StageError if there is none."""
     folder = Path(text)
     if folder.is_absolute() and (folder / "job.json").is_file():
         return StoredJob(read_document(folder / "job.json", Job), folder)
     for stored in stored_jobs(environment):
         if stored.job.id == text:
             return stored
-    raise StageError(
-        f"There is no job {text!r} in {environment.films_out}.", "`cp-whisperx status` lists the jobs there are."
-    )
+    raise StageError(f"There is no job {text!r} in {environment.films_out}.", "`cp-whisperx status` lists all jobs.")
 
 
 def same_request(
     jobs: list[StoredJob], identity: FilmIdentity, title: str | None, year: int | None
 ) -> StoredJob | None:
-    """The newest job for the same content and the same look-up; the film's name does not matter."""
+    """The newest job with the same content, title and year; the film's file name does not matter."""
     for stored in jobs:
         job = stored.job
         if (job.identity.sha256, job.title, job.year) == (identity.sha256, title, year):
@@ -127,9 +124,9 @@ def same_request(
 def create_job(
     environment: Environment, film: str, identity: FilmIdentity, title: str | None, year: int | None
 ) -> StoredJob:
-    """Makes out/YYYY/MM/DD/ID with job.json and manifest.json; it appears whole or not at all.
+    """Creates out/YYYY/MM/DD/ID with job.json and manifest.json, atomically.
 
-    Raises StageError where it cannot be written.
+    Raises StageError if it cannot be written.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     day = environment.films_out / now.strftime("%Y/%m/%d")
@@ -153,11 +150,11 @@ def create_job(
         raise _cannot_write(environment, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    raise StageError(f"There are {_MOST_JOBS_OF_ONE_NAME} jobs of today for {film!r}.", "Remove some of them.")
+    raise StageError(f"{film!r} already has {_MOST_JOBS_OF_ONE_NAME} jobs from today.", "Remove some of them.")
 
 
 def _appears(partial: Path, folder: Path) -> bool:
-    """Gives a finished folder its name; False where another submit was quicker."""
+    """Gives a finished folder its name; False if another submit has taken the name first."""
     try:
         partial.rename(folder)
     except OSError as error:
@@ -169,13 +166,13 @@ def _appears(partial: Path, folder: Path) -> bool:
 
 def _cannot_write(environment: Environment, error: OSError) -> StageError:
     return StageError(
-        f"No job can be made in {environment.films_out}: {error.strerror}.",
-        f"Make room there, and let user {os.getuid()} write to it.",
+        f"Cannot create a job in {environment.films_out}: {error.strerror}.",
+        f"Free disk space there, and let user {os.getuid()} write to it.",
     )
 
 
 def slug(name: str) -> str:
-    """A name made safe for paths, command lines and web addresses: a-z, 0-9 and single hyphens; never empty."""
+    """A name that is safe in paths, shell commands and URLs: a-z, 0-9 and single hyphens; `film` if nothing is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "film"
 

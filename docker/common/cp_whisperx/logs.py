@@ -1,4 +1,4 @@
-"""The log: one line for each event, as text or as JSON, to the output."""
+"""The log: one line for each event, as text or as JSON, to standard output."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from typing import Final
 from cp_whisperx.environment import Environment
 
 _QUIET: Final = ("dramatiq", "urllib3", "redis", "numba", "matplotlib", "httpx", "faster_whisper")
-"""Libraries that tell their users' programs more than a reader of the log wants: warnings and worse only."""
+"""Libraries that log too much: only their warnings and errors are shown."""
 
 
 class _OneLine(logging.Formatter):
@@ -42,7 +42,7 @@ def _text(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 def start_log(environment: Environment) -> None:
-    """Sends all logs of this process to its output, in the form and from the level on that the environment asks for."""
+    """Sends all logs of this process to standard output, with LOG_FORMAT and LOG_LEVEL of the environment."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLine() if environment.log_format == "json" else _OneLine())
     logging.basicConfig(level=environment.log_level, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""The manifest of a job: read, changed under a lock, and what the state of the stages says of the whole job."""
+"""The manifest of a job: reading it, changing it under a lock, and the state of the job."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,18 +13,18 @@ JobState = Literal["waiting", "running", "done", "failed"]
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the job in `folder`; StageError where it is missing or damaged."""
-    way_out = "Submit the film with --again: what this job has done is no longer known."
+    """The manifest of the job in `folder`; raises StageError if it is missing or damaged."""
+    way_out = "Submit the film with --again: the state of this job is lost."
     return read_document(folder / "manifest.json", Manifest, way_out)
 
 
 def record_of(manifest: Manifest, stage: str) -> StageRecord:
-    """The record of a stage; a pending one where it has none yet."""
+    """The record of a stage; a pending one if it has none yet."""
     return manifest.stages.get(stage, StageRecord())
 
 
 def change_record(folder: Path, stage: str, change: Callable[[StageRecord], StageRecord]) -> StageRecord:
-    """Changes the record of one stage and leaves the rest as it is, also while others write; returns the new record."""
+    """Changes the record of one stage, safely with concurrent writers; returns the new record."""
     with locked(folder / ".manifest.lock"):
         manifest = read_manifest(folder)
         record = change(record_of(manifest, stage))
@@ -34,14 +34,14 @@ def change_record(folder: Path, stage: str, change: Callable[[StageRecord], Stag
 
 
 def stage_lock(folder: Path, stage: str) -> Path:
-    """The lock file that whoever works on this stage of this job holds."""
+    """The lock file of a stage of a job; held while the stage runs."""
     return folder / f".{stage}.lock"
 
 
 def ask_again(folder: Path, stage: str) -> None:
-    """Makes a stage pending again with all its tries; its result stays, for the case that it is still the right one.
+    """Makes a stage pending again with all its attempts; its result stays and is reused if it is still up to date.
 
-    A stage that is being worked on is left alone.
+    No-op for a running stage.
     """
     with locked(stage_lock(folder, stage), wait=False) as free:
         if free:
@@ -63,7 +63,7 @@ def ask_again(folder: Path, stage: str) -> None:
 
 
 def failed_stage(manifest: Manifest) -> tuple[StageFacts, StageRecord] | None:
-    """The critical stage that stopped the job, with its record; None where none did."""
+    """The critical stage that stopped the job, with its record; None if there is none."""
     for facts in all_stages():
         record = record_of(manifest, facts.name)
         if facts.critical and record.status == "failed":
@@ -72,7 +72,7 @@ def failed_stage(manifest: Manifest) -> tuple[StageFacts, StageRecord] | None:
 
 
 def job_state(manifest: Manifest) -> JobState:
-    """What the job as a whole does."""
+    """The state of the whole job."""
     statuses = [record_of(manifest, facts.name).status for facts in all_stages()]
     if failed_stage(manifest):
         return "failed"
@@ -82,7 +82,7 @@ def job_state(manifest: Manifest) -> JobState:
 
 
 def describe_outputs(folder: Path, stage: str) -> tuple[OutputFile, ...]:
-    """The files below `folder`, as they will stand in the job's folder of that stage."""
+    """The files in `folder`, with their paths in the job's folder after the stage has finished."""
     return tuple(
         OutputFile(
             path=f"{stage}/{path.relative_to(folder).as_posix()}", size=path.stat().st_size, sha256=sha256_of(path)
@@ -93,7 +93,7 @@ def describe_outputs(folder: Path, stage: str) -> tuple[OutputFile, ...]:
 
 
 def are_intact(folder: Path, outputs: tuple[OutputFile, ...]) -> bool:
-    """Whether all files are there with the content that was recorded; False for no files."""
+    """Whether all files have the recorded content; False if `outputs` is empty."""
     return bool(outputs) and all(_is_intact(folder / output.path, output) for output in outputs)
 
 
@@ -105,7 +105,7 @@ def _is_intact(path: Path, output: OutputFile) -> bool:
 
 
 def digest_of(record: StageRecord) -> str:
-    """One hash for all that a stage wrote; `skipped` where it wrote nothing that stands."""
+    """One hash of all files of a stage's result; `skipped` if it has none."""
     if record.status != "done":
         return "skipped"
     text = "\n".join(f"{output.sha256} {output.path}" for output in record.outputs)

@@ -1,8 +1,8 @@
-"""The queue: one message is the folder of a job, one queue is a stage. Redis holds it, Dramatiq keeps it honest.
+"""The queue, with Dramatiq on Redis: one queue for each stage, and one message for each job, with the job's folder.
 
-A message belongs to its worker until the worker says that it is done. Workers are known by their stage, not by a random
-number: one that starts again, after whatever ended it, takes back at once what it had. So nobody has to guess from
-silence that a worker is dead, and a slow one keeps its message.
+A message belongs to its worker until the worker acknowledges it. A worker's id is its stage, not a random number: when
+it restarts, it requeues its unacknowledged messages at once. So no timeout has to decide that a worker is dead, and a
+slow worker keeps its message.
 """
 
 import logging
@@ -28,20 +28,20 @@ from cp_whisperx.errors import StageError
 ACTOR: Final = "run-stage"
 _LONGEST_PAUSE: Final = 5.0
 _KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
-"""A worker that waits sends nothing, so the kernel asks whether Redis is still there, and gives up after a minute."""
+"""An idle worker sends nothing, so TCP keepalive detects within a minute that Redis is gone."""
 
 
 class QueueAway(StageError):  # noqa: N818 - reads as what happened
-    """The queue does not answer, and did not for as long as there was patience."""
+    """The queue did not answer within the timeout."""
 
 
 _log: Final = logging.getLogger("cp_whisperx.queue")
 
 
 class _Client(redis.Redis):
-    """A client that says when Redis answers, and calls every failure a lost connection.
+    """A client that reports each answer of Redis and turns every error into a lost connection.
 
-    After that Dramatiq connects again. Any other error can end its thread, and no job would come any more.
+    Dramatiq reconnects after a lost connection. Any other error can end its thread, and the worker gets no more jobs.
     """
 
     def __init__(self, pool: redis.ConnectionPool, on_answer: Callable[[], object]) -> None:
@@ -82,7 +82,7 @@ class _Consumer(_RedisConsumer):
         return message
 
     def ack(self, message: MessageProxy) -> None:
-        """Says that the message is done: there is room for the next one."""
+        """Acknowledges the message, so that the next one can be fetched."""
         self._due.pop(message.message_id, None)
         super().ack(message)  # type: ignore[no-untyped-call]
         self._acknowledged.set()
@@ -93,17 +93,17 @@ class _Consumer(_RedisConsumer):
         if self.message_cache or seconds <= 0:
             return
         if self.outstanding_message_count < self.prefetch:
-            # From the head of the list to its head: it waits for a message and leaves it where it is.
+            # From the head of the list to its head: waits for a message without moving it.
             self.broker.client.blmove(self._list, self._list, seconds, "LEFT", "LEFT")
         else:
             self._acknowledged.wait(seconds)
 
 
 class _WorkerBroker(RedisBroker):
-    """The broker of the one worker of a stage."""
+    """The broker of a stage's only worker."""
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> _Consumer:
-        """Begins to consume, at the start or after a lost connection: what this worker had is in nobody's hands."""
+        """Starts to consume, at the start or after a lost connection; requeues the unacknowledged messages first."""
         taken = self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}")
         if taken:
             self.do_requeue(queue_name, *taken)
@@ -111,14 +111,14 @@ class _WorkerBroker(RedisBroker):
 
 
 def open_broker(url: str) -> RedisBroker:
-    """A broker for programs that send. Connects on first use."""
+    """A broker for programs that only send. Connects on first use."""
     return RedisBroker(client=_client(url, answer_seconds=30), middleware=[])  # type: ignore[no-untyped-call]
 
 
 def open_worker_broker(url: str, stage: str, on_answer: Callable[[], object]) -> RedisBroker:
-    """A broker for the worker of `stage`. It waits for a slow Redis, and calls `on_answer` at each answer.
+    """A broker for the worker of `stage`. It waits for a slow Redis and calls `on_answer` at each answer.
 
-    It has no Dramatiq middleware: the runner counts the tries.
+    It has no Dramatiq middleware: the runner counts the attempts.
     """
     client = _client(url, answer_seconds=None, on_answer=on_answer)
     broker = _WorkerBroker(client=client, middleware=[])  # type: ignore[no-untyped-call]
@@ -127,7 +127,7 @@ def open_worker_broker(url: str, stage: str, on_answer: Callable[[], object]) ->
 
 
 def _client(url: str, answer_seconds: float | None, on_answer: Callable[[], object] = lambda: None) -> _Client:
-    """With None for `answer_seconds` a connection ends only when the other side's kernel stops to answer."""
+    """With None for `answer_seconds`, a connection ends only when TCP keepalive fails."""
     pool = redis.ConnectionPool.from_url(
         url,
         socket_connect_timeout=10,
@@ -148,9 +148,9 @@ def send(
     delay_seconds: float = 0,
     patience_seconds: float = float("inf"),
 ) -> None:
-    """Asks the worker of `stage` to look at the job in `folder`.
+    """Queues the job in `folder` for the worker of `stage`.
 
-    Tries for `patience_seconds`, then raises QueueAway.
+    Retries for `patience_seconds` (default: without limit), then raises QueueAway.
     """
     message: Message[None] = Message(queue_name=stage, actor_name=ACTOR, args=(str(folder),), kwargs={}, options={})
     delay = int(delay_seconds * 1000) or None
@@ -165,7 +165,7 @@ def send(
                     f"The queue does not answer: {error}.",
                     "Start the queue (`make up`), then `cp-whisperx resume JOB`.",
                 ) from error
-            _log.warning("the queue does not answer (%s), trying again in %.1f s", error, pause)
+            _log.warning("the queue does not answer (%s), retrying in %.1f s", error, pause)
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
         else:

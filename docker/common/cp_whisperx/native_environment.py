@@ -1,7 +1,7 @@
-"""The host's own Python environment, which brings torch in native mode: whether this image can work with it.
+"""Checks whether this image can use the host's Python environment, which provides torch in native mode.
 
-Only looks at files: a compiled package of another Python or another processor cannot even be imported. Imports none of
-the libraries itself, because those that it would get may be the wrong ones.
+It only reads files and imports no library: a package that was compiled for another Python or another CPU architecture
+cannot be imported.
 """
 
 import os
@@ -17,25 +17,25 @@ from cp_whisperx.errors import StageError
 PLACE: Final = Path("/app/.bollyenv")
 """Where the environment is mounted."""
 SERIES: Final = {"numpy": "2.0", "torch": "2.8", "torchaudio": "2.8", "ctranslate2": "4.6"}
-"""What the environment has to have, as major.minor: the stages are locked to these, and they to each other."""
+"""Required packages as major.minor: the stages are locked to these, and they depend on each other."""
 HUB_SERIES: Final = {"pyannote.audio": "3.4", "transformers": "4.57", "sentencepiece": "0.2", "whisperx": "3.7"}
-"""What it has to have as well for models of the hub: what opens those that need torch."""
+"""Packages that hub models require in addition."""
 _WAY_OUT: Final = (
-    "Make it on the engine's host with `make native-environment`, name its folder in the setting native.environment, "
-    "then run `make up`."
+    "Create it on the engine's host with `make native-environment`, set native.environment to its folder, then run "
+    "`make up`."
 )
 _ELF: Final = b"\x7fELF"
 _MACHINE: Final = slice(18, 20)
-"""Where an ELF file names its processor."""
+"""The bytes of an ELF file that have its CPU architecture."""
 _PROCESSORS: Final = {62: "x86_64", 183: "aarch64"}
 
 Python = tuple[int, int]
 
 
 def check_native_environment(folder: Path = PLACE, python: Python = sys.version_info[:2], *, hub: bool = False) -> None:
-    """Raises StageError, with the way out, where the environment in `folder` is not one for this image.
+    """Raises StageError, with the fix, if this image cannot use the environment in `folder`.
 
-    `hub` says whether models of the hub are to be used.
+    `hub`: whether hub models are used. Default: False.
     """
     problem = next(_problems(folder, python, SERIES | HUB_SERIES if hub else SERIES), None)
     if problem is not None:
@@ -43,7 +43,7 @@ def check_native_environment(folder: Path = PLACE, python: Python = sys.version_
 
 
 def _problems(folder: Path, python: Python, series: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong, the most basic first; what comes later is only meaningful where there is nothing before it."""
+    """The problems, the most basic first; only the first one is reliable."""
     packages = folder / "lib" / f"python{python[0]}.{python[1]}" / "site-packages"
     try:
         yield from _faults_of_folder(folder, python)
@@ -59,15 +59,15 @@ def _faults_of_folder(folder: Path, python: Python) -> Iterator[str]:
     try:
         made_by = _python_of(folder / "pyvenv.cfg")
     except FileNotFoundError:
-        yield "has no pyvenv.cfg, so it is no environment, or an unfinished one"
+        yield "has no pyvenv.cfg, so it is not a Python environment, or not a complete one"
         return
     if made_by != python:
         found = f"Python {made_by[0]}.{made_by[1]}" if made_by else "an unknown Python"
-        yield f"was made by {found}, and this image has Python {python[0]}.{python[1]}"
+        yield f"was created by {found}, and this image has Python {python[0]}.{python[1]}"
 
 
 def _python_of(settings: Path) -> Python | None:
-    """The version in pyvenv.cfg: `version` as venv writes it, `version_info` as virtualenv and uv do."""
+    """The version in pyvenv.cfg: `version` from venv, `version_info` from virtualenv and uv."""
     found = re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", settings.read_text(errors="replace"), re.MULTILINE)
     return (int(found[1]), int(found[2])) if found else None
 
@@ -79,7 +79,7 @@ def _faults_of_packages(packages: Path, series: Mapping[str, str]) -> Iterator[s
     for name, expected in series.items():
         version = _version_of(packages, name)
         if version is not None and not f"{version}.".startswith(f"{expected}."):
-            yield f"has {name} {version}, and this image works with {name} {expected}"
+            yield f"has {name} {version}, and this image needs {name} {expected}"
 
 
 def _package(packages: Path, name: str) -> Path:
@@ -87,7 +87,7 @@ def _package(packages: Path, name: str) -> Path:
 
 
 def _version_of(packages: Path, name: str) -> str | None:
-    """The version that the installer noted; None where it noted none."""
+    """The version that the installer recorded; None if there is none."""
     for folder in sorted(packages.glob("*.dist-info")):
         noted, _, version = folder.stem.partition("-")
         # An installer writes pyannote.audio or pyannote_audio.
@@ -97,18 +97,18 @@ def _version_of(packages: Path, name: str) -> str | None:
 
 
 def _faults_of_processor(packages: Path, series: Mapping[str, str]) -> Iterator[str]:
-    """Compares what compiled files are made for with the Python that runs now."""
+    """Compares the CPU architecture of compiled files with that of the running Python."""
     own = _processor_of(Path(sys.executable))
     for name in series:
         for compiled in _package(packages, name).rglob("*.so"):
             found = _processor_of(compiled)
             if own is not None and found not in (own, None):
-                yield f"is for {found} processors, and this one is {platform.machine()} ({compiled})"
+                yield f"is for the CPU architecture {found}, and this one is {platform.machine()} ({compiled})"
             break
 
 
 def _processor_of(path: Path) -> str | None:
-    """The processor that an ELF file is made for; None for another file."""
+    """The CPU architecture of an ELF file; None for another file."""
     with path.open("rb") as file:
         head = file.read(_MACHINE.stop)
     if head[:4] != _ELF or len(head) < _MACHINE.stop:

@@ -1,13 +1,13 @@
-"""Which of several cards each service uses: every worker works out the same for itself, so that nobody has to ask."""
+"""Assigns services to GPUs. Every worker computes the same assignment, so no coordination is needed."""
 
 from collections.abc import Mapping, Sequence
 
 
 def placement(services: Mapping[str, int], cards: Sequence[int]) -> dict[str, int]:
-    """The position of each service's card.
+    """The index of the GPU for each service.
 
-    Both are given with their memory in MiB, and every worker has to give the same. The largest service comes first, and
-    each goes where most is left, be it too little; of equal ones the first by name, and the first card.
+    `services` and `cards` have the memory in MiB and must be the same in every worker. The largest service comes first;
+    each gets the GPU with the most memory left, even if that is too little. Ties: by name, and the first GPU.
     """
     left = list(cards)
     places: dict[str, int] = {}

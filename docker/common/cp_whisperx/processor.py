@@ -1,4 +1,4 @@
-"""The processors and the memory that this process may use: those of the host, within the container's limits."""
+"""The CPU cores and the memory that this process may use: the host's, within the container's limits."""
 
 import os
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ class Memory:
 
     total: int
     free: int
-    """What can be had without swapping."""
+    """Available without swapping."""
 
 
 def cores(root: Path = _ROOT) -> int:
-    """Processor cores that this process may keep busy; a limit of 1.5 cores counts as 1, and there is always one."""
+    """CPU cores that this process may use, at least 1; a limit of 1.5 cores counts as 1."""
     limits = [limit for folder in _control_groups(root) if (limit := _core_limit(folder)) is not None]
     return max(1, int(min([float(len(os.sched_getaffinity(0))), *limits])))
 
 
 def memory(root: Path = _ROOT) -> Memory:
-    """The host's memory, or the smallest share that a control group leaves this process."""
+    """The host's memory, or the lowest limit of this process's cgroups."""
     host = _numbers(root / "proc/meminfo")
     total, free = host["MemTotal:"] * 1024, host.get("MemAvailable:", host["MemFree:"]) * 1024
     for folder in _control_groups(root):
@@ -38,9 +38,9 @@ def memory(root: Path = _ROOT) -> Memory:
 
 
 def _control_groups(root: Path) -> Iterator[Path]:
-    """The folders of this process's control groups and of their parents, of version 2 and 1.
+    """The folders of this process's cgroups and of their parents, of version 2 and 1.
 
-    A container sees its own group as the topmost one; a process outside of containers has a path in /proc/self/cgroup.
+    A container sees its own cgroup as the root; a process outside of containers has a path in /proc/self/cgroup.
     """
     top = root / "sys/fs/cgroup"
     yield from (top, top / "memory", top / "cpu", top / "cpu,cpuacct")
@@ -62,7 +62,7 @@ def _core_limit(folder: Path) -> float | None:
 
 
 def _memory_limit(folder: Path) -> tuple[int, int] | None:
-    """Bytes that a control group may use, and those that it uses and could not give up."""
+    """The memory limit of a cgroup and its memory that cannot be reclaimed, in bytes; None if it has no limit."""
     for limit_name, used_name, cache_name in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -75,7 +75,7 @@ def _memory_limit(folder: Path) -> tuple[int, int] | None:
 
 
 def _number(path: Path) -> int | None:
-    """The number in a file of the kernel; None where there is no file, or `max` in it."""
+    """The number in a kernel file; None if there is no file, or it says `max`."""
     lines = _lines(path)
     return int(lines[0]) if lines and lines[0] != "max" else None
 
@@ -93,6 +93,6 @@ def _lines(path: Path) -> list[str]:
 
 
 def host_identity(root: Path = _ROOT) -> str:
-    """What tells this host from others: the kernel's name for its last start, which all containers see."""
+    """An id of this host: the kernel's boot id, which all containers see."""
     lines = _lines(root / "proc/sys/kernel/random/boot_id")
     return lines[0] if lines else os.uname().nodename

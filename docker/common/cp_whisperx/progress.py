@@ -1,4 +1,4 @@
-"""What a user sees of a job: its state in lines or as JSON, and its progress while it runs."""
+"""The output for a job: its state as text or JSON, and its progress while it runs."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ _SETTLED: Final = ("done", "skipped", "failed")
 
 
 def products(stored: StoredJob, manifest: Manifest) -> dict[str, str]:
-    """The absolute paths of the subtitles and the finished film, as far as they are there."""
+    """The absolute paths of the subtitles and the finished film, if they exist yet."""
     found: dict[str, str] = {}
     if record_of(manifest, SubtitleResult.stage).status == "done":
         subtitles = read_document(stored.folder / SubtitleResult.stage / "result.json", SubtitleResult)
@@ -46,7 +46,7 @@ def as_json(stored: StoredJob) -> dict[str, Any]:
 
 
 def stage_line(name: str, record: StageRecord) -> str:
-    """One line on one stage."""
+    """One line with the state of one stage."""
     took = f"{record.seconds:8.1f} s" if record.status == "done" and record.seconds is not None else " " * 10
     percent = f"{record.progress:.0%}" if record.status == "running" and record.progress is not None else None
     device = f"on {record.device}" if record.status in ("running", "done") and record.device else None
@@ -55,34 +55,34 @@ def stage_line(name: str, record: StageRecord) -> str:
 
 
 def stage_lines(name: str, record: StageRecord) -> list[str]:
-    """One line on one stage, and one for each of its warnings."""
+    """One line with the state of one stage, and one for each of its warnings."""
     return [stage_line(name, record), *(f"{'':<24} warning: {text}" for text in record.warnings)]
 
 
 def summary(stored: StoredJob, manifest: Manifest) -> list[str]:
-    """What became of the job: why it stopped and the way out, or where its products are."""
+    """The outcome of the job: why it stopped and how to fix it, or the paths of its products."""
     failure = failed_stage(manifest)
     if failure:
         facts, record = failure
-        return [f"The job {stored.job.id} stopped at {facts.name}: {record.reason} {record.way_out or ''}".rstrip()]
+        return [f"Job {stored.job.id} stopped at {facts.name}: {record.reason} {record.way_out or ''}".rstrip()]
     return [f"{kind + ':':<11}{path}" for kind, path in products(stored, manifest).items()]
 
 
 def follow(stored: StoredJob, write: Callable[[str], None]) -> bool:
-    """Shows the stages as they end, until the job does; returns whether it is done.
+    """Prints each stage as it ends, until the job ends; returns True if the job is done, False if it failed.
 
-    On a terminal the running stage has a line that is drawn again and again.
+    On a terminal, the line of the running stage is redrawn.
     """
     screen = _Screen(write)
-    told: set[str] = set()
+    shown: set[str] = set()
     quiet_since = time.monotonic()
     while True:
         manifest = read_manifest(stored.folder)
         state = job_state(manifest)
         for facts in all_stages():
             record = record_of(manifest, facts.name)
-            if facts.name not in told and record.status in _SETTLED:
-                told.add(facts.name)
+            if facts.name not in shown and record.status in _SETTLED:
+                shown.add(facts.name)
                 quiet_since = time.monotonic()
                 for line in stage_lines(facts.name, record):
                     screen.line(line)
@@ -93,7 +93,7 @@ def follow(stored: StoredJob, write: Callable[[str], None]) -> bool:
 
 
 def _show_current(screen: "_Screen", manifest: Manifest, quiet_since: float) -> float:
-    """Shows the first stage that is not settled; returns since when nothing has happened."""
+    """Shows the first stage that has not ended; returns the time of the last change."""
     for facts in all_stages():
         record = record_of(manifest, facts.name)
         if record.status == "running":
@@ -102,13 +102,13 @@ def _show_current(screen: "_Screen", manifest: Manifest, quiet_since: float) -> 
         if record.status == "pending":
             if time.monotonic() - quiet_since < _SECONDS_BEFORE_HINT:
                 return quiet_since
-            screen.line(f"{facts.name:<24} waits for its worker; is its container healthy?")
+            screen.line(f"{facts.name:<24} is waiting for its worker; check that its container is healthy")
             return time.monotonic()
     return quiet_since
 
 
 class _Screen:
-    """Lines for a terminal or a file; a draft is shown on a terminal only, and replaced by what comes next."""
+    """Writes lines to a terminal or a file. A draft appears on a terminal only, and the next line replaces it."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -123,7 +123,7 @@ class _Screen:
 
 
 def result_or_error(stored: StoredJob) -> list[str]:
-    """The closing lines; StageError where the job stopped."""
+    """The closing lines; raises StageError if the job stopped."""
     manifest = read_manifest(stored.folder)
     lines = summary(stored, manifest)
     if failed_stage(manifest):

@@ -1,4 +1,4 @@
-"""Does one stage of one job: only where something changed, at most as often as allowed, and all or nothing."""
+"""Runs one stage of one job: only if something changed, with limited attempts, and atomically."""
 
 import contextlib
 import hashlib
@@ -33,7 +33,7 @@ from cp_whisperx.stage import Context, Stage, StageSettings
 from cp_whisperx.stages import StageFacts, stage_facts
 
 Outcome = Literal["done", "unchanged", "skipped", "failed", "again", "busy"]
-"""`again`: the try failed and tries are left. `busy`: another program works on this stage of this job."""
+"""`again`: the attempt failed and may be retried. `busy`: another process is running this stage of this job."""
 
 AnyStage = Stage[Any, Any]
 
@@ -51,12 +51,11 @@ def run_stage(
     progressed: Callable[[], None] = lambda: None,
     card_failed: Callable[[str], None] = lambda _text: None,
 ) -> Outcome:
-    """Brings one stage of the job in `folder` up to date and says how that ended; the manifest has the details.
+    """Brings one stage of the job in `folder` up to date and returns the outcome; the manifest has the details.
 
-    With `force` the work is done even where nothing changed. `progressed` is called whenever the work gets on.
-    `card_failed` is told, in the library's words, of a GPU
-    that failed: whatever this process asks of it later may fail as well. Raises StageError where the job itself cannot
-    be read, and OSError where not even the manifest can be written.
+    `force` runs the stage even if nothing changed. `progressed` is called whenever the progress changes. `card_failed`
+    gets the library's message when the GPU fails; the process should not use it any more. Raises StageError if the job
+    cannot be read, and OSError if the manifest cannot be written.
     """
     environment = environment or load_settings(Environment)
     job = read_document(folder / "job.json", Job)
@@ -70,7 +69,7 @@ def run_stage(
 
 
 def stage_key(stage: AnyStage, job: Job, settings: StageSettings, inputs: dict[str, str], image: str) -> str:
-    """What the result depends on, as one hash: the film, what earlier stages wrote, the settings and the image."""
+    """One hash of all that the result depends on: the film, the earlier stages' results, the settings, the image."""
     parts = {
         "stage": stage.name,
         "film": job.identity.sha256,
@@ -86,7 +85,7 @@ def stage_key(stage: AnyStage, job: Job, settings: StageSettings, inputs: dict[s
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One look at a stage, under its lock."""
+    """One attempt at a stage, under its lock."""
 
     stage: AnyStage
     facts: StageFacts
@@ -119,7 +118,7 @@ class _Attempt:
         return {model.stage: digest_of(record_of(manifest, model.stage)) for model in self.stage.reads}
 
     def _settled(self, record: StageRecord, key: str) -> Outcome | None:
-        """How the stage has already ended, for this very key; None where there is work to do."""
+        """The outcome that the stage already has for this key; None if it must run."""
         if record.key != key or record.status == "running":
             return None
         if record.status in ("failed", "skipped"):
@@ -133,7 +132,7 @@ class _Attempt:
 
     def _no_tries_left(self, record: StageRecord) -> StageError:
         tries = "once" if record.attempts == 1 else f"{record.attempts} times"
-        last = record.reason or "The worker was ended each time: the host may be short of memory."
+        last = record.reason or "The worker was killed each time: the host may be short of memory."
         return StageError(
             f"The stage {self.stage.name} was started {tries} and never finished. {last}",
             f"See the worker's log, then `cp-whisperx resume {self.job.id}`.",
@@ -149,17 +148,17 @@ class _Attempt:
                 image=self.environment.cp_whisperx_image,
                 inputs=inputs,
                 reason=now.reason if now.attempts else None,
-                device="cpu" if device or self.stage.never_on_gpu else None,  # a stage that uses the GPU says so
+                device="cpu" if device or self.stage.never_on_gpu else None,  # until it calls computes_on
                 warnings=self._missed(device),
             )
         )
-        _log.info("%s: started, try %d of %d", self._title, record.attempts, self.facts.tries)
+        _log.info("%s: started, attempt %d of %d", self._title, record.attempts, self.facts.tries)
 
     def _missed(self, device: Device | None) -> tuple[str, ...]:
-        """The warning that a GPU was counted on in vain."""
+        """A warning if the stage runs on CPU although a GPU was expected."""
         if device is None or not device.reason or not self.environment.is_meant_for_gpu:
             return ()
-        return (f"It runs on CPU, though a GPU is meant for it (DEVICE={self.environment.device}): {device.reason}.",)
+        return (f"It runs on CPU although a GPU was expected (DEVICE={self.environment.device}): {device.reason}.",)
 
     def _work(self, settings: StageSettings, key: str, device: Device | None) -> Outcome:
         began = time.monotonic()
@@ -173,13 +172,13 @@ class _Attempt:
             self._look_at_card(device, error)
             return self._fail(error)
         except OSError as error:
-            told = disk_error(error)
-            return self._fail(told) if told else self._stumble(error)
-        except Exception as error:  # noqa: BLE001 - whatever a library raises ends this try, not the worker
+            permanent = disk_error(error)
+            return self._fail(permanent) if permanent else self._retry(error)
+        except Exception as error:  # noqa: BLE001 - a library's error ends this attempt, not the worker
             self._look_at_card(device, error)
-            return self._stumble(error)
+            return self._retry(error)
         finally:
-            # A card that is broken says so here too; the next job will hear of it.
+            # A broken GPU fails here too; the attempt's own error has already been handled.
             with contextlib.suppress(RuntimeError):
                 give_memory_back()
 
@@ -189,7 +188,7 @@ class _Attempt:
 
     @contextlib.contextmanager
     def _partial_folder(self) -> Iterator[Path]:
-        """A folder for the work; what is left of it goes before anything is told, which may need its room."""
+        """A folder for the work. It is removed before the manifest is written, which may need the disk space."""
         partial = Path(tempfile.mkdtemp(prefix=f".{self.stage.name}.partial-", dir=self.folder))
         try:
             partial.chmod(0o755)
@@ -245,7 +244,7 @@ class _Attempt:
         return report
 
     def _keep(self, result: StageResult, partial: Path, key: str, seconds: float) -> Outcome:
-        """Puts the finished folder in the place of the old one, then says so in the manifest."""
+        """Replaces the old result folder with the finished one, then records it in the manifest."""
         write_document(partial / "result.json", result)
         outputs = describe_outputs(partial, self.stage.name)
         home = self.folder / self.stage.name
@@ -271,8 +270,8 @@ class _Attempt:
         _log.info("%s: done in %.1f s", self._title, seconds)
         return "done"
 
-    def _stumble(self, error: Exception) -> Outcome:
-        """A try that failed for a reason that may pass: leaves the stage pending while it has tries."""
+    def _retry(self, error: Exception) -> Outcome:
+        """Handles a failure that may be temporary: the stage stays pending while it has attempts left."""
         _log.error("%s: %s: %s", self._title, type(error).__name__, error, exc_info=error)
         reason = f"{type(error).__name__}: {error}"
         record = self._change(lambda now: now.model_copy(update={"status": "pending", "key": None, "reason": reason}))
@@ -282,7 +281,7 @@ class _Attempt:
         return self._end("failed", error.reason, error.way_out)
 
     def _end(self, status: Literal["skipped", "failed"], reason: str, way_out: str | None) -> Outcome:
-        """Settles the stage without a result."""
+        """Ends the stage without a result."""
         update = {"status": status, "finished": _now(), "reason": reason, "way_out": way_out, "outputs": ()}
         self._change(lambda now: now.model_copy(update={**update, "progress": None, "note": None}))
         level = logging.ERROR if status == "failed" and self.facts.critical else logging.INFO
@@ -302,7 +301,7 @@ def _now() -> datetime:
 
 
 def _remove_leftovers(folder: Path, stage: str) -> None:
-    """Removes what a killed try left behind; the caller holds the stage's lock."""
+    """Removes what a killed attempt left behind; the caller holds the stage's lock."""
     for pattern in (f".{stage}.partial-*", f".{stage}.old-*"):
         for path in folder.glob(pattern):
             shutil.rmtree(path, ignore_errors=True)

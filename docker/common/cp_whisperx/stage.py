@@ -1,4 +1,4 @@
-"""What a stage is made of: its settings, its context, and the ways in which it ends."""
+"""The parts of a stage: its settings, its context and its exceptions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ Model = TypeVar("Model", bound=StageResult)
 
 
 def _no_progress(_fraction: float, _note: str) -> None:
-    """Progress that nobody watches."""
+    """No-op."""
 
 
-def _unheard(_words: object) -> None:
-    """Words that nobody keeps."""
+def _ignore(_value: object) -> None:
+    """No-op."""
 
 
 @dataclass(frozen=True)
@@ -47,32 +47,32 @@ class Context(Generic[S]):
     folder: Path
     """The job's folder."""
     film: Path
-    """The film as it came in; read only."""
+    """The incoming film; read-only."""
     settings: S
     output: Path
     """The stage's own, still empty folder. It becomes <job>/<stage>/ when the stage returns."""
     reader: Callable[[type[StageResult]], StageResult | None]
     report: Callable[[float, str], None] = _no_progress
-    warn: Callable[[str], None] = _unheard
-    """Tells the user in a sentence what goes other than asked while the work goes on: a smaller model, a stand-in."""
-    computes_on: Callable[[Device], None] = _unheard
-    """Notes the device that models use from here on; until then it is the processor."""
+    warn: Callable[[str], None] = _ignore
+    """Adds a warning, one sentence, to the job: a smaller model or a fallback is used, and the work continues."""
+    computes_on: Callable[[Device], None] = _ignore
+    """Records the device that models use from here on; until then it is the CPU."""
 
     def read(self, model: type[Model]) -> Model:
-        """The result of an earlier stage, checked.
+        """The validated result of an earlier stage.
 
-        Raises StageError where that stage has no result.
+        Raises StageError if that stage has no result.
         """
         result = self.read_if_done(model)
         if result is None:
             raise StageError(
-                f"The stage {model.stage} has no result, and this stage cannot do without it.",
+                f"The stage {model.stage} has no result, and this stage needs it.",
                 f"See why with `cp-whisperx status {self.job.id}`, then `cp-whisperx resume {self.job.id}`.",
             )
         return result
 
     def read_if_done(self, model: type[Model]) -> Model | None:
-        """The result of an earlier stage, or None where that stage was skipped or failed."""
+        """The validated result of an earlier stage, or None if that stage was skipped or failed."""
         result = self.reader(model)
         if result is not None and not isinstance(result, model):
             message = f"the reader gave a {type(result).__name__} for {model.__name__}"
@@ -80,18 +80,18 @@ class Context(Generic[S]):
         return result
 
     def path(self, relative: str) -> Path:
-        """The absolute path of a file of this job; raises StageError for a path that leaves the job's folder."""
+        """The absolute path of a file of this job; raises StageError if it leads out of the job's folder."""
         root = self.folder.resolve()
         path = (root / relative).resolve()
         if not path.is_relative_to(root):
             raise StageError(
-                f"The path {relative!r} leaves the job's folder.",
-                f"Make the job anew: `cp-whisperx resume {self.job.id}`.",
+                f"The path {relative!r} leads out of the job's folder.",
+                f"Repeat the stage that wrote it: `cp-whisperx resume {self.job.id}`.",
             )
         return path
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """Says how much of the work is done, 0 to 1, with a short note. Cheap: call it as often as it suits."""
+        """Reports the share of the work that is done, 0 to 1, with a short note. Cheap: call it often."""
         self.report(min(1.0, max(0.0, fraction)), note)
 
 
@@ -103,12 +103,12 @@ class Stage(Generic[S, R]):
     settings: type[S]
     result: type[R]
     reads: tuple[type[StageResult], ...]
-    """The results it uses. They are part of its key: when one changes, the stage is done again."""
+    """The results it uses. They are part of its key: when one changes, the stage runs again."""
     run: Callable[[Context[S]], R]
-    """Does the work. Files go to `context.output`; the result that it returns names them as <stage>/<file>."""
+    """Does the work. It writes files to `context.output` and returns a result that names them as <stage>/<file>."""
     depends: Callable[[S], str] | None = None
-    """What else the result depends on, as a text that goes into the key: the hash of a model, of a data folder."""
+    """Returns what else the result depends on, as part of the key, such as the hash of a model or a data folder."""
     load: Callable[[S], None] | None = None
-    """Loads models before the worker says that it is healthy."""
+    """Loads models before the worker becomes healthy."""
     never_on_gpu: str = ""
-    """Why it computes on the processor even where there is a GPU; empty for a stage that uses one, or has no models."""
+    """Why it runs on the CPU even if there is a GPU; empty for a stage that can use a GPU or has no models."""

@@ -1,4 +1,4 @@
-"""The ordered list of stages, read from stages.json: the one place that says what a stage may cost."""
+"""The ordered list of stages, read from stages.json, with their time limits and attempts."""
 
 from functools import cache
 from importlib import resources
@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 
 class StageFacts(BaseModel):
-    """What the runner must know of a stage before it starts it."""
+    """What the runner must know about a stage before it starts it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -24,12 +24,12 @@ _LIST: Final = TypeAdapter(tuple[StageFacts, ...])
 
 @cache
 def all_stages() -> tuple[StageFacts, ...]:
-    """All stages in the order in which a job goes through them."""
+    """All stages in the order in which a job runs them."""
     return _LIST.validate_json(resources.files(__package__).joinpath("stages.json").read_bytes())
 
 
 def stage_facts(name: str) -> StageFacts:
-    """The facts of the stage called `name`; KeyError names the stages there are."""
+    """The facts of the stage `name`; raises KeyError with the known stages if there is no such stage."""
     for facts in all_stages():
         if facts.name == name:
             return facts

@@ -1,7 +1,7 @@
-"""`python -m cp_whisperx.start MODULE ARGUMENT...`: starts a stage, after a look at what its libraries will come from.
+"""`python -m cp_whisperx.start MODULE ARGUMENT...`: starts a stage, after a check of the host's Python environment.
 
-With EXECUTION_MODE=native those that the image lacks are the host's, mounted at /app/.bollyenv (NATIVE_ENVIRONMENT
-names another place), and where they are not fit a stage's first import would end in words that help nobody.
+With EXECUTION_MODE=native, libraries that the image lacks come from the host's environment, mounted at /app/.bollyenv
+or NATIVE_ENVIRONMENT. Without the check, an unsuitable one would fail at import with an error that does not help.
 """
 
 import os
@@ -14,7 +14,7 @@ from cp_whisperx.native_environment import PLACE, check_native_environment
 
 
 def main(arguments: list[str]) -> None:
-    """Runs the module named first with the other arguments; exits with 1 where the host's environment is not fit."""
+    """Runs the given module with the other arguments; exits with 1 if the host's environment is not suitable."""
     module, *rest = arguments
     if os.environ.get("EXECUTION_MODE") == "native":
         folder = Path(os.environ.get("NATIVE_ENVIRONMENT", PLACE))

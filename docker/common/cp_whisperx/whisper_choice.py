@@ -1,6 +1,6 @@
-"""Which Whisper model suits the hardware, and what to fall back to when its memory does not suffice: only tables.
+"""Tables that choose the Whisper model for the hardware, and the fallbacks when it is out of memory.
 
-Memory of cards is counted in gigabytes of 10^9 bytes here, as their makers do: a card of 10 GB has 9.8 GiB or less.
+GPU memory is counted in gigabytes of 10^9 bytes here, as vendors do: a GPU with 10 GB has 9.8 GiB or less.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -12,33 +12,33 @@ from cp_whisperx.devices import DeviceKind
 from cp_whisperx.hardware import Gpu, HardwareProfile
 
 SIZES: Final = ("large-v3", "medium", "small", "base", "tiny")
-"""From the best, which needs most, to the least."""
+"""From the best and largest to the smallest."""
 PACKAGED: Final = "base"
 """The model that every stack has."""
 COMPUTE_TYPES: Final = ("float32", "float16", "int8_float32", "int8_float16", "int8")
-"""From the one that needs most memory to the least."""
+"""From the one that needs the most memory to the least."""
 DEFAULT_COMPUTE_TYPES: Final[dict[DeviceKind, tuple[str, ...]]] = {
     "cuda": ("float16", "int8_float16", "int8", "float32"),
     "cpu": ("int8", "float32"),
 }
-"""The first one that a device can do is used unless another is set."""
+"""Default: the first one that the device supports."""
 _BYTES_OF_GIGABYTE: Final = 10**9
 _BYTES_OF_MEBIBYTE: Final = 2**20
 
 
 class Recommendation(NamedTuple):
-    """What suits a machine."""
+    """The model and batch size for a machine."""
 
     model: str
     batch_size: int
-    """Pieces of speech that are heard at a time."""
+    """Chunks of speech to transcribe at a time."""
 
 
 class _CardRow(NamedTuple):
     least_gigabytes: int
-    """Of the whole card."""
+    """Minimum memory of the whole GPU."""
     least_share: int
-    """Gigabytes of it that this stage may use."""
+    """Minimum gigabytes of it that this stage may use."""
     model: str
 
 
@@ -50,7 +50,7 @@ class _ProcessorRow(NamedTuple):
 
 _MODEL_BY_CARD: Final = (_CardRow(10, 6, "large-v3"), _CardRow(6, 3, "medium"), _CardRow(0, 0, "base"))
 _BATCH_BY_SHARE: Final = ((12, 24), (8, 16), (6, 8), (4, 4), (0, 2))
-"""Gigabytes of a card that this stage may use, and the batch: large-v3 as float16 in batches of 8 takes 6."""
+"""Minimum gigabytes that this stage may use, and the batch size: large-v3 as float16 in batches of 8 takes 6."""
 _BY_PROCESSOR: Final = (
     _ProcessorRow(8, 4, Recommendation("medium", 4)),
     _ProcessorRow(0, 0, Recommendation("base", 4)),
@@ -60,10 +60,10 @@ _BY_PROCESSOR: Final = (
 def recommend(
     profile: HardwareProfile, available: Collection[str], share_megabytes: int | None = None
 ) -> Recommendation:
-    """The model and the batch for the first card of a profile, or for the processor where it has none.
+    """The model and the batch size for the first GPU of a profile, or for the CPU if it has none.
 
-    `share_megabytes` are the MiB of the card that this stage may use, all where it is None. Only models of the cache
-    are recommended: the next smaller one where the right one is not there, and a larger one only where nothing else is.
+    `share_megabytes`: the MiB of the GPU that this stage may use; None: all. Only models in `available` are chosen: the
+    best one, else the next smaller one, else a larger one.
     """
     best = _for_card(profile.gpus[0], share_megabytes) if profile.gpus else _for_processor(profile)
     smaller = [size for size in SIZES[SIZES.index(best.model) :] if size in available]
@@ -107,9 +107,9 @@ class WhisperStep:
 
 
 def steps_down(first: WhisperStep, compute_types: Collection[str], available: Collection[str]) -> Iterator[WhisperStep]:
-    """`first`, then what needs less and less memory on the same device.
+    """`first`, then steps with less and less memory on the same device.
 
-    The batch is halved down to 1, then the numbers get shorter as far as the device has them, then the model smaller.
+    First the batch is halved down to 1, then the number format gets smaller if the device supports it, then the model.
     """
     step = first
     yield step
@@ -127,6 +127,6 @@ def steps_down(first: WhisperStep, compute_types: Collection[str], available: Co
 
 
 def _after(value: str, ordered: Sequence[str]) -> Sequence[str]:
-    """What follows a value; nothing for a value of the user's own that is not in order."""
+    """The values after `value`; empty for a value that is not in `ordered`, such as a user's own model."""
     before = len(list(takewhile(lambda each: each != value, ordered)))
     return ordered[before + 1 :]

@@ -1,13 +1,13 @@
-"""The worker of one stage: takes jobs from the stage's queue, one at a time, and hands them on.
+"""The worker of one stage: takes jobs from the stage's queue, one at a time, and queues each for the next stage.
 
-What happens when things break:
-- The process ends, however it does: the next one of this stage takes its message back and starts the stage again.
-- The process is killed: that start is the stage's next try.
-- The stage makes no progress for its time limit: the worker notes why and ends itself; the engine starts it anew.
-- The GPU fails otherwise than by being full: this process can do nothing with it any more. The try counts, the worker
-  ends and the engine starts it anew.
-- SIGTERM: an idle worker ends at once; a busy one ends without counting the attempt.
-- Redis is away or slow: the worker waits, and after a while is unhealthy; the work in hand goes on.
+Failures:
+- The process ends for any reason: the stage's next worker requeues the unacknowledged message and retries the stage.
+- The process is killed: the attempt it had started counts.
+- The stage makes no progress within its time limit: the worker records why and exits; the engine restarts it.
+- The GPU fails with anything but out of memory: this process cannot use it any more. The attempt counts, the worker
+  exits and the engine restarts it.
+- SIGTERM: an idle worker exits at once; a busy one exits and does not count the attempt.
+- Redis is down or slow: the worker waits, and becomes unhealthy after a while; the running stage continues.
 """
 
 import contextlib
@@ -38,28 +38,28 @@ from cp_whisperx.stages import next_stage, stage_facts
 _log: Final = logging.getLogger("cp_whisperx.worker")
 _TICK_SECONDS: Final = 1.0
 _LONGEST_WAIT_MS: Final = 30_000
-"""A worker that waits for a job hears of Redis this often, and is unhealthy when it did not for 120 s."""
+"""An idle worker gets an answer from Redis at least this often; it is unhealthy after 120 s without one."""
 _PAUSE_BEFORE_AGAIN: Final = 5.0
 _PAUSE_FOR_DISK: Final = 30.0
 
 
 @dataclass
 class _Work:
-    """The job in hand. Changed by the thread that works, read by the one that watches; but for the clock."""
+    """The running job. The worker thread writes it and the main thread reads it, except for `clock`."""
 
     folder: Path | None = None
     clock: float = 0.0
-    """Seconds for which this process could run; those do not count for which it, or the machine, was stopped."""
+    """Seconds that this process was running; time while it or the machine was suspended does not count."""
     deadline: float = float("inf")
-    """By this clock."""
+    """In seconds of `clock`."""
     stop: threading.Event = field(default_factory=threading.Event)
-    """Set when the worker is to end."""
+    """Set to make the worker exit."""
     failure: str | None = None
-    """What the GPU's library said when the GPU failed."""
+    """The error message of the GPU library, once the GPU has failed."""
 
 
 def serve(stage: AnyStage) -> NoReturn:
-    """Runs the worker of `stage` until it is told to stop."""
+    """Runs the worker of `stage` until SIGTERM or SIGINT."""
     environment = load_settings(Environment)
     start_log(environment)
     try:
@@ -82,13 +82,13 @@ def serve(stage: AnyStage) -> NoReturn:
     _log.info("%s is ready (%s)", stage.name, environment.cp_whisperx_image)
     _watch(stage, work)
     if work.failure is not None:
-        _log.error("%s ends, to start anew: the GPU failed: %s", stage.name, work.failure)
-        _end(stage, work, "the GPU failed in a job before", status=1, counts=False)
-    _end(stage, work, "the worker was told to stop", status=0, counts=False)
+        _log.error("%s exits to be restarted: the GPU failed: %s", stage.name, work.failure)
+        _end(stage, work, "the GPU failed in an earlier job", status=1, counts=False)
+    _end(stage, work, "the worker was asked to stop", status=0, counts=False)
 
 
 def _take_device(stage: AnyStage, environment: Environment) -> None:
-    """Chooses what this worker's models compute on, and says so; StageError where nothing that is allowed is there."""
+    """Chooses the device for this worker's models and logs it; raises StageError if no allowed device is available."""
     if stage.never_on_gpu:
         _log.info("%s runs on CPU: %s", stage.name, stage.never_on_gpu)
         return
@@ -98,7 +98,7 @@ def _take_device(stage: AnyStage, environment: Environment) -> None:
     note_device(device, environment.device_file)
     if device.kind == "cuda":
         share = device.share_megabytes or device.memory_megabytes
-        _log.info("%s has %s, and of its %d MiB %d", stage.name, device.title, device.memory_megabytes, share)
+        _log.info("%s uses %s, %d of its %d MiB", stage.name, device.title, share, device.memory_megabytes)
         return
     level = logging.WARNING if device.reason and environment.is_meant_for_gpu else logging.INFO
     _log.log(level, "%s runs on CPU: %s", stage.name, device.reason or f"DEVICE={environment.device}")
@@ -117,7 +117,7 @@ def _start_dramatiq(stage: AnyStage, work: _Work, environment: Environment) -> N
 
 
 def _take(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Environment, folder: Path) -> None:
-    """Handles one message. Whatever goes wrong with a job is told in its manifest, never by an exception."""
+    """Handles one message. Records every failure of the job in its manifest and never raises."""
     work.folder = folder
 
     def progressed() -> None:
@@ -131,13 +131,13 @@ def _take(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Enviro
     progressed()
     try:
         outcome = run_stage(stage, folder, environment=environment, progressed=progressed, card_failed=card_failed)
-        work.deadline = float("inf")  # the work is done; the queue is waited for
+        work.deadline = float("inf")  # the stage has ended; waiting for the queue is not limited
         _hand_on(stage, broker, folder, outcome)
     except StageError as error:
         _log.error("%s cannot handle %s: %s", stage.name, folder, error)
     except OSError as error:
         work.deadline = float("inf")
-        _log.error("%s cannot note anything in %s, trying again: %s", stage.name, folder, error)
+        _log.error("%s cannot write to %s, retrying: %s", stage.name, folder, error)
         send(broker, stage.name, folder, delay_seconds=_PAUSE_FOR_DISK)
     finally:
         work.folder = None
@@ -156,7 +156,7 @@ def _hand_on(stage: AnyStage, broker: RedisBroker, folder: Path, outcome: Outcom
 
 
 def _watch(stage: AnyStage, work: _Work) -> None:
-    """Keeps the clock and the time limit, until the worker is to end."""
+    """Advances the clock and enforces the time limit until the worker is asked to stop."""
     while not work.stop.wait(_TICK_SECONDS):
         work.clock += _TICK_SECONDS
         if work.clock >= work.deadline:
@@ -165,10 +165,10 @@ def _watch(stage: AnyStage, work: _Work) -> None:
 
 
 def _end(stage: AnyStage, work: _Work, reason: str, *, status: int, counts: bool) -> NoReturn:
-    """Ends this process at once: nothing half-done can stay, for a result only stands when its folder was renamed."""
+    """Ends this process at once. This is safe at any time: a result counts only after its folder was renamed."""
     folder = work.folder
     if folder is not None:
-        _log.info("%s leaves %s: %s", stage.name, folder.name, reason)
+        _log.info("%s stops working on %s: %s", stage.name, folder.name, reason)
         with contextlib.suppress(StageError, OSError):
             change_record(folder, stage.name, lambda now: _interrupted(now, reason, counts=counts))
     logging.shutdown()

@@ -90,7 +90,7 @@ def test_a_submitted_film_is_followed_to_its_end(workers: Workers, film: Path) -
     settle(stored, but=("subtitle-gen", "mux"))
     waiting = wait_for(places, film)
     assert waiting.stdout
-    assert waiting.stdout.readline() == f"job {stored.job.id} is already on its way with this film\n"
+    assert waiting.stdout.readline() == f"job {stored.job.id} is already working on this film\n"
     workers.start("subtitle-gen")
     workers.start("mux")
     send(open_broker(places.redis_url), "subtitle-gen", stored.folder)
@@ -102,7 +102,7 @@ def test_a_submitted_film_is_followed_to_its_end(workers: Workers, film: Path) -
     assert f"film:      {stored.folder}/mux/film.mp4" in lines
     assert f"subtitles: {stored.folder}/subtitle-gen/film.srt" in lines
     again = command(places, "submit", film.name, "--wait")
-    assert "has already done this film" in again.stdout
+    assert "has already finished this film" in again.stdout
     assert len(stored_jobs(places)) == 1
     assert command(places, "submit", film.name, "--again").returncode == 0
     assert len(stored_jobs(places)) == 2
@@ -128,7 +128,7 @@ def test_a_job_that_stopped_says_why_and_goes_on_when_resumed(workers: Workers, 
     settle(stored, mux=failed)
     said = command(places, "status", stored.job.id)
     assert f"{stored.job.id}: failed" in said.stdout
-    assert f"The job {stored.job.id} stopped at mux: The disk is full. Make room." in said.stdout
+    assert f"Job {stored.job.id} stopped at mux: The disk is full. Make room." in said.stdout
     facts = json.loads(command(places, "status", stored.job.id, "--json").stdout)
     assert (facts["state"], facts["stages"]["mux"]["reason"]) == ("failed", "The disk is full.")
     assert command(places, "status").stdout.split()[:2] == [stored.job.id, "failed"]
@@ -157,7 +157,7 @@ def test_waiting_for_a_job_that_fails_fails(workers: Workers, film: Path) -> Non
     stored = only_job(places)
     waiting = wait_for(places, film)
     assert waiting.stdout
-    assert "is already on its way" in waiting.stdout.readline()
+    assert "is already working" in waiting.stdout.readline()
     settle(stored, but=("mux",), asr=StageRecord(status="failed", reason="No words.", way_out="Speak up."))
     _, errors = waiting.communicate(timeout=PATIENCE)
     assert waiting.returncode == 1

@@ -52,14 +52,14 @@ def test_a_driver_without_a_card_is_said_with_what_hides_it(cuda: FakeCuda, monk
     monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "void")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     found = find_cards(cuda.start)
-    assert found.problem == "the NVIDIA driver is here and shows no GPU (NVIDIA_VISIBLE_DEVICES=void)"
+    assert found.problem == "the NVIDIA driver is installed and shows no GPU (NVIDIA_VISIBLE_DEVICES=void)"
     assert "gpu.devices" in found.way_out
 
 
 def test_a_driver_that_is_too_old_is_said_with_both_versions() -> None:
     found = find_cards(FakeCuda([FakeCard()], version=11_040).start)
     assert found.cards == ()
-    assert "570.86.15 serves CUDA 11.4" in found.problem
+    assert "570.86.15 supports CUDA 11.4" in found.problem
     assert "12.0" in found.problem
 
 
@@ -169,7 +169,7 @@ def test_the_check_asks_for_the_card_opens_none_and_leaves_a_sign(noted: Path) -
     ],
 )
 def test_a_card_that_is_lost_fails_the_check(noted: Path, cuda: FakeCuda) -> None:
-    with pytest.raises(StageError, match="The GPU 1, which this worker uses, does not answer"):
+    with pytest.raises(StageError, match="GPU 1, which this worker uses, does not respond"):
         check_device(noted, cuda.start)
     assert not noted.with_name("device-answered").exists()
 
@@ -179,7 +179,7 @@ def test_a_card_that_failed_in_the_worker_fails_the_check_at_once(noted: Path) -
     check_device(noted, cuda.start)
     note_failure("an illegal memory access was encountered", noted)
     assert not noted.with_name("device-answered").exists()
-    with pytest.raises(StageError, match="The GPU 1 failed in this worker: an illegal memory access"):
+    with pytest.raises(StageError, match="GPU 1 failed in this worker: an illegal memory access"):
         check_device(noted, cuda.start)
 
 
@@ -204,7 +204,7 @@ def run_module(*arguments: str, **environment: str) -> subprocess.CompletedProce
 def test_the_check_of_a_worker_without_a_gpu(tmp_path: Path) -> None:
     path = tmp_path / "device"
     missing = run_module("--check", DEVICE_FILE=str(path))
-    assert (missing.returncode, missing.stdout[:28]) == (1, "No worker has noted its devi")
+    assert (missing.returncode, missing.stdout[:28]) == (1, "No worker has written its de")
     note_device(Device("cpu", "processor", 1, reason="no driver"), path)
     found = run_module("--check", DEVICE_FILE=str(path))
     assert (found.returncode, found.stdout.strip()) == (0, "cpu: no driver")
@@ -226,7 +226,7 @@ def test_a_driver_that_hangs_fails_the_check_in_time(
     monkeypatch.setattr(devices, "check_device", lambda _path: threading.Event().wait())
     monkeypatch.setenv("DEVICE_FILE", str(noted))
     assert devices.main(["--check"]) == 1
-    assert "gave no answer" in capsys.readouterr().out
+    assert "did not respond within" in capsys.readouterr().out
 
 
 def test_what_is_there_is_told_to_people_and_to_programs() -> None:

@@ -37,13 +37,13 @@ def test_what_is_no_film_there_is_refused(places: Environment, tmp_path: Path) -
     os.mkfifo(places.films_in / "pipe.mp4")
     refusals = {
         "none.mp4": "There is no film at 'none.mp4' (No such file or directory)",
-        "link.mp4": "lies outside of",
-        str(outside): "lies outside of",
-        "../outside.mp4": "lies outside of",
+        "link.mp4": "is outside",
+        str(outside): "is outside",
+        "../outside.mp4": "is outside",
         "loop.mp4": "There is no film at 'loop.mp4'",
         "empty.mp4": "is empty",
-        "folder.mp4": "is no regular file",
-        "pipe.mp4": "is no regular file",
+        "folder.mp4": "is not a regular file",
+        "pipe.mp4": "is not a regular file",
         "x\0.mp4": "There is no film at",
         "n" * 300: "File name too long",
     }
@@ -82,7 +82,7 @@ def test_jobs_of_one_name_are_counted(places: Environment) -> None:
 
 
 def test_a_job_that_is_not_there_says_how_to_list_them(places: Environment) -> None:
-    with pytest.raises(StageError, match="lists the jobs"):
+    with pytest.raises(StageError, match="lists all jobs"):
         find_job("none", places)
 
 
@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_written_says_so(places: Environment) -> None:
     film = places.films_in / "a.mp4"
     film.write_text("x")
     (places.films_out / datetime.now(UTC).strftime("%Y")).write_text("a file where a folder must be")
-    with pytest.raises(StageError, match="No job can be made"):
+    with pytest.raises(StageError, match="Cannot create a job"):
         create_job(places, "a.mp4", identify(film, "a.mp4", []), None, None)
 
 

@@ -162,7 +162,7 @@ def test_nothing_to_do_is_a_reason(runs: Runs) -> None:
 
 @pytest.mark.parametrize(
     ("number", "said"),
-    [(errno.ENOSPC, "The disk is full"), (errno.EACCES, "No right to write"), (errno.EROFS, "No right")],
+    [(errno.ENOSPC, "The disk is full"), (errno.EACCES, "Permission denied"), (errno.EROFS, "Permission denied")],
 )
 def test_a_disk_that_takes_nothing_more_is_said(runs: Runs, number: int, said: str) -> None:
     runs.act = failing(OSError(number, "os words", "/films/out/x"))
@@ -232,7 +232,7 @@ def test_a_stage_without_its_input_says_which(runs: Runs) -> None:
     [
         ("{", "is damaged"),
         ("[]", "is damaged"),
-        ('{"schema_version": 7}', "schema version 7, this program knows versions 1 to 2"),
+        ('{"schema_version": 7}', "schema version 7; this program supports versions 1 to 2"),
         ('{"schema_version": 1, "speech_seconds": -1, "segments": []}', "speech_seconds"),
         ('{"schema_version": 1, "speech_seconds": 1, "segments": [], "more": 1}', "more"),
     ],
@@ -268,7 +268,7 @@ def test_a_path_that_leaves_the_job_is_refused(runs: Runs) -> None:
         assert context.path("silero-vad/result.json").is_file()
         (context.folder / "link").symlink_to("/etc")
         for path in ("../other/job.json", "/etc/passwd", "link/passwd"):
-            with pytest.raises(StageError, match="leaves the job's folder"):
+            with pytest.raises(StageError, match="leads out of the job's folder"):
                 context.path(path)
             refused.append(path)
 
@@ -322,7 +322,7 @@ def test_a_gpu_that_was_counted_on_in_vain_is_a_warning(
     runs.environment = runs.environment.model_copy(update={"gpu_services": shared})
     runs.again()
     assert list(runs.record.warnings) == [
-        f"It runs on CPU, though a GPU is meant for it (DEVICE={wanted}): there is none."
+        f"It runs on CPU although a GPU was expected (DEVICE={wanted}): there is none."
     ]
     on_device(wanted, CARD)
     runs.again(force=True)

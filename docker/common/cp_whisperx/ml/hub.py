@@ -1,8 +1,8 @@
-"""Models of a hub: what the prefetch brought into the model cache, and where it lies.
+"""Models from a hub: which ones the prefetch has downloaded into the model cache, and their paths.
 
-MODELS_SOURCE=hub in a worker's environment turns them on. The prefetch (docker/prefetch) notes in MODEL_CACHE/hub.json
-which commit of each repository is whole; stages open the files of that commit by path, so no library ever asks a hub.
-Needs no numpy: the prefetch uses this module too.
+MODELS_SOURCE=hub in a worker's environment turns them on. The prefetch (docker/prefetch) lists the complete commit of
+each repository in MODEL_CACHE/hub.json; stages open its files by path, so that no library contacts a hub. Works without
+numpy, because the prefetch uses this module too.
 """
 
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ from cp_whisperx.errors import StageError
 from cp_whisperx.files import read_document
 
 FILL_AGAIN: Final = "make models STACK=..."
-"""Fills the model cache anew. `make up` does not where no input has changed: Pulumi does not look into the cache."""
+"""Refills the model cache. `make up` does so only if an input has changed: Pulumi does not look into the cache."""
 _WAY_OUT: Final = (
-    f"Run `{FILL_AGAIN}`: it fills the model cache anew, less what `models.leaveOut` names; "
+    f"Run `{FILL_AGAIN}`: it refills the model cache, except for `models.leaveOut`; "
     "or choose `models.source: packaged`."
 )
 
 
 class HubEnvironment(BaseSettings):
-    """Where models come from and lie; each field is an environment variable of the same name in upper case."""
+    """The source and place of models; each field is an environment variable of the same name in upper case."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", alias_generator=str.upper, populate_by_name=True, env_ignore_empty=True
@@ -39,37 +39,37 @@ class HubEnvironment(BaseSettings):
 
 
 class HubModel(Part):
-    """A repository of which one commit is whole in the cache."""
+    """A repository with one complete commit in the cache."""
 
     revision: str
-    """What the list of models asks for: a commit, or a branch that was looked up once."""
+    """The revision in the list of models: a commit, or a branch that was resolved once."""
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
     patterns: tuple[str, ...] = ()
-    """Which files were asked for; none: all."""
+    """Patterns of the files to download. Default: all files."""
     files: dict[str, NonNegativeInt]
     """Bytes of each file."""
 
 
 class AbsentModel(Part):
-    """A repository that the prefetch left out, because the stages can do without it."""
+    """A repository that the prefetch left out, because the stages have a fallback."""
 
     reason: str
     way_out: str
 
 
 class HubModels(Document):
-    """hub.json: what the prefetch brought. Renamed into place whole, so that what it names is there."""
+    """hub.json: the models that the prefetch has downloaded. Written atomically, after the files that it lists."""
 
     models: dict[str, HubModel] = Field(default_factory=dict)
     absent: dict[str, AbsentModel] = Field(default_factory=dict)
 
 
 class ModelAbsent(StageError):  # noqa: N818 - reads as what happened
-    """A model of the hub is not in the cache; a stage that can do without it catches this."""
+    """A hub model is not in the cache; a stage with a fallback catches this."""
 
 
 def from_hub() -> bool:
-    """Whether models of the hub are to be used where there are any."""
+    """Whether to use hub models where possible."""
     return load_settings(HubEnvironment).models_source == "hub"
 
 
@@ -79,7 +79,7 @@ def torch_is_here() -> bool:
 
 
 def uses_torch_models() -> bool:
-    """Whether the hub's models that need torch are to be used: images without it do with the packaged ones."""
+    """Whether to use hub models that need torch: images without torch use the packaged models."""
     return from_hub() and torch_is_here()
 
 
@@ -89,23 +89,23 @@ def hub_list(cache: Path) -> Path:
 
 
 def read_hub_models(cache: Path) -> HubModels:
-    """What the prefetch brought into a model cache: nothing where it never ran; StageError for a damaged list."""
+    """The content of hub.json, empty if there is no such file; raises StageError if it is damaged."""
     path = hub_list(cache)
     return read_document(path, HubModels, f"Remove {path}, then run `{FILL_AGAIN}`.") if path.exists() else HubModels()
 
 
 def repository_folder(hub_cache: Path, repository: str) -> Path:
-    """Where huggingface_hub puts all that it has of a repository."""
+    """The folder of a repository in huggingface_hub's cache."""
     return hub_cache / f"models--{repository.replace('/', '--')}"
 
 
 def snapshot_folder(hub_cache: Path, repository: str, commit: str) -> Path:
-    """Where huggingface_hub puts the files of a commit."""
+    """The folder of a commit in huggingface_hub's cache."""
     return repository_folder(hub_cache, repository) / "snapshots" / commit
 
 
 def lacking_files(folder: Path, files: Mapping[str, int]) -> list[str]:
-    """The files, given with their sizes in bytes, that are not in a snapshot's folder or have another size."""
+    """The names of the files that are missing in a snapshot's folder or have another size; `files` has the bytes."""
     return [name for name, size in files.items() if not _has_size(folder / name, size)]
 
 
@@ -116,7 +116,7 @@ def _has_size(path: Path, size: int) -> bool:
 def snapshot(repository: str) -> Path:
     """The folder with the files of a hub model.
 
-    Raises ModelAbsent, with the reason, where the prefetch did not bring it; StageError where files of it have gone.
+    Raises ModelAbsent, with the reason, if the prefetch has not downloaded it; StageError if files of it are missing.
     """
     environment = load_settings(HubEnvironment)
     listed = read_hub_models(environment.model_cache)
@@ -141,7 +141,7 @@ def _absent(repository: str, environment: HubEnvironment, left_out: AbsentModel 
 
 
 def hub_version(*repositories: str) -> str:
-    """The commits of hub models, for the key of a result; `absent` for one that is not there."""
+    """The commits of hub models, for the key of a result; `absent` for a missing one."""
     models = read_hub_models(load_settings(HubEnvironment).model_cache).models
     found = (models[name].commit if name in models else "absent" for name in repositories)
     return " ".join(f"{name}@{commit}" for name, commit in zip(repositories, found, strict=True))
@@ -153,5 +153,5 @@ def whisper_repository(name: str) -> str:
 
 
 def whisper_snapshot(name: str) -> Path:
-    """The folder of a Whisper model, as `faster_whisper.WhisperModel` takes it; ModelAbsent where it is not there."""
+    """The folder of a Whisper model for `faster_whisper.WhisperModel`; raises ModelAbsent if it is not in the cache."""
     return snapshot(whisper_repository(name))

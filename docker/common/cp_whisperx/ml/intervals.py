@@ -1,4 +1,4 @@
-"""Stretches of time as pairs of seconds, and what is done with them."""
+"""Intervals of time as pairs of seconds, and operations on them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,10 +10,10 @@ Interval = tuple[float, float]
 
 
 def above(scores: NDArray[np.float32], step: float, onset: float, offset: float) -> list[Interval]:
-    """Stretches that begin where a score reaches `onset` and end where one falls below `offset`.
+    """Intervals that begin when a score reaches `onset` and end when a score falls below `offset`.
 
-    Two thresholds, so that a score which trembles around one of them does not cut a word in two.
-    `step` is the length of one score in seconds.
+    With two thresholds (hysteresis), a score that fluctuates around one of them does not split a word.
+    `step` is the duration of one score in seconds.
     """
     found: list[Interval] = []
     start: int | None = None
@@ -29,7 +29,7 @@ def above(scores: NDArray[np.float32], step: float, onset: float, offset: float)
 
 
 def joined(intervals: Iterable[Interval], gap: float) -> list[Interval]:
-    """Intervals in order of time, with those made one that are at most `gap` seconds apart or overlap."""
+    """The intervals in order of time; those that overlap or are at most `gap` seconds apart are merged."""
     result: list[Interval] = []
     for start, end in sorted(intervals):
         if result and start - result[-1][1] <= gap:
@@ -45,12 +45,12 @@ def at_least(intervals: Iterable[Interval], seconds: float) -> list[Interval]:
 
 
 def widened(intervals: Iterable[Interval], seconds: float, duration: float) -> list[Interval]:
-    """Intervals with `seconds` more on either side, within the film and made one where they now meet."""
+    """The intervals with `seconds` added on either side, clipped to the film, and merged if they overlap."""
     return joined(((max(0.0, start - seconds), min(duration, end + seconds)) for start, end in intervals), 0.0)
 
 
 def grouped(intervals: Iterable[Interval], longest: float, gap: float) -> list[Interval]:
-    """Neighbours put together into stretches of at most `longest` seconds, over pauses of at most `gap` seconds.
+    """Merges neighbours with pauses of at most `gap` seconds into intervals of at most `longest` seconds.
 
     An interval that is longer than `longest` by itself stays whole.
     """
@@ -64,7 +64,7 @@ def grouped(intervals: Iterable[Interval], longest: float, gap: float) -> list[I
 
 
 def without(intervals: Iterable[Interval], others: Iterable[Interval]) -> list[Interval]:
-    """What is left of the intervals, in order of time, where the others are taken away."""
+    """The intervals minus the others, in order of time."""
     gone = joined(others, 0.0)
     result: list[Interval] = []
     for start, end in intervals:

@@ -1,4 +1,4 @@
-"""Model files: where they lie, and how they are opened. Only the `models` image brings them."""
+"""Packaged model files, which come from the `models` image."""
 
 import json
 import os
@@ -10,17 +10,17 @@ from cp_whisperx.errors import StageError
 from cp_whisperx.ml.hub import FILL_AGAIN
 from cp_whisperx.stage import StageSettings
 
-_WAY_OUT = f"Run `{FILL_AGAIN}`: it puts what is missing or damaged back into the model cache."
+_WAY_OUT = f"Run `{FILL_AGAIN}`: it restores missing and damaged files in the model cache."
 
 
 class ModelSettings(StageSettings):
-    """What every stage with a model lets the user set."""
+    """Settings of every stage with a model."""
 
-    threads: int = Field(default=2, ge=1, le=64, description="Processor threads that a model of this stage may use.")
+    threads: int = Field(default=2, ge=1, le=64, description="CPU threads for this stage's models.")
 
 
 def model_path(relative: str) -> Path:
-    """The path of a model file or folder below MODEL_CACHE; StageError where it is not there."""
+    """The path of a model file or folder in MODEL_CACHE; raises StageError if it is missing."""
     path = _cache_folder() / relative
     if not path.exists():
         raise StageError(f"The model {path} is missing (MODEL_CACHE={_cache_folder()}).", _WAY_OUT)
@@ -28,7 +28,7 @@ def model_path(relative: str) -> Path:
 
 
 def model_version(relative: str) -> str:
-    """The hashes of the packaged files of a model, for the key of a result; empty for a model from elsewhere."""
+    """The hashes of a packaged model's files, for the key of a result; empty for a model that is not packaged."""
     try:
         packaged: dict[str, str] = json.loads((_cache_folder() / "packaged.json").read_text())
     except FileNotFoundError:
@@ -41,5 +41,5 @@ def _cache_folder() -> Path:
 
 
 def damaged_model(path: Path, error: Exception) -> StageError:
-    """The error for a model file that is there and cannot be used."""
+    """The error for a model file that exists and cannot be opened."""
     return StageError(f"The model {path} cannot be opened: {error}.", _WAY_OUT)

@@ -13,10 +13,10 @@ from cp_whisperx.ml.models import damaged_model, model_path
 from cp_whisperx.stage import StageSettings
 
 KINDS: Final = ("PERSON", "ORG", "GPE", "LOC", "FAC")
-"""The kinds of names that are kept: people, organisations, states and towns, landscapes, buildings."""
+"""The entity types to keep: people, organisations, states and towns, landscapes, buildings."""
 
 _UNUSED: Final = ("tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
-"""Parts of the model that finding names does without."""
+"""Components of the model that named entity recognition does not need."""
 
 Entities = Mapping[str, Sequence[str]]
 """Names by kind."""
@@ -34,7 +34,7 @@ class NameSettings(StageSettings):
 
 @cache
 def load_language(name: str) -> Language:
-    """A spaCy model of the cache, loaded once in the life of a worker; StageError where it is missing or damaged."""
+    """A spaCy model from the cache, loaded once per worker; raises StageError if it is missing or damaged."""
     path = model_path(f"spacy/{name}")
     try:
         return spacy.load(path, exclude=_UNUSED)
@@ -44,7 +44,7 @@ def load_language(name: str) -> Language:
 
 @cache
 def common_words(name: str) -> frozenset[str]:
-    """The words in lower case that a spaCy model of the cache knows; StageError where it is missing or damaged.
+    """The vocabulary of a spaCy model in lower case; raises StageError if the model is missing or damaged.
 
     Read from the file, not from the loaded model: that one adds every word that it meets.
     """
@@ -57,7 +57,7 @@ def common_words(name: str) -> frozenset[str]:
 
 
 def find_names(language: Language, texts: Iterable[str]) -> list[tuple[str, str]]:
-    """Kind and name of all that the texts name, in order."""
+    """The type and the text of each named entity, in order."""
     return [
         (entity.label_, " ".join(entity.text.split()))
         for document in language.pipe(texts)
@@ -67,7 +67,7 @@ def find_names(language: Language, texts: Iterable[str]) -> list[tuple[str, str]
 
 
 def by_kind(names: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    """Names by kind, each once, kinds in a fixed order, names in the order in which they came."""
+    """The names by type without duplicates: types in a fixed order, names in order of appearance."""
     collected: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}
     for kind, name in names:
         collected[kind][name] = None

@@ -1,4 +1,4 @@
-"""ONNX models, opened for processors."""
+"""ONNX models, opened for the CPU."""
 
 from functools import cache
 
@@ -9,9 +9,9 @@ from cp_whisperx.ml.models import damaged_model, model_path
 
 @cache
 def open_model(relative: str, threads: int) -> onnxruntime.InferenceSession:
-    """An ONNX model of the cache, opened once in the life of a worker.
+    """An ONNX model from the cache, opened once per worker.
 
-    Raises StageError for a file that is missing or damaged.
+    Raises StageError if the file is missing or damaged.
     """
     path = model_path(relative)
     options = onnxruntime.SessionOptions()

@@ -1,4 +1,4 @@
-"""Libraries that tell their users' programs more than a reader of the log wants while they are loaded."""
+"""Silences libraries that print or log too much while they are loaded."""
 
 import contextlib
 import io
@@ -14,12 +14,11 @@ _TALKATIVE: Final = ("lightning", "lightning.pytorch", "lightning_fabric", "pyto
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Keeps warnings, plain output and the notes of talkative libraries out of the log while the block runs.
+    """Suppresses warnings, prints and info messages of libraries while the block runs. Errors are raised as usual.
 
-    pyannote prints that models made by older versions may do bad things, which they do not: the versions are locked.
-    Errors are raised as ever.
+    pyannote warns that models from older versions may misbehave; the versions are locked, so this does not apply.
     """
-    # matplotlib, which pyannote imports, complains where it cannot write beside the shared models.
+    # matplotlib, which pyannote imports, warns if it cannot write next to the shared models.
     os.environ.setdefault("MPLCONFIGDIR", f"{tempfile.gettempdir()}/matplotlib")
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,6 +1,6 @@
-"""What Whisper says where nobody speaks: lines of the subtitles that it learned from.
+"""Phrases that Whisper hallucinates in silence: lines of the subtitles that it was trained on.
 
-By Barański and others, Investigation of Whisper ASR Hallucinations Induced by Non-Speech Audio (ICASSP 2025), and the
+From Barański and others, Investigation of Whisper ASR Hallucinations Induced by Non-Speech Audio (ICASSP 2025), and the
 reports in github.com/openai/whisper/discussions/928. Only a whole stretch of text counts: a character may
 thank somebody.
 """
@@ -27,11 +27,11 @@ _PHRASES: Final = (
     r"[\[(*][^\])*]*[\])*]",
     r"\W+",
 )
-"""Besides the phrases: a sound in brackets, and notes or dots without a letter."""
+"""In addition to the phrases: a noise in brackets, and notes or dots without a letter."""
 _STOCK: Final = re.compile("|".join(_PHRASES), re.IGNORECASE)
 
 
 def is_stock_phrase(text: str) -> bool:
-    """Whether a stretch of text is nothing but such lines, once or several times."""
+    """Whether a segment consists of such phrases only, once or several times."""
     sentences = [part.strip(" .!…") for part in re.split(r"(?<=[.!?…])\s+", text.strip())]
     return all(_STOCK.fullmatch(part) for part in sentences if part)

@@ -1,4 +1,4 @@
-"""What is done when a graphics card is too full for a model of torch: smaller batches, then the processor."""
+"""Out of GPU memory with a torch model: smaller batches, then the CPU."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ class TorchStep:
 
     device: Device
     batch: int
-    """Pieces that are computed at a time."""
+    """Batch size."""
 
     def __str__(self) -> str:
         """For people: `batches of 8 on cuda:0 (NVIDIA L4)`."""
@@ -29,7 +29,7 @@ class TorchStep:
 
 
 def steps_down(device: Device, batch: int, *, allow_cpu: bool) -> Iterator[TorchStep]:
-    """The largest batch, then half and half again, then the processor where that is another device and allowed."""
+    """The largest batch, then halved down to 1, then the CPU if `device` is a GPU and `allow_cpu` is set."""
     size = batch
     while size >= 1:
         yield TorchStep(device, size)
@@ -40,19 +40,19 @@ def steps_down(device: Device, batch: int, *, allow_cpu: bool) -> Iterator[Torch
 
 @dataclass
 class Room:
-    """The room that a model of torch has, for one job: what was made smaller once stays so until the job ends."""
+    """Runs a torch model within the memory, for one job: a reduced batch or a change of device lasts for the job."""
 
     steps: list[TorchStep]
     move: Callable[[str], None]
-    """Moves the model to a device, by torch's name for it."""
+    """Moves the model to a device, given as torch names it, such as `cuda:0`."""
     context: Context[Any]
-    """The job, which is told what was made smaller."""
+    """The job that gets the warnings."""
     _place: str = field(default="", init=False)
 
     def compute(self, work: Callable[[int], T]) -> T:
-        """The result of the work, which is given the size of a batch, and done anew wherever the memory was too small.
+        """The result of `work`, which gets the batch size and is retried with a smaller step when out of memory.
 
-        Raises OutOfMemoryError where nothing can be made smaller any more.
+        Raises OutOfMemoryError if the smallest step fails.
         """
         return with_backoff(
             tuple(self.steps),
@@ -72,18 +72,18 @@ class Room:
 
     def _give_way(self, failed: TorchStep, following: TorchStep, _error: str) -> None:
         self.steps = self.steps[self.steps.index(following) :]
-        self.context.warn(f"The memory does not suffice for {failed}: it goes on with {following}.")
+        self.context.warn(f"Not enough memory for {failed}: continuing with {following}.")
         if failed.device.kind == "cuda":
-            # What torch keeps for later is of no use to a smaller batch.
+            # Blocks in torch's cache are too large to be reused for a smaller batch.
             sys.modules["torch"].cuda.empty_cache()
         if following.device != failed.device:
             self.context.computes_on(following.device)
 
 
 def keep_to_share(device: Device) -> None:
-    """Lets torch have no more of a card than this worker's share: what it wants beyond is an error of torch's own.
+    """Limits torch to this worker's share of the GPU's memory; beyond it torch raises its out-of-memory error.
 
-    What CUDA itself takes for each process, some hundred MiB, comes on top.
+    The CUDA context of the process, some hundred MiB, comes on top.
     """
     if device.kind == "cuda" and device.share_megabytes is not None:
         share = min(1.0, device.share_megabytes / device.memory_megabytes)
@@ -91,14 +91,14 @@ def keep_to_share(device: Device) -> None:
 
 
 def give_memory_back() -> None:
-    """Gives others what torch keeps of a card for later; models stay there. Does nothing where torch was not used."""
+    """Releases the GPU memory in torch's cache to other processes. Models stay loaded. No-op if torch was not used."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
 
 def room_for(context: Context[Any], batch: int, move: Callable[[str], None]) -> Room:
-    """The room on the device of this worker, at the start of a job."""
+    """A Room on this worker's device, for a new job; `batch` is the largest batch size."""
     device = device_in_use()
     context.computes_on(device)
     steps = steps_down(device, batch, allow_cpu=load_settings(Environment).allow_cpu)

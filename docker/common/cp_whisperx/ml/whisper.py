@@ -1,4 +1,4 @@
-"""Whisper, fed with the stretches in which somebody speaks."""
+"""Whisper, applied to the speech segments only."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from cp_whisperx.ml.sound import Sound
 from cp_whisperx.ml.stock_phrases import is_stock_phrase
 
 _PAD: Final = 0.1
-"""Seconds around a stretch of speech, so that its first and last sound are whole."""
+"""Seconds added around a stretch of speech, so that its first and last sounds are complete."""
 _PAUSE: Final = 2.0
-"""Seconds of silence that may lie within a piece."""
+"""Maximum seconds of silence within a chunk."""
 _BLOCK: Final = 600.0
 """Seconds of film that are in memory at once."""
 _BETWEEN_WORDS: Final = 0.4
-"""Seconds by which the times of words may be off."""
+"""Maximum error of word timestamps in seconds."""
 _WORTH_HEARING_AGAIN: Final = 1.2
-"""Seconds of speech without a word in them that mean that something was passed over."""
+"""Seconds of speech without any word from which on it counts as skipped."""
 _COMPRESSION: Final = 2.4
 _LOG_PROBABILITY: Final = -1.0
-"""Whisper's own limits: text that compresses better repeats itself, text less probable is a guess."""
+"""Whisper's own limits: text that compresses better is repetitive, text that is less probable is a guess."""
 _LANGUAGE_SAMPLES: Final = 5
 
 
 @dataclass(frozen=True)
 class HeardWord:
-    """A word as Whisper gives it: with the space that stands before it, if any."""
+    """A word from Whisper, with its leading space, if any."""
 
     start: float
     end: float
@@ -39,7 +39,7 @@ class HeardWord:
 
 @dataclass(frozen=True)
 class Heard:
-    """A stretch of text as Whisper cuts it."""
+    """A segment of text from Whisper."""
 
     words: tuple[HeardWord, ...]
 
@@ -55,7 +55,7 @@ class Heard:
 
 
 def find_language(model: WhisperModel, sound: Sound, speech: Sequence[Interval]) -> str:
-    """The language that is spoken most surely in samples from all over the film, as ISO 639-1 code."""
+    """The most probable language over samples from the whole film, as ISO 639-1 code."""
     pieces = grouped(speech, 30.0, _PAUSE)
     samples = pieces[:: max(1, -(-len(pieces) // _LANGUAGE_SAMPLES))]
     votes: dict[str, float] = {}
@@ -68,14 +68,14 @@ def find_language(model: WhisperModel, sound: Sound, speech: Sequence[Interval])
 
 @dataclass(frozen=True)
 class Hearing:
-    """How speech is turned into text."""
+    """How speech is transcribed."""
 
     language: str
     task: str
     beam_size: int
     batch_size: int
     piece_seconds: float
-    """Whisper hears pieces of at most this length; it passes over the end of long ones."""
+    """Maximum length of a chunk; Whisper skips the end of longer ones."""
     hotwords: str | None
     """Names to expect."""
 
@@ -93,10 +93,10 @@ class Hearing:
 def transcribe(
     model: WhisperModel, sound: Sound, speech: Sequence[Interval], hearing: Hearing, progress: Callable[[float], None]
 ) -> list[Heard]:
-    """The text of all stretches of speech, in order of time.
+    """The text of all speech, in order of time.
 
-    The pieces are heard in batches, which is fast and sometimes passes over a sentence or falls into a loop. What came
-    out so is found by its figures, and by phrases that nobody says in a film, and heard again by itself.
+    Transcribes chunks in batches, which is fast and sometimes skips a sentence or gets into a loop. Such chunks are
+    detected by their statistics, and by typical hallucinations, and are transcribed again one by one.
     """
     pieces = grouped(widened(speech, _PAD, sound.duration), hearing.piece_seconds, _PAUSE)
     result: list[Heard] = []
@@ -112,7 +112,7 @@ def transcribe(
 
 
 def passed_over(speech: Iterable[Interval], heard: Sequence[Heard]) -> list[Interval]:
-    """The parts of speech of which no text came out."""
+    """The parts of speech without any text."""
     words = [(word.start - _BETWEEN_WORDS, word.end + _BETWEEN_WORDS) for stretch in heard for word in stretch.words]
     return at_least(without(speech, words), _WORTH_HEARING_AGAIN)
 
@@ -151,7 +151,7 @@ def _hear_alone(model: WhisperModel, sound: Sound, piece: Interval, hearing: Hea
 
 
 def _trusted(segments: Iterable[Any], origin: float) -> Iterator[Heard]:
-    """Segments of faster-whisper whose figures are good, with times counted from the start of the film."""
+    """The segments of faster-whisper with good statistics, with times from the start of the film."""
     for segment in segments:
         repeats = segment.compression_ratio > _COMPRESSION
         if segment.words and not repeats and segment.avg_logprob >= _LOG_PROBABILITY:
@@ -159,7 +159,7 @@ def _trusted(segments: Iterable[Any], origin: float) -> Iterator[Heard]:
 
 
 def _words(words: Sequence[Any], origin: float) -> Iterator[HeardWord]:
-    """Words with times that do not run backwards."""
+    """The words with monotonic times."""
     ends = [0.0, *(word.end for word in words)]
     for word, (before, end) in zip(words, pairwise(ends), strict=True):
         start = max(word.start, min(before, end))

@@ -1,4 +1,4 @@
-"""The Whisper model of a worker: chosen by settings and hardware, a smaller one where the memory does not suffice."""
+"""The Whisper model of a worker: chosen by settings and hardware, a smaller one when out of memory."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from cp_whisperx.whisper_choice import DEFAULT_COMPUTE_TYPES, Recommendation, Wh
 T = TypeVar("T")
 
 AUTO: Final = "auto"
-"""What is set where the hardware decides."""
+"""The setting that lets the hardware decide."""
 _log: Final = logging.getLogger("cp_whisperx.whisper")
 
 
@@ -33,22 +33,21 @@ class WhisperSettings(ModelSettings):
     whisper_model: str = Field(
         default=AUTO,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Model to use, by its name in the model cache (large-v3, medium, base); auto: the one there that "
-        "suits the hardware best.",
+        description="Name of a model in the model cache (large-v3, medium, base); auto: the cached model that suits "
+        "the hardware best.",
     )
     whisper_compute_type: Literal["auto", "int8", "int8_float16", "int8_float32", "float16", "float32"] = Field(
         default=AUTO,
-        description="Number format of the model's weights while it computes; auto: float16 on a GPU, int8 on a "
-        "processor.",
+        description="Number format of the model's weights (quantization); auto: float16 on a GPU, int8 on the CPU.",
     )
-    whisper_beam_size: int = Field(default=5, ge=1, le=20, description="Wordings that are followed at a time.")
+    whisper_beam_size: int = Field(default=5, ge=1, le=20, description="Beam width.")
 
 
 def steps_for(settings: WhisperSettings, batch_size: int = 0) -> tuple[WhisperStep, ...]:
-    """The ways to run Whisper here, from the one that settings and hardware choose to those that need less memory.
+    """The ways to run Whisper here: first by settings and hardware, then with less and less memory.
 
-    After the last one on a GPU come those on the processor, where ALLOW_CPU lets them. A batch of 0 pieces is chosen by
-    the hardware. Raises StageError where no device may be used.
+    The CPU follows the GPU if ALLOW_CPU is set. `batch_size` 0: chosen by the hardware. Raises StageError if no allowed
+    device is usable.
     """
     environment = load_settings(Environment)
     device, available = device_in_use(), available_models()
@@ -68,7 +67,7 @@ def _first_step(settings: WhisperSettings, batch_size: int, device: Device, best
     can_do = _compute_types(device)
     suitable = next((each for each in DEFAULT_COMPUTE_TYPES[device.kind] if each in can_do), "default")
     compute_type = settings.whisper_compute_type
-    # What was set for a GPU may be nothing for the processor that has to take its place.
+    # A format set for the GPU may not work on the CPU that replaces it.
     takes_place = bool(device.reason) and compute_type not in can_do
     return WhisperStep(
         device=device.kind,
@@ -85,10 +84,10 @@ def _compute_types(device: Device) -> frozenset[str]:
 
 
 def load_model(name: str, compute_type: str, threads: int, device: DeviceKind = "cpu", index: int = 0) -> WhisperModel:
-    """A Whisper model of the cache.
+    """Loads a Whisper model from the cache.
 
-    Raises StageError for a model that is missing or damaged, and for a device or number format that it cannot use; the
-    library's own error where the memory does not suffice.
+    Raises StageError if the model is missing or damaged, or the device or number format cannot be used; the library's
+    own error if it runs out of memory.
     """
     folder = model_folder(name)
     try:
@@ -111,7 +110,7 @@ def _unusable(folder: Path, compute_type: str, device: DeviceKind, error: Except
     text = str(error)
     if "compute type" in text:
         return StageError(
-            f"WHISPER_COMPUTE_TYPE={compute_type} is not for this device ({device}): {text}",
+            f"WHISPER_COMPUTE_TYPE={compute_type} does not work on this device ({device}): {text}",
             "Set WHISPER_COMPUTE_TYPE to auto.",
         )
     if device == "cuda" and any(name in text.lower() for name in ("cuda", "cublas", "cudnn")):
@@ -123,16 +122,16 @@ def _unusable(folder: Path, compute_type: str, device: DeviceKind, error: Except
 
 
 _loaded: dict[tuple[WhisperStep, Path], WhisperModel] = {}
-"""The model in use, by its step without a batch and its folder: one at a time, kept from job to job.
+"""The loaded model, by its step without batch size and by its folder: one at a time, kept between jobs.
 
-The folder of a hub's model is another one when the prefetch has brought another commit.
+The folder of a hub model changes with its commit.
 """
 
 
 def model_for(step: WhisperStep) -> WhisperModel:
-    """The model of a step; another one that was in use is given up first.
+    """The model of a step; unloads another model first.
 
-    Raises ModelTooLargeError where the memory does not suffice, else as load_model does.
+    Raises ModelTooLargeError if it does not fit into memory, and the errors of load_model.
     """
     key = (replace(step, batch_size=0), model_folder(step.model))
     if key not in _loaded:
@@ -143,32 +142,32 @@ def model_for(step: WhisperStep) -> WhisperModel:
 
 
 def load_first(steps: Sequence[WhisperStep]) -> None:
-    """Loads the model of the first step, before a job asks for it; where it is too large, each job sees to that."""
+    """Loads the model of the first step before the first job. Out of memory is only logged: each job handles it."""
     _log.info("Whisper: %s", steps[0])
     try:
         model_for(steps[0])
     except Exception as error:
         if not means_out_of_memory(error):
             raise
-        _log.warning("the memory does not suffice for %s: %s", steps[0], error)
+        _log.warning("not enough memory for %s: %s", steps[0], error)
 
 
 def within_memory(context: Context[Any], steps: Sequence[WhisperStep], work: Callable[[WhisperStep], T]) -> T:
-    """What the work makes of the first step for which the memory suffices; the job tells where, and what was given up.
+    """The result of `work` for the first step that fits into memory; the job records the device and a warning.
 
-    Raises OutOfMemoryError where it suffices for none.
+    Raises OutOfMemoryError if no step fits.
     """
 
     def report(step: WhisperStep, following: WhisperStep, _error: str) -> None:
-        context.warn(f"The memory does not suffice for {step}: it goes on with {following}.")
+        context.warn(f"Not enough memory for {step}: continuing with {following}.")
         if following.device != step.device:
             context.computes_on(processor())
 
     context.computes_on(device_in_use())
     if context.settings.whisper_compute_type not in (AUTO, steps[0].compute_type):
         context.warn(
-            f"WHISPER_COMPUTE_TYPE={context.settings.whisper_compute_type} is not for this device: it goes on with "
-            f"{steps[0]}."
+            f"WHISPER_COMPUTE_TYPE={context.settings.whisper_compute_type} does not work on this device: continuing "
+            f"with {steps[0]}."
         )
     return with_backoff(steps, work, means_out_of_memory, report, _is_same_model)
 

@@ -1,4 +1,4 @@
-"""The Whisper models of the cache: packaged ones below whisper/, and those that the prefetch brought from a hub."""
+"""The Whisper models in the cache: packaged ones in whisper/, and those that the prefetch downloaded from a hub."""
 
 from pathlib import Path
 
@@ -23,9 +23,9 @@ def available_models() -> frozenset[str]:
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a model: the hub's where models come from there, else the packaged one.
+    """The folder of a model: the hub's if hub models are used, else the packaged one.
 
-    Raises StageError where it is in neither.
+    Raises StageError if there is neither.
     """
     if _is_from_hub(name) or (from_hub() and not _is_packaged(name)):
         return whisper_snapshot(name)
@@ -34,7 +34,7 @@ def model_folder(name: str) -> Path:
 
 
 def weights_name(name: str) -> str:
-    """What a result says it was made with: the name of a packaged model, the repository and the commit of a hub's."""
+    """The model's name in results: the name of a packaged model, or the repository and the commit of a hub model."""
     return hub_version(whisper_repository(name)) if _is_from_hub(name) else name
 
 

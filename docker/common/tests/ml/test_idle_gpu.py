@@ -22,10 +22,10 @@ def card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_is_told_with_the_models_that_would_use_the_card() -> None:
     assert idle_gpu() == (
-        "The packaged models compute on the processor, and cuda:0 (NVIDIA L4) is left idle: MODELS_SOURCE=packaged. "
-        "Set models.source to hub, whose models use the GPU."
+        "The packaged models run on the CPU, and cuda:0 (NVIDIA L4) stays idle: MODELS_SOURCE=packaged. "
+        "Set models.source to hub: its models use the GPU."
     )
-    assert idle_gpu(ABSENT).endswith("is left idle: The model is not there: there is no token. Set one.")
+    assert idle_gpu(ABSENT).endswith("stays idle: The model is not there: there is no token. Set one.")
 
 
 def test_it_is_told_that_torch_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

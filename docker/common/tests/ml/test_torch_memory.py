@@ -73,8 +73,7 @@ def test_batches_are_halved_until_they_fit_and_stay_small_for_the_job(card: Full
     assert room.compute(card.work) == "done"
     assert card.tried == [("cuda:0", 8), ("cuda:0", 4), ("cuda:0", 2)]
     assert card.told[-1] == (
-        "The memory does not suffice for batches of 4 on cuda:0 (NVIDIA L4): "
-        "it goes on with batches of 2 on cuda:0 (NVIDIA L4)."
+        "Not enough memory for batches of 4 on cuda:0 (NVIDIA L4): continuing with batches of 2 on cuda:0 (NVIDIA L4)."
     )
     assert card.emptied == 2
     room.compute(card.work)
@@ -85,12 +84,12 @@ def test_where_not_even_one_piece_fits_the_processor_takes_over(card: FullCard) 
     card.fits = 0
     assert card.room().compute(card.work) == "done"
     assert card.tried[-1] == ("cpu", 4)
-    assert card.told[-1].endswith("it goes on with batches of 4 on cpu.")
+    assert card.told[-1].endswith("continuing with batches of 4 on cpu.")
 
 
 def test_without_leave_for_the_processor_it_ends(card: FullCard) -> None:
     card.fits = 0
-    with pytest.raises(OutOfMemoryError, match="not even for batches of 1 on cuda:0"):
+    with pytest.raises(OutOfMemoryError, match="even for batches of 1 on cuda:0"):
         card.room(allow_cpu=False).compute(card.work)
     assert card.place == "cuda:0"
 
@@ -135,7 +134,7 @@ def test_a_model_that_does_not_fit_goes_to_the_processor_at_once(card: FullCard)
     assert card.room().compute(card.work) == "done"
     assert card.moves == ["cuda:0", "cpu"]
     assert card.tried == [("cpu", 4)]
-    with pytest.raises(OutOfMemoryError, match="not even for batches of 8 on cuda:0"):
+    with pytest.raises(OutOfMemoryError, match="even for batches of 8 on cuda:0"):
         card.room(allow_cpu=False).compute(card.work)
 
 

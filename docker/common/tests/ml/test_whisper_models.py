@@ -1,4 +1,4 @@
-"""Which Whisper model is chosen and loaded, and what happens where the memory does not suffice."""
+"""Which Whisper model is chosen and loaded, and what happens when out of memory."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -223,7 +223,7 @@ def test_a_full_card_at_the_start_is_left_to_the_jobs(loads: Loads, caplog: pyte
     with pytest.raises(RuntimeError, match="out of memory"):
         load_model("base", "float16", 2, "cuda")
     load_first([WhisperStep("cuda", 0, "base", "float16", 8, 2)])
-    assert "the memory does not suffice for base as float16" in caplog.text
+    assert "not enough memory for base as float16" in caplog.text
     loads.errors["cuda"] = RuntimeError("Unsupported model binary version")
     with pytest.raises(StageError):
         load_first([WhisperStep("cuda", 0, "base", "float16", 8, 2)])
@@ -254,10 +254,10 @@ def test_a_job_tells_its_device_and_each_step_that_it_goes_down(
 
     assert within_memory(told, steps, work) == "text"
     assert warnings == [
-        f"The memory does not suffice for {step}: it goes on with {following}." for step, following in pairwise(steps)
+        f"Not enough memory for {step}: continuing with {following}." for step, following in pairwise(steps)
     ]
     assert devices == [CARD.title, "cpu"]
-    with pytest.raises(OutOfMemoryError, match="not even for base as float16 in batches of 1 on cuda:0"):
+    with pytest.raises(OutOfMemoryError, match="even for base as float16 in batches of 1 on cuda:0"):
         within_memory(told, steps[:2], work)
 
 
@@ -269,9 +269,11 @@ def test_a_job_tells_that_a_number_format_for_gpus_was_not_used(
     settings = WhisperSettings(whisper_compute_type="float16")
     told = replace(replace_hooks(context, warnings, []), settings=settings)
     within_memory(told, steps_for(settings), lambda _step: "text")
-    assert warnings == [
-        "WHISPER_COMPUTE_TYPE=float16 is not for this device: it goes on with base as int8 in batches of 4 on cpu."
-    ]
+    (warning,) = warnings
+    assert warning == (
+        "WHISPER_COMPUTE_TYPE=float16 does not work on this device: "
+        "continuing with base as int8 in batches of 4 on cpu."
+    )
 
 
 def test_a_model_that_does_not_fit_is_loaded_once_for_all_its_batches(
