@@ -1,4 +1,7 @@
-/** A stack deployed by an earlier version keeps its containers and volumes with the current program. */
+/**
+ * A stack deployed by an earlier version keeps its containers and volumes with the current program. By URNs alone: what a
+ * change of inputs replaces, the goldens show.
+ */
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import earlier from "./golden/urns-before.json";

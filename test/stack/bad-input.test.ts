@@ -30,7 +30,7 @@ describe("a file that is not a film", () => {
     ["../../etc/passwd", /no film|outside/i],
     ["empty.mp4", /empty/i],
     ["text.mp4", /not a readable film/i],
-    ["truncated.mp4", /truncated or damaged/i],
+    ["truncated.mp4", /is truncated/],
     ["silent.mp4", /no audio/i],
   ])("%s is refused in words, and the stack goes on", async (name, message) => {
     const refused = await stack.application(["submit", "--wait", name], { expected: "failure" });

@@ -21,6 +21,20 @@ it("pulumi up --refresh brings back a container that was removed by hand, and on
   await stack.pulumi(["preview", "--expect-no-changes"]);
 });
 
+it("pulumi refresh notices what was removed by hand, and the next up creates it", async () => {
+  const before = await stack.deployment();
+  await docker(["rm", "--force", stack.containerName("queue"), stack.containerName("mux")]);
+  await docker(["volume", "rm", QUEUE]);
+  await stack.pulumi(["refresh", "--yes", "--skip-preview"]);
+  await stack.pulumi(["up", "--yes", "--skip-preview"]);
+  const after = await stack.deployment();
+  expect(services.filter((service) => before.containers[service] === after.containers[service])).toEqual(
+    services.filter((service) => !["queue", "mux"].includes(service)),
+  );
+  expect(await volumes()).toContain(QUEUE);
+  await stack.pulumi(["preview", "--expect-no-changes"]);
+});
+
 it("pulumi destroy keeps models, queue and films; make up uses them again", async () => {
   const jobs = stack.jobs();
   await stack.pulumi(["destroy", "--yes", "--skip-preview"]);

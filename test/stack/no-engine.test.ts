@@ -9,7 +9,8 @@ import { command } from "./command";
 import { services, Stack } from "./stack";
 
 const stack = new Stack();
-const NOWHERE = { DOCKER_HOST: "unix:///nowhere" };
+/** No engine, and no builder. */
+const NOWHERE = { DOCKER_HOST: "unix:///nowhere", BUILDX_CONFIG: "/nowhere" };
 
 let folder: string;
 beforeAll(() => { folder = mkdtempSync(path.join(tmpdir(), "no-engine-")); });
@@ -39,8 +40,12 @@ describe("a preview of stack gpu, which was never deployed", () => {
     return diagnostics.map(({ message }) => message).join("\n");
   }
 
-  it("shows the whole plan if there is no engine", async () => {
-    expect(await warnings(NOWHERE)).toMatch(/cannot be deployed yet:\n\n {2}The engine of this machine does not answer: .*nowhere.*; fix: /);
+  it("shows the whole plan if there is no engine, no builder and no registry", async () => {
+    const undo = stack.edit("Pulumi.gpu.yaml", (content) => `${content}\n  cp-whisperx:registry: 127.0.0.1:1\n`);
+    const shown = await warnings(NOWHERE);
+    undo();
+    expect(shown).toMatch(/cannot be deployed yet:\n\n {2}The engine of this machine does not answer: .*nowhere.*; fix: /);
+    expect(shown).toContain("The registry 127.0.0.1:1");
   });
 
   it("shows it if the engine hangs, and warns that it gave no answer", async () => {
@@ -57,7 +62,7 @@ describe("a preview of stack gpu, which was never deployed", () => {
 
 describe("a preview of the deployed stack", () => {
   it("assumes that nothing changed if there is no engine", async () => {
-    expect(await stack.preview({ env: NOWHERE })).toEqual({ images: [], containers: [], others: ["pulumi:providers:docker engine"] });
+    expect(await stack.preview({ env: NOWHERE })).toMatchObject({ images: [], containers: [], others: ["pulumi:providers:docker engine"] });
   });
 
   it("follows docker's context, and replaces nothing if the same engine has another address", async () => {
