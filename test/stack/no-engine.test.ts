@@ -1,6 +1,6 @@
 /** Real previews of the real program on a machine without an answering engine, or with another docker context. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
@@ -23,11 +23,17 @@ interface Preview {
 
 describe("a preview of stack gpu, which was never deployed", () => {
   let backend: Record<string, string>;
+  const file = stack.path("Pulumi.gpu.yaml");
+  const settings = readFileSync(file, "utf8");
   beforeAll(async () => {
+    appendFileSync(file, "\n  cp-whisperx:registry: 127.0.0.1:1\n");
     mkdirSync(path.join(folder, "state"));
     backend = { PULUMI_BACKEND_URL: `file://${folder}/state`, PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex") };
     await stack.run("pulumi", ["stack", "init", "gpu", "--non-interactive"], { env: backend });
   });
+
+  // Pulumi has added a salt.
+  afterAll(() => { writeFileSync(file, settings); });
 
   async function warnings(env: Record<string, string>): Promise<string> {
     const args = ["preview", "--stack", "gpu", "--json", "--non-interactive"];
@@ -41,9 +47,7 @@ describe("a preview of stack gpu, which was never deployed", () => {
   }
 
   it("shows the whole plan if there is no engine, no builder and no registry", async () => {
-    const undo = stack.edit("Pulumi.gpu.yaml", (content) => `${content}\n  cp-whisperx:registry: 127.0.0.1:1\n`);
     const shown = await warnings(NOWHERE);
-    undo();
     expect(shown).toMatch(/cannot be deployed yet:\n\n {2}The engine of this machine does not answer: .*nowhere.*; fix: /);
     expect(shown).toContain("The registry 127.0.0.1:1");
   });
