@@ -66,7 +66,7 @@ def test_where_nothing_was_found_nothing_changes(stretch: tuple[tuple[HeardWord,
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """What is told in a worker with models of a hub of which none was brought, as if its image had torch."""
+    """The warnings of a worker that has torch and uses the hub's models, with none of them in its cache."""
     monkeypatch.setenv("MODELS_SOURCE", "hub")
     monkeypatch.setenv("MODEL_CACHE", str(tmp_path))
     monkeypatch.setattr("word_times.torch_is_here", lambda: True)
@@ -74,19 +74,19 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return []
 
 
-def test_a_model_that_was_not_brought_is_told(said: list[str]) -> None:
+def test_it_warns_of_a_model_that_is_not_in_the_cache(said: list[str]) -> None:
     assert open_aligner("en", AsrSettings(), said.append) is None
     assert [MODELS["en"] in text for text in said] == [True]
     assert "make models" in said[0]
 
 
-def test_a_language_without_a_model_is_nothing_to_tell(said: list[str]) -> None:
+def test_it_does_not_warn_of_a_language_without_a_model(said: list[str]) -> None:
     assert open_aligner("hi", AsrSettings(), said.append) is None
     assert open_aligner("en", AsrSettings(whisper_align="never"), said.append) is None
     assert said == []
 
 
-def test_an_image_without_torch_does_with_whispers_times(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_without_torch_uses_whispers_times(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("word_times.uses_torch_models", lambda: False)
     monkeypatch.setattr("word_times.torch_is_here", lambda: False)
     assert open_aligner("en", AsrSettings(), said.append) is None

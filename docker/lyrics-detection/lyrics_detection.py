@@ -97,7 +97,8 @@ def run(context: Context[LyricsSettings]) -> LyricsResult:
     music = music_in(measures, sound.duration, settings)
     heard = context.read_if_done(AsrResult)
     songs = songs_in(heard.segments if heard else (), music, settings)
-    spans = sorted([(span, "music") for span in without(music, songs)] + [(span, "song") for span in songs])
+    rest = at_least(without(music, songs), settings.lyric_min_duration)
+    spans = sorted([(span, "music") for span in rest] + [(span, "song") for span in songs])
     return LyricsResult(
         segments=tuple(
             MusicSpan(

@@ -63,14 +63,20 @@ def test_the_end_of_music_is_not_beyond_the_end_of_the_film(tmp_path: Path) -> N
 
 
 def test_a_song_is_marked_where_somebody_sings_and_nowhere_else(tmp_path: Path) -> None:
-    heard = (said(1, 4), sung(8, 11), sung(12, 16), said(20, 29))
-    result = found_in(tmp_path, babble(5), tones(13, *CHORD), babble(12), heard=heard)
+    heard = (said(1, 4), sung(8, 11), sung(12, 16), said(22, 29))
+    result = found_in(tmp_path, babble(5), tones(16, *CHORD), babble(9), heard=heard)
     assert [(span.kind, span.start > 6) for span in result.segments] == [
         ("music", False),
         ("song", True),
         ("music", True),
     ]
     assert (result.segments[1].start, result.segments[1].end) == (8, 16)
+
+
+def test_what_remains_beside_a_song_is_music_only_if_it_is_long_enough(tmp_path: Path) -> None:
+    heard = (said(1, 4), sung(8, 17.3), said(20, 29))
+    result = found_in(tmp_path, babble(5), tones(13, *CHORD), babble(12), heard=heard, lyric_min_duration=2)
+    assert [(span.kind, span.end) for span in result.segments] == [("music", 8), ("song", 17.3)]
 
 
 MUSIC_EVERYWHERE = [(0.0, 1000.0)]

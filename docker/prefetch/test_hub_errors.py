@@ -1,4 +1,4 @@
-"""Errors, and what is told of them."""
+"""Errors of the hub, the network and the disk, and their messages."""
 
 import errno
 import os
@@ -59,7 +59,7 @@ def test_a_broken_connection_is_told_without_the_address_that_the_hub_signed() -
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_disk_that_fills_up_meanwhile_is_told(number: int) -> None:
+def test_it_reports_a_disk_that_fills_up_meanwhile(number: int) -> None:
     said = str(explained(OSError(number, os.strerror(number)), ASKED))
     assert "The disk is full: some/model does not fit into /models/hub." in said
     assert "docker system df" in said

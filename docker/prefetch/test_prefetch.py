@@ -89,7 +89,7 @@ class Prefetch:
         return result.stdout
 
     def fail(self, *wanted: dict[str, Any], token: str = "") -> str:
-        """The one sentence, with its way out, that the program ends with."""
+        """The last line of a run that fails: what failed and how to fix it."""
         result = self.run(*wanted, token=token)
         assert result.returncode == 1, result.stdout + result.stderr
         (line,) = result.stderr.splitlines()
@@ -388,18 +388,18 @@ def test_a_hub_that_is_down_is_an_error_where_nothing_was_left_out_before(prefet
     assert "cannot be reached" in prefetch.fail(wanted, token=TOKEN)
 
 
-def test_an_unknown_revision_is_told(prefetch: Prefetch) -> None:
+def test_it_reports_an_unknown_revision(prefetch: Prefetch) -> None:
     said = prefetch.fail(prefetch.wanted(WHISPER, revision="f" * 40))
     assert f"has no revision {'f' * 40} of {WHISPER}" in said
     assert "docker/prefetch/models.json" in said
 
 
-def test_an_unknown_model_is_told(prefetch: Prefetch) -> None:
+def test_it_reports_an_unknown_model(prefetch: Prefetch) -> None:
     said = prefetch.fail(prefetch.wanted(WHISPER, repository="nobody/nothing"))
     assert "has no model nobody/nothing" in said
 
 
-def test_files_that_are_not_there_are_told(prefetch: Prefetch) -> None:
+def test_it_reports_files_that_the_model_does_not_have(prefetch: Prefetch) -> None:
     said = prefetch.fail(prefetch.wanted(WHISPER, files=["*.onnx"]))
     assert f"{WHISPER} has none of the files *.onnx" in said
 
@@ -455,7 +455,7 @@ def _python_with(folder: Path, program: str) -> Path:
     return folder / "changed"
 
 
-def test_a_cache_that_is_not_there_is_told(prefetch: Prefetch) -> None:
+def test_it_reports_a_cache_folder_that_does_not_exist(prefetch: Prefetch) -> None:
     prefetch.environment = {"MODEL_CACHE": str(prefetch.cache / "nowhere")}
     assert "nowhere is missing" in prefetch.fail(prefetch.wanted(WHISPER))
 

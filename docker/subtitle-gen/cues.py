@@ -19,8 +19,8 @@ _SHORTEST_MS: Final = 100
 """Minimum duration of a cue when several people speak at once."""
 _SHIFT_MS: Final = 200
 """How much later or earlier than its speech a cue may begin, so that it and its neighbours can be read."""
-_UNHURRIED: Final = 17 / 20
-"""The preferred reading speed, as a share of the maximum."""
+_TOLERATED: Final = 17 / 20
+"""A cue shifts its neighbour only above 20/17 of the preferred reading speed."""
 _ENDS_SENTENCE: Final = (".", "?", "!", "…", "।", "。", "؟")
 _ENDS_CLAUSE: Final = (",", ";", ":", "-", "–", "،", "、")  # noqa: RUF001 - a dash is what it looks for
 _MOST_LABEL: Final = 0.5
@@ -41,10 +41,10 @@ class Limits:
     pause: float
     """Seconds of silence that end a cue."""
     speed: float
-    """Maximum reading speed in graphemes per second."""
+    """Preferred reading speed in graphemes per second."""
 
     def seconds_for(self, graphemes: float) -> float:
-        """The seconds that a text needs at the maximum reading speed."""
+        """The seconds that a text needs at the preferred reading speed."""
         return min(self.longest, max(self.shortest, graphemes / self.speed))
 
 
@@ -296,7 +296,7 @@ def timed(texts: Iterable[tuple[float, float, str]], limits: Limits) -> list[Tim
     """
     ordered = sorted(texts, key=lambda text: text[0])
     voices = [round(start * 1000) for start, _, _ in ordered]
-    needed = [round(limits.seconds_for(length_of(text) * _UNHURRIED) * 1000) for _, _, text in ordered]
+    needed = [round(limits.seconds_for(length_of(text) * _TOLERATED) * 1000) for _, _, text in ordered]
     starts = _earlier(_later(voices, needed), voices, needed)
     longest = round(limits.longest * 1000)
     cues: list[TimedText] = []

@@ -38,7 +38,10 @@ class SubtitleSettings(StageSettings):
         default=1.5, ge=0.2, le=5, description="Seconds of silence after which a new cue begins."
     )
     subtitle_reading_speed: float = Field(
-        default=17, ge=8, le=40, description="Maximum reading speed in characters per second, if the speech permits."
+        default=17,
+        ge=8,
+        le=40,
+        description="Preferred reading speed in characters per second; up to 20/17 of it where the speech is fast.",
     )
     subtitle_speakers: Literal["none", "dash", "name"] = Field(
         default="none",

@@ -98,7 +98,7 @@ def means_out_of_memory(error: BaseException) -> bool:
     return any(_is_about_memory(each) for each in _chain(error))
 
 
-def means_broken_card(error: BaseException) -> bool:
+def means_broken_gpu(error: BaseException) -> bool:
     """Whether an error, or one of its causes, comes from a GPU library and is not about memory.
 
     After most of these, such as an illegal memory access, every further call to the GPU fails in this process.

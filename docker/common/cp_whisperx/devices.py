@@ -85,7 +85,7 @@ class Found:
     way_out: str = ""
 
 
-def find_cards(start: Callable[[], Driver] = open_driver) -> Found:
+def find_gpus(start: Callable[[], Driver] = open_driver) -> Found:
     """The GPUs that are usable now, each opened once to make sure; or why there is none, and how to fix it."""
     try:
         driver = start()
@@ -98,20 +98,20 @@ def find_cards(start: Callable[[], Driver] = open_driver) -> Found:
     if count == 0:
         return _refused(CudaError(NO_DEVICE, ""))
     looked_at = [_look_at(driver, index) for index in range(count)]
-    cards = tuple(each for each in looked_at if isinstance(each, Device))
+    gpus = tuple(each for each in looked_at if isinstance(each, Device))
     unfit = tuple(each for each in looked_at if isinstance(each, str))
-    found = Found(cards, driver.release, cuda, unfit)
-    return found if cards else replace(found, problem="; ".join(unfit), way_out=_FIX_GPU)
+    found = Found(gpus, driver.release, cuda, unfit)
+    return found if gpus else replace(found, problem="; ".join(unfit), way_out=_FIX_GPU)
 
 
 def _look_at(driver: Driver, index: int) -> Device | str:
     """A GPU that could be opened, or why it cannot be used: a broken GPU must not hide the others."""
     try:
-        card = driver.card(index)
-        if card.capability < _LEAST_CAPABILITY:
-            has, needs = (".".join(map(str, each)) for each in (card.capability, _LEAST_CAPABILITY))
-            return f"GPU {index} ({card.name}) has compute capability {has}, and the libraries here need {needs}"
-        return Device("cuda", card.name, card.memory, driver.free_memory(index), index)
+        gpu = driver.card(index)
+        if gpu.capability < _LEAST_CAPABILITY:
+            has, needs = (".".join(map(str, each)) for each in (gpu.capability, _LEAST_CAPABILITY))
+            return f"GPU {index} ({gpu.name}) has compute capability {has}, and the libraries here need {needs}"
+        return Device("cuda", gpu.name, gpu.memory, driver.free_memory(index), index)
     except CudaError as error:
         return f"GPU {index} cannot be used ({error})"
 
@@ -154,7 +154,7 @@ def choose_device(
     allow_cpu: bool,
     services: Mapping[str, int] | None = None,
     service: str = "",
-    find: Callable[[], Found] = find_cards,
+    find: Callable[[], Found] = find_gpus,
 ) -> Device:
     """The device to use.
 
@@ -174,7 +174,7 @@ def choose_device(
     if found.cards:
         for each in found.unfit:
             _log.warning("not used: %s", each)
-        return _card_of(service, services or {}, found.cards)
+        return _gpu_for(service, services or {}, found.cards)
     if allow_cpu:
         return processor(found.problem)
     raise StageError(
@@ -182,11 +182,11 @@ def choose_device(
     )
 
 
-def _card_of(service: str, services: Mapping[str, int], cards: Sequence[Device]) -> Device:
+def _gpu_for(service: str, services: Mapping[str, int], gpus: Sequence[Device]) -> Device:
     if service not in services:
-        return max(cards, key=lambda card: (card.free_megabytes or 0, -card.index))
-    card = cards[placement(services, [each.memory_megabytes for each in cards])[service]]
-    return replace(card, share_megabytes=services[service])
+        return max(gpus, key=lambda gpu: (gpu.free_megabytes or 0, -gpu.index))
+    gpu = gpus[placement(services, [each.memory_megabytes for each in gpus])[service]]
+    return replace(gpu, share_megabytes=services[service])
 
 
 @cache
@@ -241,12 +241,12 @@ def check_device(path: Path, start: Callable[[], Driver] = open_driver) -> str:
     if "failure" in noted:
         raise StageError(f"GPU {device.index} failed in this worker: {noted['failure']}.", _CHECK_HOST)
     if device.kind == "cuda":
-        _ask_card(device, start)
+        _ask_gpu(device, start)
     _answered(path).touch()
     return f"{device.title}: {device.reason}" if device.reason else device.title
 
 
-def _ask_card(device: Device, start: Callable[[], Driver]) -> None:
+def _ask_gpu(device: Device, start: Callable[[], Driver]) -> None:
     """Asks the driver for the GPU; raises StageError if it is not there."""
     try:
         problem = _change_of(device, start())
@@ -286,9 +286,9 @@ def _check(path: Path) -> int:
 def describe(found: Found, host: Device) -> list[str]:
     """One line for each device."""
     driver = f"driver {found.driver or '?'}, CUDA {found.cuda}"
-    cards = [f"{_memory_line(card)}, {driver}" for card in found.cards]
-    unfit = [f"not used: {each}" for each in found.unfit] if cards else [f"no GPU: {found.problem}"]
-    return [*cards, *unfit, _memory_line(host)]
+    gpus = [f"{_memory_line(gpu)}, {driver}" for gpu in found.cards]
+    unfit = [f"not used: {each}" for each in found.unfit] if gpus else [f"no GPU: {found.problem}"]
+    return [*gpus, *unfit, _memory_line(host)]
 
 
 def _memory_line(device: Device) -> str:
@@ -306,7 +306,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.check:
         return _check(Path(os.environ.get("DEVICE_FILE", "/tmp/device")))  # noqa: S108 - the container's own tmpfs
-    found, host = find_cards(), processor()
+    found, host = find_gpus(), processor()
     if given.json:
         text = json.dumps({**asdict(found), "processor": asdict(host)}, indent=2)
     else:

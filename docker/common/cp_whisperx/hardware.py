@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from cp_whisperx.contract import Document, Part
-from cp_whisperx.devices import Device, Found, find_cards
+from cp_whisperx.devices import Device, Found, find_gpus
 from cp_whisperx.errors import StageError
 from cp_whisperx.files import locked, read_document, write_document
 from cp_whisperx.processor import cores, host_identity, memory
@@ -82,7 +82,7 @@ def hardware_profile(
     folder: Path,
     device: Device,
     *,
-    find: Callable[[], Found] = find_cards,
+    find: Callable[[], Found] = find_gpus,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> HardwareProfile:
     """The hardware of this process; GPUs from the cache if they were detected within the last hour.

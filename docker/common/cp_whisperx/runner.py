@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from cp_whisperx.backoff import means_broken_card
+from cp_whisperx.backoff import means_broken_gpu
 from cp_whisperx.contract import Job, Manifest, StageRecord, StageResult
 from cp_whisperx.devices import Device, device_in_use
 from cp_whisperx.environment import Environment, load_settings
@@ -49,11 +49,11 @@ def run_stage(
     force: bool = False,
     environment: Environment | None = None,
     progressed: Callable[[], None] = lambda: None,
-    card_failed: Callable[[str], None] = lambda _text: None,
+    gpu_failed: Callable[[str], None] = lambda _text: None,
 ) -> Outcome:
     """Brings one stage of the job in `folder` up to date and returns the outcome; the manifest has the details.
 
-    `force` runs the stage even if nothing changed. `progressed` is called whenever the progress changes. `card_failed`
+    `force` runs the stage even if nothing changed. `progressed` is called whenever the progress changes. `gpu_failed`
     gets the library's message when the GPU fails; the process should not use it any more. Raises StageError if the job
     cannot be read, and OSError if the manifest cannot be written.
     """
@@ -63,7 +63,7 @@ def run_stage(
         if not free:
             return "busy"
         _remove_leftovers(folder, stage.name)
-        return _Attempt(stage, stage_facts(stage.name), folder, job, environment, progressed, card_failed).run(
+        return _Attempt(stage, stage_facts(stage.name), folder, job, environment, progressed, gpu_failed).run(
             force=force
         )
 
@@ -93,7 +93,7 @@ class _Attempt:
     job: Job
     environment: Environment
     progressed: Callable[[], None]
-    card_failed: Callable[[str], None]
+    gpu_failed: Callable[[str], None]
 
     def run(self, *, force: bool) -> Outcome:
         manifest = read_manifest(self.folder)
@@ -169,22 +169,22 @@ class _Attempt:
         except Skip as skip:
             return self._end("skipped", skip.reason, None)
         except StageError as error:
-            self._look_at_card(device, error)
+            self._note_gpu_failure(device, error)
             return self._fail(error)
         except OSError as error:
             permanent = disk_error(error)
             return self._fail(permanent) if permanent else self._retry(error)
         except Exception as error:  # noqa: BLE001 - a library's error ends this attempt, not the worker
-            self._look_at_card(device, error)
+            self._note_gpu_failure(device, error)
             return self._retry(error)
         finally:
             # A broken GPU fails here too; the attempt's own error has already been handled.
             with contextlib.suppress(RuntimeError):
                 give_memory_back()
 
-    def _look_at_card(self, device: Device | None, error: Exception) -> None:
-        if device is not None and device.kind == "cuda" and means_broken_card(error):
-            self.card_failed(str(error).partition("\n")[0])
+    def _note_gpu_failure(self, device: Device | None, error: Exception) -> None:
+        if device is not None and device.kind == "cuda" and means_broken_gpu(error):
+            self.gpu_failed(str(error).partition("\n")[0])
 
     @contextlib.contextmanager
     def _partial_folder(self) -> Iterator[Path]:

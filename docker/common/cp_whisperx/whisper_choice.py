@@ -94,7 +94,7 @@ class WhisperStep:
 
     device: DeviceKind
     index: int
-    """Of the card."""
+    """Of the GPU."""
     model: str
     compute_type: str
     batch_size: int

@@ -23,7 +23,7 @@ from typing import Final, NoReturn
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from cp_whisperx.backoff import means_broken_card
+from cp_whisperx.backoff import means_broken_gpu
 from cp_whisperx.children import kill_children
 from cp_whisperx.contract import StageRecord
 from cp_whisperx.devices import device_in_use, note_device, note_failure
@@ -71,7 +71,7 @@ def serve(stage: AnyStage) -> NoReturn:
         _log.error("%s cannot start: %s %s", stage.name, error.reason, error.way_out)
         sys.exit(1)
     except RuntimeError as error:
-        if not means_broken_card(error):
+        if not means_broken_gpu(error):
             raise
         _log.error("%s cannot start: the GPU failed: %s", stage.name, error)
         sys.exit(1)
@@ -123,14 +123,14 @@ def _take(stage: AnyStage, broker: RedisBroker, work: _Work, environment: Enviro
     def progressed() -> None:
         work.deadline = work.clock + stage_facts(stage.name).time_limit_seconds
 
-    def card_failed(text: str) -> None:
+    def gpu_failed(text: str) -> None:
         work.failure = text
         with contextlib.suppress(OSError):
             note_failure(text, environment.device_file)
 
     progressed()
     try:
-        outcome = run_stage(stage, folder, environment=environment, progressed=progressed, card_failed=card_failed)
+        outcome = run_stage(stage, folder, environment=environment, progressed=progressed, gpu_failed=gpu_failed)
         work.deadline = float("inf")  # the stage has ended; waiting for the queue is not limited
         _hand_on(stage, broker, folder, outcome)
     except StageError as error:

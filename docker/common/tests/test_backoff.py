@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp_whisperx.backoff import OutOfMemoryError, loading_model, means_broken_card, means_out_of_memory, with_backoff
+from cp_whisperx.backoff import OutOfMemoryError, loading_model, means_broken_gpu, means_out_of_memory, with_backoff
 from cp_whisperx.errors import StageError
 
 
@@ -50,7 +50,7 @@ def caused(error: Exception) -> Exception:
 )
 def test_these_are_about_memory(error: Exception) -> None:
     assert means_out_of_memory(error)
-    assert not means_broken_card(error)
+    assert not means_broken_gpu(error)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_these_are_not(error: Exception) -> None:
     ],
 )
 def test_these_mean_that_the_card_is_broken(error: Exception) -> None:
-    assert means_broken_card(error)
+    assert means_broken_gpu(error)
     assert not means_out_of_memory(error)
 
 
@@ -98,7 +98,7 @@ def test_these_mean_that_the_card_is_broken(error: Exception) -> None:
     ],
 )
 def test_these_do_not(error: Exception) -> None:
-    assert not means_broken_card(error)
+    assert not means_broken_gpu(error)
 
 
 def test_a_chain_of_causes_that_bites_its_tail_ends() -> None:

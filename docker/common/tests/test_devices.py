@@ -18,7 +18,7 @@ from cp_whisperx.devices import (
     check_device,
     choose_device,
     describe,
-    find_cards,
+    find_gpus,
     note_device,
     note_failure,
 )
@@ -32,7 +32,7 @@ NONE = Found(problem="no driver", way_out="Install one,")
 
 def test_the_driver_tells_its_cards_and_all_that_was_opened_is_closed() -> None:
     cuda = FakeCuda([FakeCard(), FakeCard("NVIDIA H100", 81_559, 500)])
-    found = find_cards(cuda.start)
+    found = find_gpus(cuda.start)
     assert found.cards == (
         Device("cuda", "NVIDIA L4", 23_034, 22_500, 0),
         Device("cuda", "NVIDIA H100", 81_559, 500, 1),
@@ -42,7 +42,7 @@ def test_the_driver_tells_its_cards_and_all_that_was_opened_is_closed() -> None:
 
 
 def test_a_missing_driver_is_said_with_the_toolkit_as_way_out() -> None:
-    found = find_cards(lambda: open_driver("libnone.so.1"))
+    found = find_gpus(lambda: open_driver("libnone.so.1"))
     assert "libnone.so.1: cannot open" in found.problem
     assert "Container Toolkit" in found.way_out
 
@@ -51,13 +51,13 @@ def test_a_missing_driver_is_said_with_the_toolkit_as_way_out() -> None:
 def test_a_driver_without_a_card_is_said_with_what_hides_it(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "void")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    found = find_cards(cuda.start)
+    found = find_gpus(cuda.start)
     assert found.problem == "the NVIDIA driver is installed and shows no GPU (NVIDIA_VISIBLE_DEVICES=void)"
     assert "gpu.devices" in found.way_out
 
 
 def test_a_driver_that_is_too_old_is_said_with_both_versions() -> None:
-    found = find_cards(FakeCuda([FakeCard()], version=11_040).start)
+    found = find_gpus(FakeCuda([FakeCard()], version=11_040).start)
     assert found.cards == ()
     assert "570.86.15 supports CUDA 11.4" in found.problem
     assert "12.0" in found.problem
@@ -65,7 +65,7 @@ def test_a_driver_that_is_too_old_is_said_with_both_versions() -> None:
 
 @pytest.mark.parametrize(("code", "name"), [(46, "CUDA_ERROR_DEVICE_UNAVAILABLE"), (803, "gave 803")])
 def test_a_card_that_refuses_is_said_in_the_words_of_the_driver(code: int, name: str) -> None:
-    found = find_cards(FakeCuda([FakeCard(opening=code)]).start)
+    found = find_gpus(FakeCuda([FakeCard(opening=code)]).start)
     assert found.cards == ()
     assert name in found.problem
     assert "nvidia-smi" in found.way_out
@@ -73,7 +73,7 @@ def test_a_card_that_refuses_is_said_in_the_words_of_the_driver(code: int, name:
 
 @pytest.mark.parametrize("card", [FakeCard(opening=2), FakeCard(opening=46, mode=3)])
 def test_a_full_card_or_one_kept_for_a_process_is_there(card: FakeCard) -> None:
-    (device,) = find_cards(FakeCuda([card]).start).cards
+    (device,) = find_gpus(FakeCuda([card]).start).cards
     assert device.free_megabytes is None
 
 
@@ -118,7 +118,7 @@ def test_without_a_card_the_processor_is_taken_only_where_it_is_allowed(wanted: 
 
 def test_a_card_that_fails_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
     cards = [FakeCard(opening=719), FakeCard(lost=999), FakeCard("NVIDIA T4"), FakeCard("Tesla P40", capability=(6, 1))]
-    found = find_cards(FakeCuda(cards).start)
+    found = find_gpus(FakeCuda(cards).start)
     assert [(card.name, card.index) for card in found.cards] == [("NVIDIA T4", 2)]
     assert found.problem == ""
     assert [text.split(" (")[0] for text in found.unfit] == ["GPU 0 cannot be used", "GPU 1 cannot be used", "GPU 3"]
@@ -128,13 +128,13 @@ def test_a_card_that_fails_does_not_hide_the_others(caplog: pytest.LogCaptureFix
 
 
 def test_a_card_that_is_too_old_for_the_libraries_is_said_with_both_capabilities() -> None:
-    found = find_cards(FakeCuda([FakeCard("Tesla P40", capability=(6, 1))]).start)
+    found = find_gpus(FakeCuda([FakeCard("Tesla P40", capability=(6, 1))]).start)
     assert found.problem == "GPU 0 (Tesla P40) has compute capability 6.1, and the libraries here need 7.0"
     assert "gpu.devices" in found.way_out
-    assert find_cards(FakeCuda([FakeCard("Tesla V100", capability=(7, 0))]).start).cards
+    assert find_gpus(FakeCuda([FakeCard("Tesla V100", capability=(7, 0))]).start).cards
 
 
-def test_who_asks_for_the_processor_gets_it_without_a_look_at_cards() -> None:
+def test_device_cpu_gets_the_cpu_without_asking_the_driver() -> None:
     def never() -> Found:
         raise AssertionError
 
