@@ -6,6 +6,7 @@ import { deployedOutputs } from "./host/deployed";
 import { checkEngine, warnOfMissingSecrets } from "./host/drift";
 import { Engine } from "./host/engine";
 import { checkHostUnchanged } from "./host/machine";
+import { warnOfOtherOwner } from "./host/owner";
 import { preflight } from "./host/preflight";
 import { buildsOnly } from "./host/purpose";
 import { Images } from "./images";
@@ -20,6 +21,7 @@ export = () => reportingChanges(async (report) => {
   await checkHostUnchanged(settings);
   const engineFacts = await preflight(settings);
   await warnOfMissingSecrets(settings);
+  await warnOfOtherOwner(settings);
   report.recreates(await checkEngine(settings.stack, engineFacts));
   const engine = new Engine({ ...settings, ...engineFacts });
   const identities = await readIdentities(engine, engineFacts.volumes, settings);
