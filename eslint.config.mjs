@@ -2,7 +2,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 /** The folders of the program, top down: each imports only from those below it. */
-const FOLDERS = ["services", "volumes", "images", "host", "settings"];
+const FOLDERS = ["changes", "services", "volumes", "images", "host", "settings"];
 /** Files that may name a variant: its properties, its images, and tests. */
 const NAME_VARIANTS = ["variants.ts", "catalog.ts", "**/*.test.ts", "test/**", "bench/**"];
 

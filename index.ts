@@ -2,23 +2,27 @@
 import { MODEL_IMAGES } from "./catalog";
 import { reportingChanges } from "./changes/report";
 import { readCertificates } from "./host/certificates";
-import { warnOfLostServices } from "./host/drift";
+import { deployedOutputs } from "./host/deployed";
+import { checkEngine, warnOfMissingSecrets } from "./host/drift";
 import { Engine } from "./host/engine";
-import { deployedOutputs, checkHostUnchanged } from "./host/machine";
+import { checkHostUnchanged } from "./host/machine";
+import { warnOfOtherOwner } from "./host/owner";
 import { preflight } from "./host/preflight";
 import { buildsOnly } from "./host/purpose";
 import { Images } from "./images";
 import { Services } from "./services";
-import { readSettings } from "./settings";
+import { readSettings, secretNames } from "./settings";
 import { Volumes } from "./volumes";
 import { filmPaths } from "./volumes/film-paths";
 import { readIdentities } from "./volumes/identities";
 
-export = () => reportingChanges(async () => {
+export = () => reportingChanges(async (report) => {
   const settings = readSettings();
   await checkHostUnchanged(settings);
   const engineFacts = await preflight(settings);
-  await warnOfLostServices(settings.stack, engineFacts.running);
+  await warnOfMissingSecrets(settings);
+  await warnOfOtherOwner(settings);
+  report.recreates(await checkEngine(settings.stack, engineFacts));
   const engine = new Engine({ ...settings, ...engineFacts });
   const identities = await readIdentities(engine, engineFacts.volumes, settings);
   const certificates = readCertificates(settings.certificates);
@@ -34,6 +38,8 @@ export = () => reportingChanges(async () => {
     images: images.built,
     /** Every service: its container, its image and the command that shows its logs. */
     services: services.running,
+    /** The secret settings that have a value, by name: another person who deploys needs them, too. */
+    secrets: secretNames(settings),
     volumes: { modelCache: volumes.modelCache.volumeName },
     /** The remote machine that runs the services, as ssh://user@machine; absent if it is this one. */
     ...(settings.host === undefined ? {} : { host: settings.host }),
@@ -41,5 +47,5 @@ export = () => reportingChanges(async () => {
     films: filmPaths(settings.films),
   };
   // `make build` deploys nothing, so that the outputs stay those of the last up.
-  return buildsOnly() ? deployedOutputs(settings.stack) : outputs;
+  return buildsOnly() ? deployedOutputs() : outputs;
 });

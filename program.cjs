@@ -1,7 +1,6 @@
 /** Pulumi's entry point: bundles the TypeScript program into one file at each run (0.1 s), so it is never stale. */
 "use strict";
 
-const { unlinkSync } = require("node:fs");
 const { enableCompileCache } = require("node:module");
 const path = require("node:path");
 const { buildSync } = require("esbuild");
@@ -9,20 +8,15 @@ const { buildSync } = require("esbuild");
 // Node 22.1 and newer.
 enableCompileCache?.();
 
-// Two programs may run at once, so each has its own file.
-const outfile = path.join(__dirname, "build", `program-${process.pid}.cjs`);
-buildSync({
+const { outputFiles: [bundle] } = buildSync({
   absWorkingDir: __dirname,
   entryPoints: ["index.ts"],
   bundle: true,
   platform: "node",
   target: "node20",
   packages: "external",
-  outfile,
+  write: false,
   logLevel: "error",
 });
-try {
-  module.exports = require(outfile);
-} finally {
-  unlinkSync(outfile);
-}
+// A fixed name, by which Node's compile cache finds the program again. No such file exists, so that two programs may run at once.
+module._compile(bundle.text, path.join(__dirname, "build", "program.cjs"));

@@ -7,9 +7,9 @@ export default defineConfig({
     exclude: ["node_modules/**", "build/**", "test/stack/**", "test/hosts/**"],
     // The Pulumi runtime keeps its mocks in module state: a process per file keeps files apart.
     pool: "forks",
-    // A folder that is not there: what this machine adds to its stacks is none of the tests' matter.
+    // A folder that does not exist: tests must not read this machine's settings.
     env: { CP_WHISPERX_HOME: resolve("build", "no-home") },
-    // Vitest leaves a core to itself: of two, that is one too many.
+    // Vitest reserves a core for itself, too much on two cores.
     maxWorkers: "100%",
     // Only for what hangs: on a machine with other work everything takes many times as long.
     testTimeout: 600_000,

@@ -1,10 +1,11 @@
 /** What a deployment changes, as data. */
+import { CONTAINER, VOLUME } from "../host/deployed";
 
 /** The reported kinds of resources, by Pulumi type. */
 export const KINDS = {
   "docker-build:index:Image": "images",
-  "docker:index/container:Container": "containers",
-  "docker:index/volume:Volume": "volumes",
+  [CONTAINER]: "containers",
+  [VOLUME]: "volumes",
   "docker:index/network:Network": "networks",
   "command:local:Command": "commands",
 } as const;

@@ -31,6 +31,11 @@ export function differences(deployed: Inputs, asked: Inputs): string[] {
   return Object.keys(asked).filter((key) => key !== "__defaults" && !meets(deployed[key], asked[key]));
 }
 
+/** The new inputs, with those that were removed as undefined. Only for the old inputs: outputs contain values that nobody set. */
+export function withRemoved(oldInputs: Inputs, newInputs: Inputs): Inputs {
+  return { ...Object.fromEntries(Object.keys(oldInputs).map((key) => [key, undefined])), ...newInputs };
+}
+
 /** A value as text of at most 80 characters. */
 export function shown(value: unknown): string {
   if (value === undefined) return "unset";

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { differences, meets } from "./differences";
-import { reasons } from "./reasons";
+import { differences, meets, withRemoved } from "./differences";
+import { reasons, replacementReasons } from "./reasons";
 
 const repository = "r:5000/n/cp-whisperx-app-";
 const image = {
@@ -44,6 +44,13 @@ const container = {
   mounts: [{ type: "volume", target: "/models", source: "models", readOnly: true, bindOptions: null }],
 };
 
+it("names an input that was removed, but not one that the provider chose", () => {
+  const deployed = { ...image, registries: [{ address: "r:5000" }], __defaults: [] };
+  const asked = withRemoved(deployed, { ...image, __defaults: [] });
+  expect(reasons("images", deployed, asked).map(({ text }) => text)).toEqual(["registry login"]);
+  expect(reasons("images", { ...deployed, ref: "computed" }, { ...deployed })).toEqual([]);
+});
+
 describe("a container is replaced for", () => {
   it.each([
     ["its image", { image: pulumi.unknown }, ["image"]],
@@ -54,6 +61,13 @@ describe("a container is replaced for", () => {
     ["nothing where the provider filled in defaults and sorted", { envs: ["CP_WHISPERX_IMAGE=r:5000/n/asr@sha256:1", "B=2"], healthcheck: { retries: 5, __defaults: ["x"] }, mounts: [{ type: "volume", target: "/models", source: "models", readOnly: true }] }, []],
   ])("%s", (_, asked, expected) => {
     expect(reasons("containers", container, { ...container, ...asked }).map(({ text }) => text)).toEqual(expected);
+  });
+
+  it("a removed volume or folder, if no input differs", () => {
+    const texts = (kind: "containers" | "volumes", asked: object) => replacementReasons(kind, container, { ...container, ...asked }).map(({ text }) => text);
+    expect(texts("containers", {})).toEqual(["volume or folder removed"]);
+    expect(texts("containers", { memory: 2048 })).toEqual(["memory limit"]);
+    expect(texts("volumes", {})).toEqual([]);
   });
 
   it("a secret, without printing it", () => {

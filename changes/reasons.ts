@@ -91,3 +91,9 @@ export function reasons(kind: Kind, deployed: Inputs, asked: Inputs): Reason[] {
   });
   return [...new Map(found.toReversed().map((reason) => [reason.text, reason])).values()].toReversed();
 }
+
+/** The same for a replacement. The trigger that replaces a container is no input: see services/container.ts. */
+export function replacementReasons(kind: Kind, deployed: Inputs, asked: Inputs): Reason[] {
+  const found = reasons(kind, deployed, asked);
+  return found.length === 0 && kind === "containers" ? [{ text: "volume or folder removed", certain: true }] : found;
+}

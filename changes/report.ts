@@ -1,22 +1,11 @@
 /** Records what Pulumi changes, and ends each preview and each deployment with a summary of it. */
 import * as pulumi from "@pulumi/pulumi";
-import { kindOf, type Change, type Inputs, type Kind } from "./change";
-import { reasons } from "./reasons";
+import { deployedResources, keyOf, VOLUME } from "../host/deployed";
+import { buildsOnly } from "../host/purpose";
+import { kindOf, type Change, type Inputs, type Kind, type Reason } from "./change";
+import { withRemoved } from "./differences";
+import { reasons, replacementReasons } from "./reasons";
 import { details, summary } from "./summary";
-
-/** Deployed outputs of resources by `type::name`. Not by URN, because parents may change. */
-type Deployed = ReadonlyMap<string, Inputs>;
-
-const keyOf = (type: string, name: string): string => `${type}::${name}`;
-
-/** Reads the state; to be called before anything changes. */
-async function readDeployed(): Promise<Deployed> {
-  const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
-  const { outputs = {} } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName })) as {
-    outputs?: Record<string, { type: string; outputs: Inputs }>;
-  };
-  return new Map(Object.entries(outputs).map(([urn, found]) => [keyOf(found.type, urn.split("::").at(-1) ?? ""), found.outputs]));
-}
 
 /** Resolves when Pulumi has finished a resource, with or without an error. */
 async function registered(resource: pulumi.Resource): Promise<void> {
@@ -25,11 +14,11 @@ async function registered(resource: pulumi.Resource): Promise<void> {
 }
 
 /** The resources that a program declares, and their changes. */
-class ChangeReport {
+export class ChangeReport {
   private readonly declared = new Map<string, Promise<void>>();
   private readonly changes = new Map<string, Change>();
   private readonly finished = new Set<string>();
-  private readonly deployed = readDeployed();
+  private readonly deployed = deployedResources();
   /** No hooks for removals: Pulumi does not call them without a running program, as in `pulumi destroy`. */
   private readonly hooks: pulumi.ResourceHookBinding = {
     beforeCreate: [new pulumi.ResourceHook("changes-create", (args) => this.begin(args), { onDryRun: true })],
@@ -44,6 +33,18 @@ class ChangeReport {
     this.declared.set(keyOf(type, name), registered(resource));
     return { props, opts: { ...opts, hooks: this.hooks } };
   };
+
+  /**
+   * Adds volumes that a command creates again because they were removed by hand: Pulumi considers their resources unchanged.
+   *
+   * @param names of the volumes' resources. Example: `["model-cache"]`.
+   */
+  recreates(names: readonly string[]): void {
+    const reasonsOf: readonly Reason[] = [{ text: "removed", certain: true }];
+    for (const name of names) {
+      this.changes.set(keyOf(VOLUME, name), { kind: "volumes", name, operation: "create", reasons: reasonsOf, failed: false });
+    }
+  }
 
   /** Prints the summary, after the details if CP_WHISPERX_DETAIL is yes. */
   async print(): Promise<void> {
@@ -61,7 +62,9 @@ class ChangeReport {
     // Pulumi reports a replacement as a creation without old inputs.
     const deployed: Inputs | undefined = oldInputs ?? (await this.deployed).get(key);
     const operation = deployed === undefined ? "create" : oldInputs === undefined ? "replace" : "update";
-    this.changes.set(key, { kind, name, operation, reasons: deployed === undefined || kind === "commands" ? [] : reasons(kind, deployed, newInputs) });
+    const asked = oldInputs === undefined ? newInputs : withRemoved(oldInputs, newInputs);
+    const explain = operation === "replace" ? replacementReasons : reasons;
+    this.changes.set(key, { kind, name, operation, reasons: deployed === undefined || kind === "commands" ? [] : explain(kind, deployed, asked) });
   }
 
   private finish({ type, name }: pulumi.ResourceHookArgs): void {
@@ -72,12 +75,13 @@ class ChangeReport {
   private begun(): Change[] {
     return [...this.declared.keys()].flatMap((key) => {
       const change = this.changes.get(key);
-      return change === undefined ? [] : [{ ...change, failed: !this.finished.has(key) }];
+      return change === undefined ? [] : [{ failed: !this.finished.has(key), ...change }];
     });
   }
 
-  /** Resources that are deployed but no longer declared. */
+  /** Resources that are deployed but no longer declared. A targeted run removes none. */
   private async removed(): Promise<Change[]> {
+    if (buildsOnly()) return [];
     const gone = [...(await this.deployed).keys()].filter((key) => !this.declared.has(key));
     return gone.flatMap((key) => {
       const [type = "", name = ""] = key.split("::");
@@ -96,11 +100,11 @@ class ChangeReport {
   }
 }
 
-/** Runs a program, then prints what a preview would change and why, or what a deployment has changed. */
-export async function reportingChanges<T>(program: () => Promise<T>): Promise<T> {
+/** Runs a program with the report of its changes, then prints what a preview would change and why, or what a deployment has changed. */
+export async function reportingChanges<T>(program: (report: ChangeReport) => Promise<T>): Promise<T> {
   const report = new ChangeReport();
   pulumi.runtime.registerStackTransformation(report.watch);
-  const outputs = await program();
+  const outputs = await program(report);
   await report.print();
   return outputs;
 }

@@ -3,7 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
 import type { EngineFacts } from "./preflight";
 
-/** The engine's settings, and what the preflight found out about it. */
+/**
+ * The engine's settings, and what the preflight found out about it: `{ ...settings, ...facts }`.
+ *
+ * - `host`: remote machine, as ssh://user@machine. Default: this machine.
+ * - `registry`, `registryLogin`: where images are pulled from, such as 127.0.0.1:5000. Default: no login.
+ * - `endpoint`: address of a local engine, such as unix:///var/run/docker.sock. Default: the provider's.
+ * - `answers`: whether it answers; if not, only a preview continues.
+ */
 export type EngineArgs = Pick<Settings, "host" | "registry" | "registryLogin"> & Pick<EngineFacts, "endpoint" | "answers">;
 
 /**

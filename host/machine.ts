@@ -1,18 +1,7 @@
 /** Keeps a stack on the machine that it was deployed on. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
-
-interface Deployed {
-  readonly host?: string;
-  readonly services?: Readonly<Record<string, { readonly container: string }>>;
-}
-
-/** The outputs of the stack's last deployment; none if it was never deployed. */
-export async function deployedOutputs(stack: string): Promise<Deployed> {
-  const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`;
-  const { outputs = {} } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as { outputs?: Deployed };
-  return outputs;
-}
+import { deployedOutputs } from "./deployed";
 
 const named = (host: string | undefined): string => host ?? "the machine that deploys it";
 
@@ -22,7 +11,7 @@ const named = (host: string | undefined): string => host ?? "the machine that de
  * @throws RunError with both fixes.
  */
 export async function checkHostUnchanged({ stack, host }: Pick<Settings, "stack" | "host">): Promise<void> {
-  const outputs = await deployedOutputs(stack);
+  const outputs = await deployedOutputs();
   if (outputs.services === undefined || outputs.host === host) return;
   const back = outputs.host === undefined ? `pulumi config rm host` : `pulumi config set host ${outputs.host}`;
   throw new pulumi.RunError(

@@ -13,15 +13,20 @@ export interface BuiltImage {
   readonly tag: string;
 }
 
+/** One image to build. */
 export interface ImageArgs {
+  /** Its name, variant, tags and references, as `planImages` returns them. */
   readonly image: PlannedImage;
-  /** Folder of the staged build context, relative to the program. */
+  /** Folder of the staged build context, relative to the program. Example: `build/contexts/asr-0123456789ab`. */
   readonly context: string;
-  /** `repository@digest` by name, of every image that this one's build arguments refer to. */
+  /**
+   * `repository@digest` by name, of every image that this one's build arguments refer to.
+   * Example: `{ base: "r:5000/n/base@sha256:..." }`.
+   */
   readonly references: Readonly<Record<string, pulumi.Input<string>>>;
   /** The builder has the same name on all machines; only its endpoint differs. */
   readonly settings: Pick<Settings, "builder" | "platform" | "registryLogin">;
-  /** PEM certificates that a build with network access trusts in addition to the base image's; may be empty. */
+  /** PEM certificates that a build with network access trusts in addition to the base image's. Example: `""` for none. */
   readonly certificates: string;
 }
 

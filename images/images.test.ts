@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { descendants } from "../test/descendants";
 import { mockPulumi, settled, type RecordedResource } from "../test/mocks";
 import { randomStack } from "../test/random-catalog";
 import { Images } from ".";
 import { SCRATCH, type CatalogImage } from "../catalog";
 import type { ImageDefinition } from "./definitions";
 import { buildArgument } from "./dockerfile";
-import { descendants, stackNodes, type Wanted } from "./plan";
+import { stackNodes, type Wanted } from "./plan";
 
 const DIGEST = /^\S+@sha256:[0-9a-f]{64}$/;
 const BASE_IMAGES = { cpu: `registry/python@sha256:${"0".repeat(64)}`, cuda: `registry/cuda@sha256:${"1".repeat(64)}` };

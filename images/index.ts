@@ -9,7 +9,9 @@ import { readDefinitions, SOURCES } from "./definitions";
 import { buildImage, type BuiltImage, type ImageArgs } from "./image";
 import { nodeOf, planImages, type Naming, type Wanted } from "./plan";
 
+/** What the images need. */
 export interface ImagesArgs extends Pick<ImageArgs, "certificates"> {
+  /** Variant, base images, registry and builder. */
   readonly settings: ImageArgs["settings"] & Naming & Pick<Settings, "variant" | "baseImages">;
   /** Images that the stack uses in addition to the services'. Example: `["models"]`. */
   readonly wanted: Wanted["images"];

@@ -7,7 +7,6 @@ import { readDefinitions, type ImageDefinition } from "./definitions";
 import {
   builtVariant,
   dependencies,
-  descendants,
   inBuildOrder,
   planImages,
   stackNodes,
@@ -46,20 +45,6 @@ describe("inBuildOrder", () => {
     expect(() => inBuildOrder([image("a", "b"), image("b", "a")])).toThrow("dependency cycle a -> b -> a");
     expect(() => inBuildOrder([image("a", "scratch", ["nowhere"])])).toThrow("unknown image in a -> nowhere");
     expect(() => inBuildOrder([image("a", "scratch"), image("a", "scratch")])).toThrow("duplicate image name");
-  });
-});
-
-describe("descendants", () => {
-  it("are exactly the images from which a path leads to the edited one", () => {
-    fc.assert(
-      fc.property(randomCatalog, fc.nat(), (random, pick) => {
-        const edited = random[pick % random.length]?.name ?? "";
-        const byName = new Map(random.map((definition) => [definition.name, definition]));
-        const reaches = (name: string): boolean =>
-          name === edited || dependencies(byName.get(name) ?? image(name, "scratch")).some(reaches);
-        expect([...descendants(random, edited)].sort()).toEqual(names(random).filter(reaches).sort());
-      }),
-    );
   });
 });
 

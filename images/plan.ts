@@ -72,13 +72,13 @@ export function inBuildOrder<T extends Dependent>(images: readonly T[]): T[] {
   return [...ordered];
 }
 
-/** Names of the image and of all images that depend on it, directly or not. */
-export function descendants(images: readonly Dependent[], name: string): Set<string> {
-  const reached = new Set([name]);
-  for (const image of inBuildOrder(images)) {
-    if (dependencies(image).some((dependency) => reached.has(dependency))) reached.add(image.name);
+/** The images of those names and all images that they depend on, directly or not. `ordered` is in build order, as the result is. */
+export function withDependencies<T extends Dependent>(ordered: readonly T[], names: Iterable<string>): T[] {
+  const needed = new Set(names);
+  for (const image of ordered.toReversed()) {
+    if (needed.has(image.name)) for (const dependency of dependencies(image)) needed.add(dependency);
   }
-  return reached;
+  return ordered.filter(({ name }) => needed.has(name));
 }
 
 /** The variant of an image that a stack of variant `wanted` uses. @throws Error if the image has neither it nor a fallback. */
@@ -129,16 +129,8 @@ export function stackNodes(catalog: readonly ImageDefinition[], wanted: Wanted):
   const all = catalog.flatMap((definition) =>
     definition.variants.map((variant) => node(catalog, definition, variant)),
   );
-  const ordered = inBuildOrder(all);
-  const needed = new Set(
-    catalog
-      .filter(({ name, service }) => service !== undefined || wanted.images.includes(name))
-      .map((definition) => nodeOf(definition, wanted.variant)),
-  );
-  for (const image of ordered.toReversed()) {
-    if (needed.has(image.name)) for (const dependency of dependencies(image)) needed.add(dependency);
-  }
-  return ordered.filter(({ name }) => needed.has(name));
+  const direct = catalog.filter(({ name, service }) => service !== undefined || wanted.images.includes(name));
+  return withDependencies(inBuildOrder(all), direct.map((definition) => nodeOf(definition, wanted.variant)));
 }
 
 /**

@@ -9,21 +9,29 @@ import type { Accelerator } from "./accelerator";
 
 /** What all containers of a stack share. */
 export interface Shared {
+  /** Their user, limits and timeouts. */
   readonly settings: Settings;
+  /** The engine that pulls the images and runs the containers. */
   readonly engine: Engine;
+  /** The built images; each service runs the one of its name. */
   readonly images: Images;
 }
 
+/** One container. */
 export interface ContainerArgs {
+  /** Its entry in catalog.ts: name and needs. */
   readonly service: Service;
+  /** Networks that it joins. Example: `[{ name: "cp-whisperx-dev-inside", aliases: ["queue"] }]`. */
   readonly networks: docker.types.input.ContainerNetworksAdvanced[];
+  /** The volumes and folders that it mounts, with their variables. Example: `volumes.accessOf(service.service)`. */
   readonly access: readonly Access[];
+  /** Its variables, in addition to those of its access, which they override. Example: `{ LOG_LEVEL: "INFO" }`. */
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
   /** Its GPUs. Default: none. */
   readonly accelerator?: Accelerator;
-  /** Shell command that succeeds while the service is healthy, for `healthcheck.sh` in its image. */
+  /** Shell command that succeeds while the service is healthy, for `healthcheck.sh` in its image. Example: `redis-cli ping | grep -q PONG`. */
   readonly healthcheck: string;
-  /** Resources that must exist before it, in addition to those of its access. */
+  /** Resources that must exist before it, in addition to those of its access. Example: the queue's container. */
   readonly dependsOn: readonly pulumi.Resource[];
 }
 

@@ -7,7 +7,9 @@ import type { Shared } from "./container";
 import { runQueue } from "./queue";
 import { runStage } from "./stage";
 
+/** What the services need. */
 export interface ServicesArgs extends Shared {
+  /** What they mount. */
   readonly volumes: Volumes;
 }
 

@@ -5,13 +5,18 @@ import { localSettings } from "./local";
 import { describeAt, merged, valueAt, without, type Values } from "./paths";
 import { plainSecrets, schemaProblems } from "./problems";
 import { report, type Problem, type Reported } from "./report";
-import { schema, type Settings, type Valid } from "./schema";
+import { schema, SECRET_SETTINGS, type Settings, type Valid } from "./schema";
 
 export { allowed } from "./report";
 export { settingsJsonSchema, type Settings, type StageSetting } from "./schema";
 
 /** All problems of a stack's settings, in one message. */
 export class SettingsError extends pulumi.RunError {}
+
+/** The names of the secret settings that have a value. Example: `["models.token"]`. */
+export function secretNames(settings: Settings): string[] {
+  return SECRET_SETTINGS.filter((keys) => valueAt(settings, keys) !== undefined).map((keys) => keys.join("."));
+}
 
 /** Config as Pulumi passes it to a program: text by full key, JSON unless the value is a string. */
 export interface RawConfig extends Reported {

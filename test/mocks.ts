@@ -92,15 +92,27 @@ function optionsOf(request: Registration): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => isSet(value)));
 }
 
+interface MockOptions {
+  readonly preview?: boolean;
+  readonly deployed?: Readonly<Record<string, unknown>>;
+  readonly state?: Readonly<Record<string, object>>;
+}
+
+/** The state's resources, as the engine returns them: by URN. */
+function resourcesIn(state: Required<MockOptions>["state"], stack: string): Record<string, { type: string; outputs: object }> {
+  const entries = Object.entries(state).map(([key, found]) => [`urn:pulumi:${stack}::cp-whisperx::${key}`, { type: key.split("::")[0] ?? "", outputs: found }]);
+  return Object.fromEntries(entries) as ReturnType<typeof resourcesIn>;
+}
+
 /**
  * Installs the mocks; the returned list fills while resources are declared. `answers` are the outputs of the commands that
  * the program runs, by a part of the command line; `preview` makes it a preview; `deployed` are the outputs of the last
- * deployment.
+ * deployment; `state` are the outputs of its resources, by `type::name`.
  */
 export async function mockPulumi(
   stack: string,
   answers: Readonly<Record<string, string>> = {},
-  { preview = false, deployed = {} }: { preview?: boolean; deployed?: Readonly<Record<string, unknown>> } = {},
+  { preview = false, deployed = {}, state = {} }: MockOptions = {},
 ): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
   const requests = new Map<string, Registration>();
@@ -121,6 +133,7 @@ export async function mockPulumi(
       },
       call: ({ token, inputs }) => {
         if (token === "pulumi:pulumi:readStackOutputs") return { outputs: deployed };
+        if (token === "pulumi:pulumi:readStackResourceOutputs") return { outputs: resourcesIn(state, stack) };
         if (token !== "command:local:run") return {};
         const { command } = inputs as { command: string };
         const [, answer] = Object.entries(answers).find(([part]) => command.includes(part)) ?? [];

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import stages from "../docker/common/cp_whisperx/stages.json";
 import { MODEL_IMAGES } from "../catalog";
+import { keyOf, VOLUME } from "../host/deployed";
 import { readDefinitions } from "../images/definitions";
 import { stackNodes } from "../images/plan";
 import type { HubModel } from "../settings/hub-models";
@@ -145,6 +146,21 @@ describe("the program after something was removed by hand", () => {
     expect(found).toContain("model-cache-fill");
     expect(found).toContain("asr");
     expect(found.filter((name) => !["model-cache-fill", "pre-ner", "post-ner", ...readers].includes(name))).toEqual([]);
+  });
+
+  it("names a removed volume in the closing line, and warns of it in a preview", async () => {
+    const [logged, warned] = [vi.spyOn(pulumi.log, "info").mockResolvedValue(), vi.spyOn(pulumi.log, "warn").mockResolvedValue()];
+    const volumes = ["model-cache", "queue"].map((name) => [keyOf(VOLUME, name), { name: `cp-whisperx-dev-${name}` }]);
+    for (const preview of [true, false]) {
+      await mockPulumi("dev", { ...answersOf("dev"), ...without("model-cache") }, { preview, state: Object.fromEntries(volumes) as Record<string, object> });
+      await runProgram({});
+      await settled();
+    }
+    const closing = expect.stringMatching(/containers: unchanged; volumes: 1 new \(model-cache: removed\), 1 unchanged/) as unknown;
+    expect(logged.mock.calls).toEqual([[closing], [closing]]);
+    expect(warned.mock.calls).toEqual([["Removed: volume model-cache. The next up creates and fills it again."]]);
+    logged.mockRestore();
+    warned.mockRestore();
   });
 
   it("sets the film folders' owner again and replaces every stage, because a container keeps the removed folder mounted", async () => {

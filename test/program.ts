@@ -12,6 +12,8 @@ const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
 /** Runs the program with this configuration; the mocks must be installed. */
 export async function runProgram(config: Record<string, string>, secretKeys: string[] = []): Promise<unknown> {
   vi.resetModules();
+  // The program warns other users than the films' owner.
+  vi.spyOn(process, "getuid").mockReturnValue(1000);
   process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
   pulumi.runtime.setAllConfig(config, secretKeys);
   const { default: program } = await import("../index");

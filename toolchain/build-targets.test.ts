@@ -11,7 +11,14 @@ it("targets every image of the stack by default", () => {
     const images = imagesOf({ "cp-whisperx:variant": { value: variant } });
     expect(buildTargets(images, "").slice(1).map(name)).toEqual(images.map((image) => image.name));
   }
-  expect(imagesOf({ "cp-whisperx:models": { objectValue: { source: "hub" } } }).map((image) => image.name)).toContain("prefetch");
+});
+
+it.each([
+  ["of the hub", { objectValue: { source: "hub" } }, true],
+  ["with a token, which hides the source", { secret: true }, true],
+  ["of the image", { objectValue: { source: "packaged" }, secret: false }, false],
+])("targets prefetch only for models of the hub: models %s", (_, models, expected) => {
+  expect(imagesOf({ "cp-whisperx:models": models }).some((image) => image.name === "prefetch")).toBe(expected);
 });
 
 it("targets one image and its dependencies, and nothing else", () => {

@@ -38,11 +38,13 @@ export function dockerRun(args: DockerRunArgs): string {
 export const CHANGE_OWNER = { user: "0:0", capabilities: ["CHOWN", "DAC_READ_SEARCH"] };
 
 export interface OneShotArgs extends Pick<command.local.CommandArgs, "stdin" | "logging"> {
+  /** The engine that runs it. */
   readonly engine: Engine;
   /** `repository@digest`; `$IMAGE` for the command. */
   readonly image: pulumi.Input<string>;
-  /** Shell command. */
+  /** Shell command, which must succeed if it runs again. Example: `dockerRun({ user: '"$OWNER"', volumes: ["$VOLUME:/models"] })`. */
   readonly create: string;
+  /** Variables for the command, in addition to the engine's, IMAGE and IDENTITY. Example: `{ OWNER: "1000:1000" }`. */
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
   /** Identity of what it fills: if it changes, the command runs again. `$IDENTITY` for the command. */
   readonly identity: Identity;

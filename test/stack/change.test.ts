@@ -3,7 +3,7 @@ import { appendFileSync, rmSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
-import { descendants } from "../../images/plan";
+import { descendants } from "../descendants";
 import { addStage, NEW_STAGE } from "../new-stage/add";
 import { docker, expectOutput } from "./command";
 import { closingLine, images as built, SAMPLE, services, Stack, STACK, type Deployment } from "./stack";

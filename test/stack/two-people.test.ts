@@ -4,12 +4,16 @@ import * as path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { command, docker, expectOutput, type CommandOptions } from "./command";
-import { services, Stack, STACK } from "./stack";
+import { REGISTRY, services, Stack, STACK } from "./stack";
 
 const stack = new Stack();
 const home = stack.sibling("other-person");
 const checkout = path.join(home, "cp-whisperx");
 const authority = path.join(home, "authority.pem");
+
+/** The first person's settings. */
+const file = stack.path(`Pulumi.${STACK}.yaml`);
+let original: string;
 
 /** A clone of the deployed checkout with umask 077. */
 async function clone(): Promise<void> {
@@ -22,17 +26,22 @@ async function clone(): Promise<void> {
   symlinkSync(stack.path("node_modules"), path.join(checkout, "node_modules"));
 }
 
-/** Settings as two people share them: films by absolute paths; certificates are this person's own. */
-function configure(): void {
-  const { config } = parse(readFileSync(stack.path(`Pulumi.${STACK}.yaml`), "utf8")) as { config: Record<string, unknown> };
+/**
+ * Settings as two people share them: registry and base image in the stack file, because each home names its own; films by
+ * absolute paths. The certificates are this person's own.
+ */
+async function configure(): Promise<void> {
+  const { config } = parse(original) as { config: Record<string, unknown> };
+  const { stdout } = await stack.pulumi(["stack", "output", "baseImages", "--json"]);
   const films = { in: stack.path("films", "in"), out: stack.path("films", "out"), config: stack.path("samples", "config") };
-  const settings = { ...config, "cp-whisperx:films": films, "cp-whisperx:certificates": authority };
-  writeFileSync(path.join(checkout, `Pulumi.${STACK}.yaml`), stringify({ config: settings }));
+  const shared = { ...config, "cp-whisperx:registry": REGISTRY, "cp-whisperx:baseImages": JSON.parse(stdout) as object, "cp-whisperx:films": films };
+  writeFileSync(file, stringify({ config: shared }));
+  writeFileSync(path.join(checkout, `Pulumi.${STACK}.yaml`), stringify({ config: { ...shared, "cp-whisperx:certificates": authority } }));
 }
 
-/** Pulumi as the other person runs it. */
+/** Pulumi as the other person runs it: with a home without this machine's settings. */
 async function pulumi(...args: string[]): ReturnType<Stack["run"]> {
-  const env = { HOME: home, PULUMI_HOME: process.env.PULUMI_HOME ?? path.join(process.env.HOME ?? "/root", ".pulumi") };
+  const env = { HOME: home, CP_WHISPERX_HOME: path.join(home, ".cp-whisperx"), PULUMI_HOME: process.env.PULUMI_HOME ?? path.join(process.env.HOME ?? "/root", ".pulumi") };
   const options: CommandOptions = { cwd: checkout, env: { ...env, SSL_CERT_FILE: authority, TZ: "Asia/Tokyo", LANG: "C", LC_ALL: "C" } };
   return stack.run("sh", ["-c", 'umask 077 && exec pulumi "$@"', "sh", ...args, "--stack", STACK, "--non-interactive"], options);
 }
@@ -43,13 +52,17 @@ async function containers(): Promise<string> {
 }
 
 beforeAll(async () => {
+  original = readFileSync(file, "utf8");
   rmSync(home, { recursive: true, force: true });
   await clone();
   const subject = ["-subj", "/CN=Private authority", "-keyout", path.join(home, "key.pem"), "-out", authority];
   await command("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", ...subject]);
-  configure();
+  await configure();
 });
-afterAll(() => { rmSync(home, { recursive: true, force: true }); });
+afterAll(() => {
+  writeFileSync(file, original);
+  rmSync(home, { recursive: true, force: true });
+});
 
 it("another person's up changes nothing: other checkout, umask, home, locale, time zone and private CA", async () => {
   const before = await containers();
