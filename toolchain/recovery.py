@@ -1,8 +1,8 @@
-"""Cleans up after an interrupted deployment: `recovery.py STACK FILE`.
+"""Cleans up after an interrupted deployment. FILE is the output of `pulumi stack export`.
 
-FILE is the output of `pulumi stack export`. Its pending operations are removed; the next deployment
-repeats them. Containers and networks of the stack that the state does not contain are removed from the engine, because
-their names would conflict with those of the next deployment.
+`recovery.py FILE` removes the pending operations from the file; the next deployment repeats them.
+`recovery.py FILE STACK` removes the stack's containers and networks that the state does not contain from the engine,
+because their names would conflict with those of the next deployment.
 """
 
 import json
@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 
-def main(stack: str, file: Path) -> None:
-    """Removes pending operations from the file, and unknown containers and networks from the engine."""
+def remove_pending(file: Path) -> None:
+    """Removes the pending operations from the file."""
     state = json.loads(file.read_text(encoding="utf-8"))
-    operations = without_pending(state)
+    pending = state["deployment"].pop("pending_operations", None) or []
     file.write_text(json.dumps(state), encoding="utf-8")
-    for name in operations:
-        print(f"was pending: {name}")
-    known = known_ids(state)
+    for operation in pending:
+        print(f"was pending: {operation['resource']['urn'].rsplit('::', 1)[-1]}")
+
+
+def clean_engine(file: Path, stack: str) -> None:
+    """Removes the stack's containers and networks that the state does not contain."""
+    known = known_ids(json.loads(file.read_text(encoding="utf-8")))
     label = f"label=cp-whisperx.stack={stack}"
     remove_unknown(
         ["ps", "--all", "--no-trunc", "--filter", label, "--format", "{{.ID}} {{.Names}}"], ["rm", "--force"], known
@@ -28,12 +32,6 @@ def main(stack: str, file: Path) -> None:
     remove_unknown(
         ["network", "ls", "--no-trunc", "--filter", names, "--format", "{{.ID}} {{.Name}}"], ["network", "rm"], known
     )
-
-
-def without_pending(state: dict[str, Any]) -> list[str]:
-    """Removes the pending operations from a state; returns the names of their resources."""
-    pending = state["deployment"].pop("pending_operations", None) or []
-    return [operation["resource"]["urn"].rsplit("::", 1)[-1] for operation in pending]
 
 
 def known_ids(state: dict[str, Any]) -> set[str]:
@@ -56,4 +54,7 @@ def remove_unknown(listing: list[str], removal: list[str], known: set[str]) -> N
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    if sys.argv[2:]:
+        clean_engine(Path(sys.argv[1]), sys.argv[2])
+    else:
+        remove_pending(Path(sys.argv[1]))
