@@ -1,8 +1,7 @@
-"""Cleans up after an interrupted deployment. FILE is the output of `pulumi stack export`.
+"""Cleans the engine after an interrupted deployment: `recovery.py STACK FILE`.
 
-`recovery.py FILE` removes the pending operations from the file; the next deployment repeats them.
-`recovery.py FILE STACK` removes the stack's containers and networks that the state does not contain from the engine,
-because their names would conflict with those of the next deployment.
+FILE is the output of `pulumi stack export`. Containers and networks of the stack that the state does not contain are
+removed, because their names would conflict with those of the next deployment.
 """
 
 import json
@@ -12,16 +11,7 @@ from pathlib import Path
 from typing import Any
 
 
-def remove_pending(file: Path) -> None:
-    """Removes the pending operations from the file."""
-    state = json.loads(file.read_text(encoding="utf-8"))
-    pending = state["deployment"].pop("pending_operations", None) or []
-    file.write_text(json.dumps(state), encoding="utf-8")
-    for operation in pending:
-        print(f"was pending: {operation['resource']['urn'].rsplit('::', 1)[-1]}")
-
-
-def clean_engine(file: Path, stack: str) -> None:
+def main(stack: str, file: Path) -> None:
     """Removes the stack's containers and networks that the state does not contain."""
     known = known_ids(json.loads(file.read_text(encoding="utf-8")))
     label = f"label=cp-whisperx.stack={stack}"
@@ -54,7 +44,4 @@ def remove_unknown(listing: list[str], removal: list[str], known: set[str]) -> N
 
 
 if __name__ == "__main__":
-    if sys.argv[2:]:
-        clean_engine(Path(sys.argv[1]), sys.argv[2])
-    else:
-        remove_pending(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

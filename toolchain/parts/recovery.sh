@@ -33,15 +33,14 @@ update_stack() {
   ((status == 0)) || fail "$problem" "fix what the messages above name and run the command again: it resumes where it stopped"
 }
 
-# recover: removes the pending operations from the state, then the containers and networks that it does not contain.
+# recover: removes the pending operations from the state, then the containers and networks that it does not contain. The next
+# deployment repeats the operations.
 recover() {
   local log="$LOG_FOLDER/recovery.log"
   say "state: the last deployment was interrupted; cleaning up after it"
-  rm -f -- "$log"
-  # The import fails while another update runs, so the containers of that update stay.
-  if python3 "$TOOLCHAIN_FOLDER/recovery.py" "$STATE_EXPORT" >&2 \
-    && pulumi_here stack import --stack "$STACK_NAME" --file "$STATE_EXPORT" >"$log" 2>&1 \
-    && on_engine python3 "$TOOLCHAIN_FOLDER/recovery.py" "$STATE_EXPORT" "$STACK_NAME" >&2; then
+  # An import removes pending operations. It fails while another update runs, so the containers of that update stay.
+  if pulumi_here stack import --stack "$STACK_NAME" --file "$STATE_EXPORT" >"$log" 2>&1 \
+    && on_engine python3 "$TOOLCHAIN_FOLDER/recovery.py" "$STACK_NAME" "$STATE_EXPORT" >&2; then
     return
   fi
   log_tail "$log"

@@ -25,9 +25,7 @@ STATE = {
 }
 
 
-def test_pending_operations_and_unknown_containers_are_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_containers_and_networks_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
     def docker(*arguments: str) -> str:
@@ -42,11 +40,8 @@ def test_pending_operations_and_unknown_containers_are_removed(
     monkeypatch.setattr(recovery, "docker", docker)
     file = tmp_path / "export.json"
     file.write_text(json.dumps(STATE))
-    recovery.remove_pending(file)
-    recovery.clean_engine(file, "dev")
+    recovery.main("dev", file)
     assert [call for call in calls if "rm" in call.split()] == ["rm --force 2", "network rm 3"]
-    assert json.loads(file.read_text()) == {"deployment": {"resources": STATE["deployment"]["resources"]}}
-    assert "was pending: mux" in capsys.readouterr().out
 
 
 # A state and what Pulumi prints about it; Pulumi cannot import while another update runs.
@@ -93,15 +88,6 @@ def test_a_failed_recovery_removes_no_container_and_is_repeated(shell: Shell) ->
     assert "the stack is currently locked" in result.stderr
     assert begin(shell, {"deployment": {}}, LOCKED="255").returncode == 1
     assert set(steps(shell)) == {"stack import"}
-
-
-def test_a_failed_recovery_shows_no_older_log(shell: Shell) -> None:
-    (shell.home / "log").mkdir(parents=True)
-    (shell.home / "log/recovery.log").write_text("an older problem\n")
-    result = begin(shell, {"pending_operations": "not a state"})
-    assert result.returncode == 1
-    assert "could not be cleaned up" in result.stderr
-    assert "an older problem" not in result.stderr
 
 
 def lock_of(shell: Shell, process: int, host: str) -> Path:
