@@ -12,9 +12,8 @@ main() {
   configuration=$(ensure_stack)
   write_machine_settings
   set_stack_host cp-whisperx:host value <<<"$configuration"
-  patterns=$(cd -- "$PROJECT_FOLDER" && npx --no-install ts-node toolchain/build-targets.ts "${IMAGE:-}" <<<"$configuration") \
-    || fail "the images to build could not be determined" "see the message above; without IMAGE all images are built"
-  begin_deployment
+  patterns=$(image_targets "${IMAGE:-}" <<<"$configuration")
+  release_stale_locks
   say "building ${IMAGE:-the images} of the stack $STACK_NAME"
   mapfile -t targets <<<"$patterns"
   CP_WHISPERX_BUILD=yes update_stack "not every image is built" --continue-on-error "${targets[@]/#/--target=}"

@@ -1,18 +1,18 @@
 """Shortens Pulumi's output for a log or CI: `pulumi up | quiet.py LOG`.
 
-Without a terminal Pulumi prints a row for each line of a build log. This filter prints two rows for an image, at its
-start and its end, and one row for any other resource, at its end. If a build fails, the end of its log follows. LOG has
-every row.
+Without a terminal Pulumi prints a row for each line of a build log. This filter prints two rows for an image or a
+command, at its start and its end, and one row for any other resource, at its end. If a build fails, the end of its log
+follows. LOG has every row. Neither a full disk nor a reader that is gone ends the filter: Pulumi would die in the
+middle of a deployment.
 """
 
 import re
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
-from typing import TextIO
+from io import FileIO, TextIOWrapper
 
 # " ~  docker-build:index:Image asr updating (1s) [diff: ~context]; #5 DONE 0.0s"
 _ROW = re.compile(
@@ -22,6 +22,9 @@ _ROW = re.compile(
 # Progress lines, and rows of the stack itself: Diagnostics repeats its messages.
 _NO_NEWS = re.compile(r"^@ \w+ing\b|^ *[ +~<>=-]* *(?:cp-whisperx:\S+|pulumi:pulumi:Stack) [^(]")
 _FAILED = re.compile(r"^ *[ +~<>=-]* *[\w-]+:[\w/-]+:Image (?P<name>\S+) \*\*[a-z ]+\*\*")
+# In Diagnostics, the Node error that follows from a failed image; the image's own error is there as well.
+_UNHANDLED = re.compile(r"^ *error: Running program '.*' failed with an unhandled exception:$")
+_NOT_REGISTERED = re.compile(r"^(?P<indent> +)\S.*: resource (?P<name>\S+) \[[^]]*:Image\] failed to register\]")
 # BuildKit's lines for a step; the group is the step's number.
 _STEP = re.compile(r"^#(\d+) \[[^]]*\d/\d+\] (?:RUN|COPY|ADD)\b")
 _ERROR = re.compile(r"^#(\d+) ERROR: (?!failed to configure registry cache)")
@@ -45,14 +48,33 @@ def error_lines(build: list[str]) -> list[str]:
     return lines[-_QUOTED:]
 
 
+def without_node_errors(lines: Iterable[str], failed: Container[str]) -> Iterator[str]:
+    """Drops the Node errors that follow from failed images: a heading, a line with the image, the error's fields."""
+    rest = iter(lines)
+    for line in rest:
+        if not _UNHANDLED.match(line):
+            yield line
+            continue
+        error = next(rest, "")
+        image = _NOT_REGISTERED.match(error)
+        if image is None or image["name"] not in failed:
+            yield from (line, error)
+            continue
+        after = next((other for other in rest if not other.startswith(image["indent"] + " ")), "")
+        if after != image["indent"] + "}":
+            yield after
+
+
 def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
     """Yields the lines to show, as they arrive."""
     builds: dict[str, list[str]] = defaultdict(list)
     printed: set[str] = set()
-    for line in lines:
+    failed: set[str] = set()
+    for line in without_node_errors(lines, failed):
         if _NO_NEWS.match(line):
             continue
         if failure := _FAILED.match(line):
+            failed.add(failure["name"])
             yield line
             yield f"    the end of its build, all of which is in {log_name}:"
             yield from (f"    | {text}" for text in error_lines(builds[failure["name"]]))
@@ -62,33 +84,38 @@ def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
             yield line
             continue
         is_image = row["type"].endswith(":Image")
+        may_take_long = is_image or row["type"].endswith(":Command")
         if is_image and row["message"]:
             builds[row["name"]].append(row["message"])
         begins = row["state"].split()[0].endswith("ing")
         key = f"{row['type']} {row['name']} {row['state']}"
-        if key in printed or (begins and not is_image):
+        if key in printed or (begins and not may_take_long):
             continue
         printed.add(key)
         yield row["row"] + ("" if begins else build_result(builds[row["name"]] if is_image else []))
 
 
-def logged(lines: Iterable[str], log: TextIO) -> Iterator[str]:
+def logged(lines: Iterable[str], log: FileIO) -> Iterator[str]:
     """Yields each line after writing it to the log."""
     for line in lines:
-        log.write(line)
-        log.flush()
+        write(log, line)
         yield line.rstrip("\n")
+
+
+def write(file: FileIO, text: str) -> None:
+    """Ignores errors. A FileIO has no buffer: after a failure nothing is left to write when the file is closed."""
+    with suppress(OSError):
+        file.write(text.encode())
 
 
 def main(log_name: str) -> None:
     """Ends when Pulumi closes its output. Ignores Ctrl-C: Pulumi writes until it has released its lock."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    with Path(log_name).open("w", encoding="utf-8") as log:
-        for line in quiet(logged(sys.stdin, log), log_name):
-            # If the reader is gone, Pulumi must still be able to write.
-            with suppress(BrokenPipeError):
-                print(line, flush=True)
+    lines = TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace")
+    with FileIO(log_name, "w") as log, FileIO(sys.stdout.fileno(), "w", closefd=False) as output:
+        for line in quiet(logged(lines, log), log_name):
+            write(output, line + "\n")
 
 
 if __name__ == "__main__":

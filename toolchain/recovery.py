@@ -1,8 +1,7 @@
-"""Cleans up after an interrupted deployment: `recovery.py STACK FILE`.
+"""Cleans the engine after an interrupted deployment: `recovery.py STACK FILE`.
 
-FILE is the output of `pulumi stack export`. Its pending operations are removed; the next deployment
-repeats them. Containers and networks of the stack that the state does not contain are removed from the engine, because
-their names would conflict with those of the next deployment.
+FILE is the output of `pulumi stack export`. Containers and networks of the stack that the state does not contain are
+removed, because their names would conflict with those of the next deployment.
 """
 
 import json
@@ -13,13 +12,8 @@ from typing import Any
 
 
 def main(stack: str, file: Path) -> None:
-    """Removes pending operations from the file, and unknown containers and networks from the engine."""
-    state = json.loads(file.read_text(encoding="utf-8"))
-    operations = without_pending(state)
-    file.write_text(json.dumps(state), encoding="utf-8")
-    for name in operations:
-        print(f"was pending: {name}")
-    known = known_ids(state)
+    """Removes the stack's containers and networks that the state does not contain."""
+    known = known_ids(json.loads(file.read_text(encoding="utf-8")))
     label = f"label=cp-whisperx.stack={stack}"
     remove_unknown(
         ["ps", "--all", "--no-trunc", "--filter", label, "--format", "{{.ID}} {{.Names}}"], ["rm", "--force"], known
@@ -28,12 +22,6 @@ def main(stack: str, file: Path) -> None:
     remove_unknown(
         ["network", "ls", "--no-trunc", "--filter", names, "--format", "{{.ID}} {{.Name}}"], ["network", "rm"], known
     )
-
-
-def without_pending(state: dict[str, Any]) -> list[str]:
-    """Removes the pending operations from a state; returns the names of their resources."""
-    pending = state["deployment"].pop("pending_operations", None) or []
-    return [operation["resource"]["urn"].rsplit("::", 1)[-1] for operation in pending]
 
 
 def known_ids(state: dict[str, Any]) -> set[str]:

@@ -8,7 +8,7 @@ SECRETS=(tmdbApiKey models.token registryLogin.password)
 # read_secret KEY: sets SECRET to one line from the prompt or from standard input.
 read_secret() {
   if [[ -t 0 ]]; then
-    read -r -s -p "$1 of the stack $STACK_NAME: " SECRET
+    read -r -s -p "$1 of the stack $STACK_NAME: " SECRET || true
     printf '\n' >&2
   else
     IFS= read -r SECRET || true
@@ -21,7 +21,7 @@ main() {
   [[ -n $key && " ${SECRETS[*]} " == *" $key "* ]] || fail "KEY=$key is no secret" "KEY= one of ${SECRETS[*]}"
   read_secret "$key"
   (umask 077 && write_file "$file" 600 <<<"$SECRET")
-  say "stored $key in $file; make up STACK=$STACK_NAME uses it"
+  say "stored $key in $file; make up STACK=$STACK_NAME uses it unless Pulumi.$STACK_NAME.yaml sets it"
 }
 
 main

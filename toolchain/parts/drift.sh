@@ -2,9 +2,11 @@
 # shellcheck shell=bash
 
 # repair_drift OUTPUTS: refreshes Pulumi's state if a container of the last deployment is gone. Otherwise skips it, because
-# a refresh is slow. Leaves out images: the provider cannot read a registry without TLS.
+# a refresh is slow; also after make down, which leaves no containers in the state. Leaves out images: the provider cannot read
+# a registry without TLS.
 repair_drift() {
   local lost service targets=()
+  state_contains docker:index/container:Container || return 0
   lost=$(lost_services "$1")
   [[ -n $lost ]] || return 0
   say "state: not running: ${lost//$'\n'/, }; refreshing the state"

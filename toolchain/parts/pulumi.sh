@@ -74,8 +74,9 @@ wrapper_home() { printf '%s' "home=\"\${CP_WHISPERX_HOME:-$CP_WHISPERX_HOME}\"";
 wrapper_text() {
   cat <<EOF
 #!/bin/sh
-# Pulumi of cp-whisperx (make up). Uses its passphrase, unless you set another one, and the salt in the state.
+# Pulumi of cp-whisperx (make up). Uses its home, its passphrase, unless you set another one, and the salt in the state.
 $(wrapper_home)
+export CP_WHISPERX_HOME="\$home"
 export PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
 if [ -z "\${PULUMI_CONFIG_PASSPHRASE+set}\${PULUMI_CONFIG_PASSPHRASE_FILE+set}" ] && [ -r "\$home/passphrase" ]; then
   export PULUMI_CONFIG_PASSPHRASE_FILE="\$home/passphrase"

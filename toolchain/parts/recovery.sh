@@ -2,40 +2,49 @@
 # shellcheck shell=bash
 
 UNFINISHED_FILE="$RUN_FOLDER/stack-$STACK_NAME.unfinished"
+# The state as it was when this command began. Secrets are encrypted in it.
+STATE_EXPORT="$RUN_FOLDER/stack-$STACK_NAME.export.json"
 
-# begin_deployment: repairs state and engine if the last deployment was interrupted.
+# begin_deployment: repairs state and engine if the last deployment was interrupted, by make or by plain Pulumi.
 begin_deployment() {
   release_stale_locks
+  query_stack stack export >"$STATE_EXPORT"
+  if state_contains pending_operations; then : >"$UNFINISHED_FILE"; fi
   if [[ -e $UNFINISHED_FILE ]]; then recover; fi
   : >"$UNFINISHED_FILE"
 }
+
+# state_contains WORD: true if WORD is a key or a value of the state, as it was when this command began.
+state_contains() { grep --quiet --fixed-strings "\"$1\"" "$STATE_EXPORT"; }
 
 # end_deployment: Pulumi has finished writing its state, whether everything was deployed or not.
 end_deployment() {
   rm -f -- "$UNFINISHED_FILE"
 }
 
-# update_stack PROBLEM OPTION...: runs pulumi up with these options after begin_deployment; fails with PROBLEM.
+# update_stack PROBLEM OPTION...: runs pulumi up with these options; fails with PROBLEM. A build of images needs no
+# begin_deployment and leaves its mark alone.
 update_stack() {
   local problem=$1 status=0
   shift
   show_pulumi up --yes --skip-preview --suppress-outputs --stack "$STACK_NAME" "$@" || status=$?
   # After a kill the state may lack the running operation.
-  was_killed "$status" || end_deployment
+  [[ ${CP_WHISPERX_BUILD:-} == yes ]] || was_killed "$status" || end_deployment
   ((status == 0)) || fail "$problem" "fix what the messages above name and run the command again: it resumes where it stopped"
 }
 
+# recover: removes the pending operations from the state, then the containers and networks that it does not contain. The next
+# deployment repeats the operations.
 recover() {
-  local export="$RUN_FOLDER/stack-$STACK_NAME.export.json"
+  local log="$LOG_FOLDER/recovery.log"
   say "state: the last deployment was interrupted; cleaning up after it"
-  if pulumi_here stack export --stack "$STACK_NAME" --file "$export" \
-    && on_engine python3 "$TOOLCHAIN_FOLDER/recovery.py" "$STACK_NAME" "$export" >&2 \
-    && pulumi_here stack import --stack "$STACK_NAME" --file "$export" >"$LOG_FOLDER/recovery.log" 2>&1; then
-    rm -f -- "$export"
+  # An import removes pending operations. It fails while another update runs, so the containers of that update stay.
+  if pulumi_here stack import --stack "$STACK_NAME" --file "$STATE_EXPORT" >"$log" 2>&1 \
+    && on_engine python3 "$TOOLCHAIN_FOLDER/recovery.py" "$STACK_NAME" "$STATE_EXPORT" >&2; then
     return
   fi
-  log_tail "$LOG_FOLDER/recovery.log"
-  fail "the leftovers of the last deployment could not be cleaned up" "see the messages above; $export is the exported state"
+  log_tail "$log"
+  fail "the leftovers of the last deployment could not be cleaned up" "see the messages above; $STATE_EXPORT is the exported state"
 }
 
 # release_stale_locks: removes Pulumi's locks of this stack if their process on this host is gone; waits for a running one,

@@ -12,6 +12,9 @@ export_pulumi_environment() {
   if [[ -z ${PULUMI_CONFIG_PASSPHRASE+set}${PULUMI_CONFIG_PASSPHRASE_FILE+set} ]]; then
     export PULUMI_CONFIG_PASSPHRASE_FILE=$PASSPHRASE_FILE
   fi
+  # Pulumi runs in other folders.
+  if [[ ${PULUMI_CONFIG_PASSPHRASE_FILE:-} == [!/]* ]]; then export PULUMI_CONFIG_PASSPHRASE_FILE="$PWD/$PULUMI_CONFIG_PASSPHRASE_FILE"; fi
+  if [[ ${PULUMI_BACKEND_URL:-} == file://[!/~]* ]]; then export PULUMI_BACKEND_URL="file://$PWD/${PULUMI_BACKEND_URL#file://}"; fi
   if [[ -z ${PULUMI_BACKEND_URL:-} && $CP_WHISPERX_HOME != "$HOME/.cp-whisperx" ]]; then
     export PULUMI_BACKEND_URL="file://$STATE_FOLDER"
   fi
@@ -80,11 +83,13 @@ show_pulumi() {
   fi
 }
 
-# init_stack: runs on a copy, because stack init writes the salt next to the project file that it reads.
+# init_stack: runs on a copy, because stack init writes the salt next to the project file that it reads. Selects the stack for
+# plain commands if none is selected.
 init_stack() (
   copy_stack_file
   pulumi --cwd "$STACK_COPY" --non-interactive stack init "$STACK_NAME" --no-select
-  pulumi --cwd "$PROJECT_FOLDER" --non-interactive stack select "$STACK_NAME"
+  pulumi --cwd "$PROJECT_FOLDER" --non-interactive stack --show-name >/dev/null 2>&1 \
+    || pulumi --cwd "$PROJECT_FOLDER" --non-interactive stack select "$STACK_NAME"
 )
 
 # copy_stack_file: copies Pulumi.yaml and the stack file into the folder STACK_COPY, which this shell removes when it exits.

@@ -4,6 +4,7 @@ import json
 import stat
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -124,6 +125,58 @@ def test_only_a_known_secret_is_stored(shell: Shell, key: str) -> None:
 def test_a_secret_without_a_value_changes_nothing(shell: Shell) -> None:
     assert "no value was given" in keep_secret(shell, "tmdbApiKey", "").stderr
     assert not (shell.home / "secrets").exists()
+
+
+def test_ctrl_d_at_the_prompt_is_no_value(shell: Shell) -> None:
+    result = shell.run(f"script --quiet --return --command {TOOLCHAIN}/secret.sh /dev/null", KEY="tmdbApiKey")
+    assert result.returncode == 1
+    assert "no value was given" in result.stdout
+    assert not (shell.home / "secrets").exists()
+
+
+@pytest.mark.parametrize(("selected", "selects"), [("dev", False), ("", True)])
+def test_a_new_stack_is_selected_only_if_none_is(shell: Shell, selected: str, *, selects: bool) -> None:
+    shell.double("pulumi", f"[[ $* != *--show-name* || -n '{selected}' ]]")
+    result = shell.run("init_stack", STACK="gpu")
+    assert result.returncode == 0, result.stderr
+    assert any("stack init gpu" in call for call in shell.calls)
+    assert any("stack select gpu" in call for call in shell.calls) == selects
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PULUMI_BACKEND_URL", "file://state", "file://{here}/state"),
+        ("PULUMI_BACKEND_URL", "file:///srv/state", "file:///srv/state"),
+        ("PULUMI_BACKEND_URL", "file://~/state", "file://~/state"),
+        ("PULUMI_BACKEND_URL", "https://api.pulumi.com", "https://api.pulumi.com"),
+        ("PULUMI_CONFIG_PASSPHRASE_FILE", "phrase", "{here}/phrase"),
+        ("PULUMI_CONFIG_PASSPHRASE_FILE", "/srv/phrase", "/srv/phrase"),
+    ],
+)
+def test_relative_paths_are_those_of_the_users_folder(shell: Shell, name: str, value: str, expected: str) -> None:
+    result = shell.run(f'cd "$HOME"\nexport_pulumi_environment\nprintf %s "${name}"', **{name: value})
+    assert result.stdout == expected.format(here=shell.folder)
+
+
+@pytest.mark.parametrize("home", [".cp-whisperx", "my home"])
+def test_plain_pulumi_uses_the_home_of_make(shell: Shell, home: str) -> None:
+    folder = shell.folder / home
+    folder.mkdir()
+    show = """ && printf '%s\n' "${CP_WHISPERX_HOME:-}" "${PULUMI_BACKEND_URL:-}" "$PULUMI_CONFIG_PASSPHRASE_FILE\""""
+    script = f'settings=$({TOOLCHAIN}/env.sh)\nenv --unset=CP_WHISPERX_HOME bash -c "$settings"{quote(show)}'
+    result = shell.run(script, CP_WHISPERX_HOME=str(folder))
+    elsewhere = [str(folder), f"file://{folder}/state"] if home == "my home" else ["", ""]
+    assert result.stdout.splitlines() == [*elsewhere, f"{folder}/passphrase"]
+
+
+def test_the_wrapper_passes_its_home_on(shell: Shell) -> None:
+    program = shell.home / "bin/pulumi"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\nprintf %s "$CP_WHISPERX_HOME"\n')
+    program.chmod(0o755)
+    result = shell.run('cd "$HOME"\nwrapper_text >wrapper\nenv --unset=CP_WHISPERX_HOME sh ./wrapper')
+    assert result.stdout == str(shell.home)
 
 
 @pytest.mark.parametrize("home", [None, "mine", "another's"])

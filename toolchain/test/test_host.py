@@ -32,7 +32,7 @@ PULUMI = f"""{ENGINE}
 case "$*" in
   version) echo v3 ;;
   *"stack output"*) cat "$HOME/outputs.json" ;;
-  *"stack export"*) echo '{{"deployment": {{}}}}' >"${{!#}}" ;;
+  *"stack export"*) echo '{{"deployment": {{"resources": [{{"type": "docker:index/container:Container"}}]}}}}' ;;
   *"config --json"*) cat "$HOME/configuration.json" ;;
 esac
 """
@@ -216,8 +216,8 @@ def test_docker_uses_the_stacks_engine_and_pulumi_runs_here(stack: Stack, regist
     stack.make("up", PREPARED, CP_WHISPERX_REGISTRY_PORT=registry_port)
     assert stack.engines("docker") == {stack.host or "here"}
     assert stack.engines("pulumi") == {"here"}
-    # The configuration, the outputs before and after, and the deployment itself.
-    assert len(stack.calls("pulumi")) == 4
+    # The configuration, the state, the outputs before and after, and the deployment itself.
+    assert len(stack.calls("pulumi")) == 5
 
 
 def test_running_services_on_the_stacks_engine_are_not_refreshed(stack: Stack, registry_port: str) -> None:

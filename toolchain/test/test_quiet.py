@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from shell import TOOLCHAIN, Shell
 
 sys.path.insert(0, str(TOOLCHAIN))
@@ -64,6 +66,60 @@ def test_a_failed_build_is_quoted_from_the_step_that_failed() -> None:
         "    | #7 0.1 no",
         '    | #7 ERROR: process "false" failed',
     ]
+
+
+def test_a_command_has_a_line_when_it_starts() -> None:
+    row = " +  command:local:Command model-cache-prefetch "
+    lines = [row + rest for rest in ("creating (0s)", "creating (9s) fetching whisper: 10 %", "created (99s)")]
+    assert list(quiet(lines, "log")) == [lines[0], lines[2]]
+
+
+FAILURE = " ~  docker-build:index:Image tmdb **updating failed** [diff: ~context]; error: failed to solve"
+DIAGNOSTICS = [
+    "  pulumi:pulumi:Stack (cp-whisperx-dev):",
+    "    error: Running program '/home/me/index.ts' failed with an unhandled exception:",
+    (
+        '    \x1b[36m<ref *1>\x1b[39m [Error: error serializing property "name": resource tmdb '
+        "[docker-build:index:Image] failed to register] {"
+    ),
+    "      promise: Promise { \x1b[36m<rejected>\x1b[39m \x1b[36m[Circular *1]\x1b[39m }",
+    "    }",
+    "    images: 1 failed (tmdb: own sources), 20 unchanged",
+    "",
+]
+
+
+def test_the_node_error_that_follows_from_a_failed_image_is_left_out() -> None:
+    shown = list(quiet([FAILURE, *DIAGNOSTICS], "log"))
+    assert shown[2:] == [DIAGNOSTICS[0], *DIAGNOSTICS[5:]]
+    # The error may have no fields.
+    bare = [*DIAGNOSTICS[:2], DIAGNOSTICS[2].removesuffix(" {"), *DIAGNOSTICS[5:]]
+    assert list(quiet([FAILURE, *bare], "log"))[2:] == [DIAGNOSTICS[0], *DIAGNOSTICS[5:]]
+
+
+def test_any_other_node_error_is_shown() -> None:
+    assert list(quiet(DIAGNOSTICS, "log")) == DIAGNOSTICS
+    other = [*DIAGNOSTICS[:2], "    TypeError: images.named is not a function", *DIAGNOSTICS[5:]]
+    assert list(quiet([FAILURE, *other], "log"))[2:] == other
+    assert list(quiet(DIAGNOSTICS[:2], "log"))[:2] == DIAGNOSTICS[:2]
+
+
+@pytest.mark.parametrize("full", ["log", "output"])
+def test_neither_a_full_disk_nor_a_strange_byte_ends_the_filter(tmp_path: Path, full: str) -> None:
+    log = Path("/dev/full") if full == "log" else tmp_path / "log"
+    output = Path("/dev/full") if full == "output" else tmp_path / "output"
+    with output.open("wb") as file:
+        result = subprocess.run(
+            [sys.executable, str(TOOLCHAIN / "quiet.py"), str(log)],
+            input=b"caf\xe9\nlast\n",
+            stdout=file,
+            stderr=subprocess.PIPE,
+            env={"LC_ALL": "C", "PYTHONUTF8": "0"},
+            check=False,
+        )
+    assert (result.returncode, result.stderr) == (0, b"")
+    written = output if full == "log" else log
+    assert written.read_text(encoding="utf-8") == "caf\ufffd\nlast\n"
 
 
 def test_the_log_has_every_line_until_pulumi_ends(tmp_path: Path) -> None:

@@ -25,9 +25,7 @@ STATE = {
 }
 
 
-def test_pending_operations_and_unknown_containers_are_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_containers_and_networks_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
     def docker(*arguments: str) -> str:
@@ -44,8 +42,52 @@ def test_pending_operations_and_unknown_containers_are_removed(
     file.write_text(json.dumps(STATE))
     recovery.main("dev", file)
     assert [call for call in calls if "rm" in call.split()] == ["rm --force 2", "network rm 3"]
-    assert json.loads(file.read_text()) == {"deployment": {"resources": STATE["deployment"]["resources"]}}
-    assert "was pending: mux" in capsys.readouterr().out
+
+
+# A state and what Pulumi prints about it; Pulumi cannot import while another update runs.
+PULUMI = """
+case "$*" in
+  *"stack export"*) cat "$HOME/state.json" ;;
+  *"stack import"*) echo "the stack is currently locked" >&2; exit "${LOCKED:-0}" ;;
+esac
+"""
+
+
+def begin(shell: Shell, state: object, *, marked: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Begins a deployment of a stack in this state; the engine has a container that the state does not contain."""
+    (shell.folder / "state.json").write_text(json.dumps(state))
+    shell.double("pulumi", PULUMI)
+    shell.double("docker", '[[ $1 != ps ]] || echo "2 cp-whisperx-dev-mux"')
+    mark = ': >"$UNFINISHED_FILE"\n' if marked else ""
+    return shell.run(f"{mark}begin_deployment", **environment)
+
+
+def steps(shell: Shell) -> list[str]:
+    """The calls that change the state or the engine."""
+    found = (re.search(r"stack import|rm --force", call) for call in shell.calls)
+    return [step[0] for step in found if step]
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_an_interrupted_deployment_is_repaired_whoever_began_it(shell: Shell, *, marked: bool) -> None:
+    state = {"deployment": {"resources": STATE["deployment"]["resources"]}} if marked else STATE
+    result = begin(shell, state, marked=marked)
+    assert result.returncode == 0, result.stderr
+    assert steps(shell) == ["stack import", "rm --force"]
+
+
+def test_a_finished_deployment_is_left_as_it_is(shell: Shell) -> None:
+    state = {"deployment": {"resources": [{"urn": "urn:pulumi:dev::p::Stack::pending_operations"}]}}
+    assert begin(shell, state).returncode == 0
+    assert steps(shell) == []
+
+
+def test_a_failed_recovery_removes_no_container_and_is_repeated(shell: Shell) -> None:
+    result = begin(shell, STATE, LOCKED="255")
+    assert result.returncode == 1
+    assert "the stack is currently locked" in result.stderr
+    assert begin(shell, {"deployment": {}}, LOCKED="255").returncode == 1
+    assert set(steps(shell)) == {"stack import"}
 
 
 def lock_of(shell: Shell, process: int, host: str) -> Path:

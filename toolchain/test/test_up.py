@@ -166,10 +166,27 @@ def test_a_nearly_full_disk_is_reported_before_anything_begins(shell: Shell) -> 
     assert "100 MiB free" in result.stderr
 
 
+@pytest.mark.parametrize("failing", ["ensure_plugins", "ensure_registry", "none"])
+def test_pulumi_is_built_while_the_engine_starts(shell: Shell, failing: str) -> None:
+    names = ["pulumi", "plugins", "node_modules", "engine", "registry", "buildx", "builder", "base_image"]
+    doubles = "\n".join(f'ensure_{name}() {{ echo {name} >>"$HOME/calls"; }}' for name in names)
+    # The plugins wait for the engine. If they are not ended with a failed command, they are "late".
+    wait = 'wait_until engine grep --quiet engine "$HOME/calls"; sleep 1; echo late >>"$HOME/calls"'
+    shell.double("curl")
+    result = shell.run(f"{doubles}\nensure_plugins() {{ {wait}; }}\n{failing}() {{ exit 3; }}\nensure_tools")
+    assert result.returncode == (0 if failing == "none" else 3)
+    assert ("late" in shell.calls) == (failing == "none")
+
+
+def repair(shell: Shell, state: str = '"docker:index/container:Container"') -> subprocess.CompletedProcess[str]:
+    """Repairs the drift of a stack with this state."""
+    return shell.run(f"""echo '{state}' >"$STATE_EXPORT"\nrepair_drift "$(stack_outputs)\"""")
+
+
 def test_only_lost_services_are_refreshed(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}, "mux": {"container": "c-mux"}}}'""")
     shell.double("docker", "echo c-mux; echo c-other")
-    assert shell.run('repair_drift "$(stack_outputs)"').returncode == 0
+    assert repair(shell).returncode == 0
     refresh = next(call for call in shell.calls if "refresh" in call)
     assert "Container::asr" in refresh
     assert "Container::mux" not in refresh
@@ -179,14 +196,21 @@ def test_only_lost_services_are_refreshed(shell: Shell) -> None:
 def test_nothing_is_refreshed_if_all_services_run(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
     shell.double("docker", "echo c-asr")
-    assert shell.run('repair_drift "$(stack_outputs)"').returncode == 0
+    assert repair(shell).returncode == 0
+    assert not [call for call in shell.calls if "refresh" in call]
+
+
+def test_nothing_is_refreshed_after_make_down(shell: Shell) -> None:
+    shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
+    shell.double("docker")
+    assert repair(shell, '"docker:index/volume:Volume"').returncode == 0
     assert not [call for call in shell.calls if "refresh" in call]
 
 
 def test_an_engine_that_does_not_list_its_containers_loses_nothing(shell: Shell) -> None:
     shell.double("pulumi", """echo '{"services": {"asr": {"container": "c-asr"}}}'""")
     shell.double("docker", "echo no space left on device >&2; exit 1")
-    result = shell.run('repair_drift "$(stack_outputs)"')
+    result = repair(shell)
     assert result.returncode == 1
     assert "the engine does not list its containers" in result.stderr
     assert not [call for call in shell.calls if "refresh" in call]
