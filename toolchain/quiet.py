@@ -1,14 +1,15 @@
 """Shortens Pulumi's output for a log or CI: `pulumi up | quiet.py LOG`.
 
 Without a terminal Pulumi prints a row for each line of a build log. This filter prints two rows for an image or a
-command, at its start and its end, and one row for any other resource, at its end. If a build fails, the end of its log
-follows. LOG has every row. Neither a full disk nor a reader that is gone ends the filter: Pulumi would die in the
-middle of a deployment.
+command, at its start and its end, and one row for any other resource, at its end. The rows of a command show its latest
+message, and its progress now and then. If a build fails, the end of its log follows. LOG has every row. Neither a full
+disk nor a reader that is gone ends the filter: Pulumi would die in the middle of a deployment.
 """
 
 import re
 import signal
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
@@ -29,6 +30,8 @@ _NOT_REGISTERED = re.compile(r"^(?P<indent> +)\S.*: resource (?P<name>\S+) \[[^]
 _STEP = re.compile(r"^#(\d+) \[[^]]*\d/\d+\] (?:RUN|COPY|ADD)\b")
 _ERROR = re.compile(r"^#(\d+) ERROR: (?!failed to configure registry cache)")
 _QUOTED = 15
+# Seconds between two rows of a command that reports its progress.
+_PROGRESS = 15.0
 
 
 def build_result(build: list[str]) -> str:
@@ -68,7 +71,8 @@ def without_node_errors(lines: Iterable[str], failed: Container[str]) -> Iterato
 def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
     """Yields the lines to show, as they arrive."""
     builds: dict[str, list[str]] = defaultdict(list)
-    printed: set[str] = set()
+    said: dict[str, str] = {}
+    printed: dict[str, float] = {}
     failed: set[str] = set()
     for line in without_node_errors(lines, failed):
         if _NO_NEWS.match(line):
@@ -83,16 +87,21 @@ def quiet(lines: Iterable[str], log_name: str) -> Iterator[str]:
         if row is None:
             yield line
             continue
-        is_image = row["type"].endswith(":Image")
-        may_take_long = is_image or row["type"].endswith(":Command")
-        if is_image and row["message"]:
-            builds[row["name"]].append(row["message"])
+        kind = row["type"].rpartition(":")[2]
         begins = row["state"].split()[0].endswith("ing")
         key = f"{row['type']} {row['name']} {row['state']}"
-        if key in printed or (begins and not may_take_long):
+        if kind == "Image" and row["message"]:
+            builds[row["name"]].append(row["message"])
+        if kind == "Command" and row["message"]:
+            said[row["name"]] = f" {row['message']}"
+        if begins and kind not in ("Image", "Command"):
             continue
-        printed.add(key)
-        yield row["row"] + ("" if begins else build_result(builds[row["name"]] if is_image else []))
+        reports_again = begins and kind == "Command" and time.monotonic() > printed.get(key, 0) + _PROGRESS
+        if key in printed and not reports_again:
+            continue
+        printed[key] = time.monotonic()
+        result = "" if begins or kind != "Image" else build_result(builds[row["name"]])
+        yield row["row"] + result + said.get(row["name"], "") * (kind == "Command")
 
 
 def logged(lines: Iterable[str], log: FileIO) -> Iterator[str]:

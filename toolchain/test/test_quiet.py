@@ -68,12 +68,6 @@ def test_a_failed_build_is_quoted_from_the_step_that_failed() -> None:
     ]
 
 
-def test_a_command_has_a_line_when_it_starts() -> None:
-    row = " +  command:local:Command model-cache-prefetch "
-    lines = [row + rest for rest in ("creating (0s)", "creating (9s) fetching whisper: 10 %", "created (99s)")]
-    assert list(quiet(lines, "log")) == [lines[0], lines[2]]
-
-
 FAILURE = " ~  docker-build:index:Image tmdb **updating failed** [diff: ~context]; error: failed to solve"
 DIAGNOSTICS = [
     "  pulumi:pulumi:Stack (cp-whisperx-dev):",
@@ -159,3 +153,21 @@ def test_on_a_terminal_pulumi_shows_its_own_display(shell: Shell) -> None:
         f"""script --quiet --return --command 'bash -c "source {TOOLCHAIN}/load.sh; show_pulumi up"' /dev/null"""
     )
     assert result.returncode == 7
+
+
+def test_a_command_shows_its_latest_message_and_its_progress_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 1.0, 20.0, 20.0, 21.0, 22.0])
+    monkeypatch.setattr("quiet.time.monotonic", lambda: next(clock))
+    row = " +  command:local:Command model-cache-fill "
+    lines = [
+        f"{row}creating (0s) ",
+        f"{row}creating (1s) models: 1 of 2",
+        f"{row}creating (20s) models: 2 of 2",
+        f"{row}creating (21s) models: /models: 2 files there, 2 of them copied now",
+        f"{row}created (21s) ",
+    ]
+    assert list(quiet(lines, "log")) == [
+        f"{row}creating (0s)",
+        f"{row}creating (20s) models: 2 of 2",
+        f"{row}created (21s) models: /models: 2 files there, 2 of them copied now",
+    ]
