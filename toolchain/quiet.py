@@ -121,7 +121,8 @@ def main(log_name: str) -> None:
     """Ends when Pulumi closes its output. Ignores Ctrl-C: Pulumi writes until it has released its lock."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    lines = TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace")
+    # A carriage return, as of a progress bar in a build, ends no row.
+    lines = TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
     with FileIO(log_name, "w") as log, FileIO(sys.stdout.fileno(), "w", closefd=False) as output:
         for line in quiet(logged(lines, log), log_name):
             write(output, line + "\n")

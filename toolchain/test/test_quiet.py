@@ -116,6 +116,17 @@ def test_neither_a_full_disk_nor_a_strange_byte_ends_the_filter(tmp_path: Path, 
     assert written.read_text(encoding="utf-8") == "caf\ufffd\nlast\n"
 
 
+def test_a_carriage_return_in_a_build_ends_no_row(tmp_path: Path) -> None:
+    row = b" ~  docker-build:index:Image tmdb "
+    result = subprocess.run(
+        [sys.executable, str(TOOLCHAIN / "quiet.py"), str(tmp_path / "log")],
+        input=row + b"updating (0s)\n" + row + b"updating (1s) #7 (Reading database ... 5%\r10%\r15%\n",
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert result.stdout == row + b"updating (0s)\n"
+
+
 def test_the_log_has_every_line_until_pulumi_ends(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with subprocess.Popen(
