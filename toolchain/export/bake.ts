@@ -50,11 +50,11 @@ function cache({ registry }: Pick<NonNullable<Inputs["cacheTo"]>[number], "regis
 }
 
 /** One build. Another image of the stack in a build argument becomes a link to its target, so that bake builds it first. */
-function target({ inputs, tags, folder }: StackImage, names: ReadonlyMap<string, string>, sources: string): object {
+function target({ inputs, tags, folder }: StackImage, names: ReadonlyMap<string, string>): object {
   const { buildArgs = {}, cacheFrom = [], cacheTo = [], platforms, secrets } = inputs;
   const linked = Object.values(buildArgs).flatMap((value) => names.get(value) ?? []);
   return {
-    context: path.join(sources, folder),
+    context: path.posix.join(SOURCES, folder),
     contexts: Object.fromEntries(linked.map((name) => [name, `target:${name}`])),
     args: Object.fromEntries(Object.entries(buildArgs).map(([key, value]) => [key, names.get(value) ?? value])),
     tags,
@@ -68,16 +68,12 @@ function target({ inputs, tags, folder }: StackImage, names: ReadonlyMap<string,
   };
 }
 
-/**
- * docker-bake.json with a target per image, in the default group all of them.
- * @param folder where the file will be; the contexts are relative to it.
- */
-export function bakeFile(resources: readonly Declared[], folder: string): object {
+/** docker-bake.json with a target per image, in the default group all of them. Its contexts lie beside it, as in the checkout. */
+export function bakeFile(resources: readonly Declared[]): object {
   const images = imagesIn(resources);
   const names = new Map(images.map(({ reference, name }) => [reference, name]));
-  const sources = path.relative(folder, SOURCES);
   return {
     group: { default: { targets: images.map(({ name }) => name) } },
-    target: Object.fromEntries(images.map((image) => [image.name, target(image, names, sources)])),
+    target: Object.fromEntries(images.map((image) => [image.name, target(image, names)])),
   };
 }

@@ -26,11 +26,10 @@ interface Compose {
   readonly secrets: object;
 }
 
-const FOLDER = path.join("build", "export");
 const stackFile = (stack: string): string => readFileSync(`Pulumi.${stack}.yaml`, "utf8");
 
 function exported(resources: readonly Declared[], stack: string): { targets: Record<string, Target>; compose: Compose; text: string } {
-  const [bake, compose] = [bakeFile(resources, FOLDER) as { target: Record<string, Target> }, composeFile(resources, stack) as Compose];
+  const [bake, compose] = [bakeFile(resources) as { target: Record<string, Target> }, composeFile(resources, stack) as Compose];
   return { targets: bake.target, compose, text: JSON.stringify([bake, compose]) };
 }
 
@@ -42,7 +41,7 @@ describe.each(["dev", "cpu", "gpu", "native"])("stack %s", async (stack) => {
     const images = resources.filter(({ type }) => type === "docker-build:index:Image");
     expect(Object.keys(targets).sort()).toEqual(images.map(({ name }) => name).sort());
     for (const { context, contexts, args } of Object.values(targets)) {
-      expect(existsSync(path.join(FOLDER, context, "Dockerfile"))).toBe(true);
+      expect(existsSync(path.join(context, "Dockerfile"))).toBe(true);
       const [own, external] = [Object.keys(contexts), Object.keys(args).filter((name) => name.endsWith("_IMAGE") && args[name]?.includes("@"))];
       for (const name of own) expect([contexts[name], targets[name]]).toEqual([`target:${name}`, expect.anything()]);
       expect(own.length + external.length).toBe(Object.keys(args).filter((name) => name.endsWith("_IMAGE")).length);

@@ -1,8 +1,9 @@
-/** Writes docker-bake.json and compose.yaml of a stack: `main.ts STACK FOLDER`. Prints the secret files that Compose reads. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+/** Writes a stack for bake and Compose: `main.ts STACK FOLDER`. Prints the names of the secrets that Compose reads from files. */
+import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { stringify } from "yaml";
-import { bakeFile, CERTIFICATES, certificatesOf } from "./bake";
+import { bakeFile, CERTIFICATES, certificatesOf, imagesIn } from "./bake";
+import { SOURCES } from "../../images/definitions";
 import { composeFile, secretsOf } from "./compose";
 import { declaredResources } from "./declared";
 
@@ -11,11 +12,20 @@ function write(file: string, text: string): void {
   renameSync(`${file}.partial`, file);
 }
 
-/** Writes the files into the folder; returns the names of the secrets that it needs. */
+/** Copies the images' sources: bake reads no file outside the folder that it runs in. */
+function copySources(names: ReadonlySet<string>, folder: string): void {
+  const copy = path.resolve(folder, SOURCES);
+  if (copy === path.resolve(SOURCES)) return;
+  const filter = (file: string): boolean => path.basename(file) !== "__pycache__";
+  for (const name of names) cpSync(path.join(SOURCES, name), path.join(copy, name), { recursive: true, filter });
+}
+
+/** Writes everything into the folder; returns the names of the secrets that it needs. */
 export async function exportStack(stack: string, folder: string): Promise<string[]> {
   const resources = await declaredResources(stack, readFileSync(`Pulumi.${stack}.yaml`, "utf8"));
   mkdirSync(folder, { recursive: true });
-  write(path.join(folder, "docker-bake.json"), `${JSON.stringify(bakeFile(resources, folder), undefined, 2)}\n`);
+  copySources(new Set(imagesIn(resources).map((image) => image.folder)), folder);
+  write(path.join(folder, "docker-bake.json"), `${JSON.stringify(bakeFile(resources), undefined, 2)}\n`);
   write(path.join(folder, "compose.yaml"), stringify(composeFile(resources, stack), { lineWidth: 0, aliasDuplicateObjects: false }));
   write(path.join(folder, CERTIFICATES), certificatesOf(resources));
   return secretsOf(resources);
