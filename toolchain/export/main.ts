@@ -2,8 +2,8 @@
 import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { stringify } from "yaml";
-import { bakeFile, CERTIFICATES, certificatesOf, imagesIn } from "./bake";
 import { SOURCES } from "../../images/definitions";
+import { bakeFile, CERTIFICATES, certificatesOf, imagesIn } from "./bake";
 import { composeFile, secretsOf } from "./compose";
 import { declaredResources } from "./declared";
 
