@@ -1,11 +1,11 @@
 # The everyday commands. toolchain/ installs and starts what they need.
 STACK ?= dev
-export STACK STAGE FOLLOW DATA IMAGE DETAIL KEY
+export STACK STAGE FOLLOW DATA IMAGE DETAIL KEY TO
 # The film's name exactly as typed: make expands no $ in it.
 export FILM_PATH = $(value FILM)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down destroy ps logs restart film preview build env secret builder sizes quality models native-environment check test test-busy test-torch
+.PHONY: help up down destroy ps logs restart film preview build env secret export builder sizes quality models native-environment check test test-busy test-torch
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ env: ## Print the environment for plain Pulumi commands: eval "$(make --silent e
 
 secret: ## Store a secret outside the repository: make secret KEY=tmdbApiKey
 	@toolchain/secret.sh
+
+export: ## Write the stack as docker-bake.json and compose.yaml: make export [TO=folder]
+	@toolchain/export.sh
 
 builder: ## Restart the builder after an edit of ~/.cp-whisperx/registries.toml
 	@toolchain/builder.sh
