@@ -18,11 +18,12 @@ import { readIdentities } from "./volumes/identities";
 
 export = () => reportingChanges(async (report) => {
   const settings = readSettings();
-  await checkHostUnchanged(settings);
+  const before = await deployedOutputs();
+  checkHostUnchanged(settings, before);
   const engineFacts = await preflight(settings);
-  await warnOfMissingSecrets(settings);
+  await warnOfMissingSecrets(settings, before);
   await warnOfOtherOwner(settings);
-  report.recreates(await checkEngine(settings.stack, engineFacts));
+  report.recreates(await checkEngine(settings.stack, await report.deployed, engineFacts));
   const engine = new Engine({ ...settings, ...engineFacts });
   const identities = await readIdentities(engine, engineFacts.volumes, settings);
   const certificates = readCertificates(settings.certificates);
@@ -47,5 +48,5 @@ export = () => reportingChanges(async (report) => {
     films: filmPaths(settings.films),
   };
   // `make build` deploys nothing, so that the outputs stay those of the last up.
-  return buildsOnly() ? deployedOutputs() : outputs;
+  return buildsOnly() ? before : outputs;
 });

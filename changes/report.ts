@@ -18,7 +18,8 @@ export class ChangeReport {
   private readonly declared = new Map<string, Promise<void>>();
   private readonly changes = new Map<string, Change>();
   private readonly finished = new Set<string>();
-  private readonly deployed = deployedResources();
+  /** The state before anything changes. */
+  readonly deployed = deployedResources();
   /** No hooks for removals: Pulumi does not call them without a running program, as in `pulumi destroy`. */
   private readonly hooks: pulumi.ResourceHookBinding = {
     beforeCreate: [new pulumi.ResourceHook("changes-create", (args) => this.begin(args), { onDryRun: true })],

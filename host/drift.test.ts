@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it, vi, type MockInstance } from "vitest";
 import { mockPulumi } from "../test/mocks";
 import type { Settings } from "../settings";
-import { CONTAINER, keyOf, VOLUME } from "./deployed";
+import { CONTAINER, deployedOutputs, deployedResources, keyOf, VOLUME } from "./deployed";
 import { checkEngine, warnOfMissingSecrets } from "./drift";
 
 let warn: MockInstance<typeof pulumi.log.warn>;
@@ -35,15 +35,15 @@ describe("checkEngine", () => {
   ])("reports %s", async (_, engine, deployed, expected) => {
     const services = { asr: { container: "cp-whisperx-gpu-asr" } };
     await mockPulumi("gpu", {}, { deployed: { services }, state: deployed, preview: true });
-    await checkEngine("gpu", { ...all, ...engine });
+    await checkEngine("gpu", await deployedResources(), { ...all, ...engine });
     expect(warned()).toEqual(matching(expected));
   });
 
   it("returns the removed volumes in an up, without a warning, and none if only images are built", async () => {
     await mockPulumi("gpu", {}, { state });
-    expect(await checkEngine("gpu", { running: [], volumes: {} })).toEqual(["model-cache", "queue"]);
+    expect(await checkEngine("gpu", await deployedResources(), { running: [], volumes: {} })).toEqual(["model-cache", "queue"]);
     vi.stubEnv("CP_WHISPERX_BUILD", "yes");
-    expect(await checkEngine("gpu", { running: [], volumes: {} })).toEqual([]);
+    expect(await checkEngine("gpu", await deployedResources(), { running: [], volumes: {} })).toEqual([]);
     expect(warned()).toEqual([]);
   });
 });
@@ -58,7 +58,7 @@ describe("warnOfMissingSecrets", () => {
     ["nothing for a stack from before the output", undefined, {}, []],
   ])("reports %s", async (_, secrets, settings, expected) => {
     await mockPulumi("gpu", {}, { deployed: secrets ? { secrets } : {}, preview: true });
-    await warnOfMissingSecrets({ stack: "gpu", ...settings } as unknown as Settings);
+    await warnOfMissingSecrets({ stack: "gpu", ...settings } as unknown as Settings, await deployedOutputs());
     expect(warned()).toEqual(matching(expected));
   });
 });

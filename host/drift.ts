@@ -1,7 +1,7 @@
 /** How the engine and this machine differ from the last deployment. */
 import * as pulumi from "@pulumi/pulumi";
 import { secretNames, type Settings } from "../settings";
-import { CONTAINER, deployedOutputs, deployedResources, VOLUME, type DeployedResources } from "./deployed";
+import { CONTAINER, VOLUME, type DeployedOutputs, type DeployedResources } from "./deployed";
 import type { EngineFacts } from "./preflight";
 import { buildsOnly } from "./purpose";
 
@@ -16,9 +16,12 @@ function lost(deployed: DeployedResources, type: string, listed: readonly string
  * Returns the names of the deployed volumes that the engine no longer has, such as `["model-cache"]`. A preview also warns of
  * them, and of containers that do not run: Pulumi compares the program with its state, and would call both unchanged.
  */
-export async function checkEngine(stack: string, { volumes, running }: Pick<EngineFacts, "volumes" | "running">): Promise<string[]> {
+export async function checkEngine(
+  stack: string,
+  deployed: DeployedResources,
+  { volumes, running }: Pick<EngineFacts, "volumes" | "running">,
+): Promise<string[]> {
   if (buildsOnly()) return [];
-  const deployed = await deployedResources();
   const removed = lost(deployed, VOLUME, volumes && Object.keys(volumes));
   // A deployment reports what it creates.
   if (!pulumi.runtime.isDryRun()) return removed;
@@ -32,10 +35,9 @@ export async function checkEngine(stack: string, { volumes, running }: Pick<Engi
 }
 
 /** Warns of each secret that the stack was deployed with and that is not set now, as for another person: an up would remove it. */
-export async function warnOfMissingSecrets(settings: Settings): Promise<void> {
+export async function warnOfMissingSecrets(settings: Settings, { secrets = [] }: DeployedOutputs): Promise<void> {
   if (buildsOnly()) return;
   const { stack } = settings;
-  const { secrets = [] } = await deployedOutputs();
   for (const name of secrets.filter((one) => !secretNames(settings).includes(one))) {
     await pulumi.log.warn(
       `Stack ${stack} was deployed with ${name}, which this machine does not have; fix: make secret STACK=${stack} KEY=${name}, ` +

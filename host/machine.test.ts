@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { mockPulumi } from "../test/mocks";
+import { deployedOutputs } from "./deployed";
 import { checkHostUnchanged } from "./machine";
 
 const [OLD, NEW] = ["ssh://me@gpu-1", "ssh://me@gpu-2"];
 
 async function asked(host: string | undefined, deployed: Record<string, unknown>): Promise<void> {
   await mockPulumi("gpu", {}, { deployed });
-  await checkHostUnchanged({ stack: "gpu", host });
+  checkHostUnchanged({ stack: "gpu", host }, await deployedOutputs());
 }
 
 describe("checkHostUnchanged", () => {

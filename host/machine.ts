@@ -1,7 +1,7 @@
 /** Keeps a stack on the machine that it was deployed on. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
-import { deployedOutputs } from "./deployed";
+import type { DeployedOutputs } from "./deployed";
 
 const named = (host: string | undefined): string => host ?? "the machine that deploys it";
 
@@ -10,8 +10,7 @@ const named = (host: string | undefined): string => host ?? "the machine that de
  * machine, and never remove it from the old one.
  * @throws RunError with both fixes.
  */
-export async function checkHostUnchanged({ stack, host }: Pick<Settings, "stack" | "host">): Promise<void> {
-  const outputs = await deployedOutputs();
+export function checkHostUnchanged({ stack, host }: Pick<Settings, "stack" | "host">, outputs: DeployedOutputs): void {
   if (outputs.services === undefined || outputs.host === host) return;
   const back = outputs.host === undefined ? `pulumi config rm host` : `pulumi config set host ${outputs.host}`;
   throw new pulumi.RunError(
