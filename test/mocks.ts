@@ -1,6 +1,8 @@
 /** Pulumi mocks that record every resource and derive an image's digest from its inputs. */
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import { keyOf } from "../host/deployed";
+import { recordRequests } from "../toolchain/export/requests";
 
 export interface RecordedResource {
   readonly type: string;
@@ -40,11 +42,6 @@ interface AliasSpec {
   getType(): string;
   getParenturn(): string;
   getNoparent(): boolean;
-}
-
-interface Monitor {
-  registerResource(request: Registration, answer: unknown): Promise<void>;
-  registerResourceHook(request: unknown, answer: (error: null, value: unknown) => void): void;
 }
 
 /** A digest for a build with these inputs: a pure function of sources and references. */
@@ -122,7 +119,7 @@ export async function mockPulumi(
         const values = inputs as Record<string, unknown>;
         if (type === STACK_TYPE) return { id: name, state: values };
         const made = outputs[type]?.(values) ?? {};
-        const request = requests.get(`${type} ${name}`);
+        const request = requests.get(keyOf(type, name));
         recorded.push({
           ...{ type, name, inputs: values, digest: made.digest },
           options: request ? optionsOf(request) : {},
@@ -147,15 +144,7 @@ export async function mockPulumi(
     preview,
     "organization",
   );
-  // Pulumi's mocks see only the inputs; the request also has the resource options.
-  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
-  const register = monitor.registerResource.bind(monitor);
-  monitor.registerResource = (request, answer) => {
-    requests.set(`${request.getType()} ${request.getName()}`, request);
-    return register(request, answer);
-  };
-  // Only the engine calls hooks, so the mocks ignore them.
-  monitor.registerResourceHook = (_, answer) => { answer(null, {}); };
+  recordRequests(requests);
   return recorded;
 }
 

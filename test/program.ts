@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
-import { parse } from "yaml";
+import { readConfig } from "../toolchain/export/declared";
 import { mockPulumi, settled, type RecordedResource } from "./mocks";
 
 /** Pulumi's signature for secret values in its protocol. The state stores them encrypted. */
@@ -52,10 +52,7 @@ export async function declareProgram(
 /** A stack file's configuration as Pulumi passes it to the program: strings; JSON for objects and lists. */
 export function stackConfig(stack: string): Record<string, string> {
   const file = path.join(__dirname, "..", `Pulumi.${stack}.yaml`);
-  const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
-  return Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
-  );
+  return readConfig(readFileSync(file, "utf8"))[0];
 }
 
 /** The value with every secret replaced by `[secret]`. */

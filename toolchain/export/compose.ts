@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
+import { CONTAINER, VOLUME } from "../../host/deployed";
 import { SOURCES } from "../../images/definitions";
 import { imagesIn, type StackImage } from "./bake";
 import { mapTexts, type Declared } from "./declared";
@@ -11,7 +12,6 @@ import { servicesOf, type Command } from "./docker-run";
 type Container = pulumi.Unwrap<docker.ContainerArgs>;
 type Fields = Record<string, unknown>;
 
-const CONTAINER = "docker:index/container:Container";
 const COMMAND = "command:local:Command";
 
 /** Only Pulumi's provider reads these: how long it waits, and for what. Compose waits for `depends_on`. */
@@ -115,7 +115,7 @@ export function composeFile(resources: readonly Declared[], stack: string): obje
     name: `cp-whisperx-${stack}`,
     services: services(resources, images),
     networks: named(resources, "docker:index/network:Network", ({ internal = false }) => ({ internal })),
-    volumes: named(resources, "docker:index/volume:Volume", () => ({})),
+    volumes: named(resources, VOLUME, () => ({})),
     secrets: Object.fromEntries(secretsOf(resources).map((name) => [name, { file: `./secrets/${name}` }])),
   };
   const byTag = (text: string): string => images.reduce((result, { reference, tags }) => result.replaceAll(reference, tags[0]), text);

@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
+import { keyOf } from "../../host/deployed";
+import { recordRequests } from "./requests";
 
 /** A declared resource. */
 export interface Declared {
@@ -45,7 +47,7 @@ function withoutEncrypted(value: unknown): unknown {
 }
 
 /** The stack file's settings as Pulumi passes them: text, or JSON; and the keys of encrypted ones. */
-function readConfig(stackFile: string): [values: Record<string, string>, secretKeys: string[]] {
+export function readConfig(stackFile: string): [values: Record<string, string>, secretKeys: string[]] {
   const { config = {} } = parse(stackFile) as { config?: Record<string, unknown> };
   const entries = Object.entries(config);
   const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
@@ -62,11 +64,6 @@ interface Registration {
   getDependenciesList(): string[];
 }
 
-interface Monitor {
-  registerResource(request: Registration, answer: unknown): Promise<void>;
-  registerResourceHook(request: unknown, answer: (error: null, value: unknown) => void): void;
-}
-
 const withoutParents = (urn: string): string => urn.split("::").slice(2).join("::").replace(/^.*\$/, "");
 
 /**
@@ -79,11 +76,12 @@ const withoutParents = (urn: string): string => urn.split("::").slice(2).join(":
  */
 export async function declaredResources(stack: string, stackFile: string): Promise<Declared[]> {
   const recorded: Declared[] = [];
-  const dependencies = new Map<string, readonly string[]>();
+  const requests = new Map<string, Registration>();
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
-        recorded.push({ type, name, inputs: plain(inputs) as Declared["inputs"], dependencies: dependencies.get(`${type}::${name}`) ?? [] });
+        const dependencies = requests.get(keyOf(type, name))?.getDependenciesList().map(withoutParents) ?? [];
+        recorded.push({ type, name, inputs: plain(inputs) as Declared["inputs"], dependencies });
         return { id: name, state: { ...inputs, ...(type === IMAGE ? { digest: digestOf(name) } : {}) } as object };
       },
       call: ({ token }) => (token === "command:local:run" ? { stdout: "" } : {}),
@@ -93,14 +91,7 @@ export async function declaredResources(stack: string, stackFile: string): Promi
     true,
     "organization",
   );
-  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
-  const register = monitor.registerResource.bind(monitor);
-  monitor.registerResource = (request, answer) => {
-    dependencies.set(`${request.getType()}::${request.getName()}`, request.getDependenciesList().map(withoutParents));
-    return register(request, answer);
-  };
-  // Pulumi's mocks have no hooks.
-  monitor.registerResourceHook = (_, answer) => { answer(null, {}); };
+  recordRequests(requests);
   const [values, secretKeys] = readConfig(stackFile);
   pulumi.runtime.setAllConfig(values, secretKeys);
   process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
