@@ -87,12 +87,12 @@ SPEAKERS = st.lists(st.sampled_from([A, B, None]), max_size=20)
 
 
 @given(SPEAKERS)
-def test_mending_invents_no_speaker_and_loses_no_word(speakers: list[str | None]) -> None:
+def test_the_correction_invents_no_speaker_and_loses_no_word(speakers: list[str | None]) -> None:
     words = heard(" ".join("end." if index % 3 == 2 else "word" for index in range(len(speakers)))).words
-    mended = at_sentence_ends(words, without_islands(words, speakers))
-    assert len(mended) == len(words)
-    assert set(mended) <= set(speakers)
-    assert mended[:1] == speakers[:1]
+    at_ends = at_sentence_ends(words, without_islands(words, speakers))
+    assert len(at_ends) == len(words)
+    assert set(at_ends) <= set(speakers)
+    assert at_ends[:1] == speakers[:1]
 
 
 def results(*speech: tuple[float, float]) -> tuple[Any, ...]:

@@ -81,6 +81,15 @@ def keeps_waiting(container: Container, probe: subprocess.Popen[bytes]) -> bool:
     return probe.poll() is None
 
 
+def ends_after_ten_minutes(container: Container, probe: subprocess.Popen[bytes]) -> int:
+    """The exit status of a probe that waits until its end by the clock, and no longer."""
+    assert keeps_waiting(container, probe)
+    container.set_clock(599)
+    assert keeps_waiting(container, probe)
+    container.set_clock(600)
+    return probe.wait(60)
+
+
 def eventually(condition: Callable[[], bool]) -> None:
     """Waits until a condition holds."""
     deadline = time.monotonic() + 60
@@ -99,11 +108,7 @@ def test_it_waits_for_a_service_that_starts_and_reports_when_it_is_healthy(conta
 
 def test_it_gives_up_after_ten_minutes_on_a_service_that_does_not_start(container: Container) -> None:
     with container.probe() as probe:
-        assert keeps_waiting(container, probe)
-        container.set_clock(599)
-        assert keeps_waiting(container, probe)
-        container.set_clock(600)
-        assert probe.wait(60) == 1
+        assert ends_after_ten_minutes(container, probe) == 1
 
 
 def test_it_stays_with_a_healthy_service_and_reports_when_it_no_longer_is(container: Container) -> None:
@@ -121,11 +126,7 @@ def test_it_reports_after_ten_minutes_that_a_service_is_still_healthy(container:
     container.well.touch()
     assert container.answer() == 0
     with container.probe() as probe:
-        assert keeps_waiting(container, probe)
-        container.set_clock(599)
-        assert keeps_waiting(container, probe)
-        container.set_clock(600)
-        assert probe.wait(60) == 0
+        assert ends_after_ten_minutes(container, probe) == 0
 
 
 def test_a_check_that_hangs_has_failed(container: Container) -> None:
